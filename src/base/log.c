@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log. A line is built on the stack and leaves in one write, so that threads need no lock and
+ * a crash loses at most the line being built.
+ */
+#include "base/log.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static struct {
+	enum log_level least;
+	enum log_format format;
+	int fd;
+} out = { .least = LOG_INFO, .format = LOG_TEXT, .fd = STDERR_FILENO };
+
+struct line {
+	char p[LOG_LINE_BYTES_MAX];
+	size_t n;
+};
+
+static const char *const level_names[LOG_LEVELS] = { "debug", "info", "warn", "error" };
+
+void log_setup(enum log_level least, enum log_format format, int fd)
+{
+	out.least = least;
+	out.format = format;
+	out.fd = fd;
+}
+
+bool log_on(enum log_level level)
+{
+	return level >= out.least;
+}
+
+const char *log_level_name(enum log_level level)
+{
+	ensure((size_t)level < LOG_LEVELS);
+	return level_names[level];
+}
+
+/* Room is always left for the closing bytes, so a cut line is still a whole JSON document. */
+static void put(struct line *l, const char *p, size_t n)
+{
+	size_t room = sizeof(l->p) - 32 - l->n;
+
+	if (n > room) {
+		n = room;
+	}
+	memcpy(l->p + l->n, p, n);
+	l->n += n;
+}
+
+static void puts_(struct line *l, const char *s)
+{
+	put(l, s, strlen(s));
+}
+
+static bool has_room(const struct line *l, size_t n)
+{
+	return sizeof(l->p) - 32 - l->n >= n;
+}
+
+/* Control bytes and bytes outside ASCII that are not valid UTF-8 must not break the reader. */
+static void put_escaped(struct line *l, struct slice s)
+{
+	char hex[8];
+
+	for (size_t i = 0; i < s.n && has_room(l, 6); i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == '"' || c == '\\') {
+			put(l, (char[]) { '\\', (char)c }, 2);
+		} else if (c < 0x20 || c == 0x7f) {
+			put(l, hex, (size_t)snprintf(hex, sizeof(hex), "\\u%04x", c));
+		} else {
+			put(l, s.p + i, 1);
+		}
+	}
+}
+
+static void put_value(struct line *l, const struct log_field *f)
+{
+	char num[24];
+
+	switch (f->type) {
+	case LOG_STR:
+		puts_(l, "\"");
+		put_escaped(l, f->str);
+		puts_(l, "\"");
+		return;
+	case LOG_INT:
+		put(l, num, (size_t)snprintf(num, sizeof(num), "%lld", (long long)f->num));
+		return;
+	case LOG_BOOL:
+		puts_(l, f->num != 0 ? "true" : "false");
+		return;
+	case LOG_END:
+		break;
+	}
+	never("a log field without a type");
+}
+
+static void put_time(struct line *l)
+{
+	int64_t now_us = clock_wall_us();
+	time_t s = (time_t)(now_us / US_PER_S);
+	char text[40];
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&s, &tm);
+	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	put(l, text, n);
+	put(l, text, (size_t)snprintf(text, sizeof(text), ".%03dZ", (int)(now_us / 1000 % 1000)));
+}
+
+static void put_head_json(struct line *l, enum log_level level, const char *name)
+{
+	puts_(l, "{\"time\":\"");
+	put_time(l);
+	puts_(l, "\",\"level\":\"");
+	puts_(l, level_names[level]);
+	puts_(l, "\",\"event\":\"");
+	puts_(l, name);
+	puts_(l, "\"");
+}
+
+static void put_head_text(struct line *l, enum log_level level, const char *name)
+{
+	char head[64];
+
+	put_time(l);
+	put(l, head, (size_t)snprintf(head, sizeof(head), " %-5s %.40s", level_names[level], name));
+}
+
+void log_write(enum log_level level, const char *name, const struct log_field *fields)
+{
+	bool json = out.format == LOG_JSON;
+	struct line l;
+	ssize_t done;
+
+	if (!log_on(level)) {
+		return;
+	}
+	l.n = 0;
+	if (json) {
+		put_head_json(&l, level, name);
+	} else {
+		put_head_text(&l, level, name);
+	}
+	for (const struct log_field *f = fields; f->type != LOG_END && has_room(&l, 80); f++) {
+		puts_(&l, json ? ",\"" : " ");
+		puts_(&l, f->key);
+		puts_(&l, json ? "\":" : "=");
+		put_value(&l, f);
+	}
+	if (!has_room(&l, 80)) {
+		memcpy(l.p + l.n, json ? "\"" : "", json && l.p[l.n - 1] != '"');
+		l.n += json && l.p[l.n - 1] != '"';
+		memcpy(l.p + l.n, json ? ",\"cut\":true" : " cut", json ? 11 : 4);
+		l.n += json ? 11 : 4;
+	}
+	if (json) {
+		l.p[l.n++] = '}';
+	}
+	l.p[l.n++] = '\n';
+	/* A log that cannot be written has nowhere to say so. */
+	done = write(out.fd, l.p, l.n);
+	(void)done;
+}

@@ -17,9 +17,15 @@ static struct {
 	int fd;
 } out = { .least = LOG_INFO, .format = LOG_TEXT, .fd = STDERR_FILENO };
 
+/* Kept free for what closes a line: a quote, the mark of a cut, a brace, the newline. */
+#define TAIL_BYTES 32
+/* A field is begun only where its key (at most 50 bytes) and a number surely fit. */
+#define FIELD_BYTES 80
+
 struct line {
 	char p[LOG_LINE_BYTES_MAX];
 	size_t n;
+	bool cut;
 };
 
 static const char *const level_names[LOG_LEVELS] = { "debug", "info", "warn", "error" };
@@ -42,13 +48,17 @@ const char *log_level_name(enum log_level level)
 	return level_names[level];
 }
 
-/* Room is always left for the closing bytes, so a cut line is still a whole JSON document. */
+static bool has_room(const struct line *l, size_t n)
+{
+	return sizeof(l->p) - TAIL_BYTES - l->n >= n;
+}
+
+/* Whole or not at all, so that no escape and no number is ever split. */
 static void put(struct line *l, const char *p, size_t n)
 {
-	size_t room = sizeof(l->p) - 32 - l->n;
-
-	if (n > room) {
-		n = room;
+	if (l->cut || !has_room(l, n)) {
+		l->cut = true;
+		return;
 	}
 	memcpy(l->p + l->n, p, n);
 	l->n += n;
@@ -59,9 +69,14 @@ static void puts_(struct line *l, const char *s)
 	put(l, s, strlen(s));
 }
 
-static bool has_room(const struct line *l, size_t n)
+/* The closing bytes of a line may use the tail, so a cut line is still a whole JSON document. */
+static void put_closing(struct line *l, const char *s)
 {
-	return sizeof(l->p) - 32 - l->n >= n;
+	size_t n = strlen(s);
+
+	ensure(sizeof(l->p) - l->n >= n);
+	memcpy(l->p + l->n, s, n);
+	l->n += n;
 }
 
 /* Control bytes and bytes outside ASCII that are not valid UTF-8 must not break the reader. */
@@ -69,7 +84,7 @@ static void put_escaped(struct line *l, struct slice s)
 {
 	char hex[8];
 
-	for (size_t i = 0; i < s.n && has_room(l, 6); i++) {
+	for (size_t i = 0; i < s.n && !l->cut; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
 		if (c == '"' || c == '\\') {
@@ -90,7 +105,7 @@ static void put_value(struct line *l, const struct log_field *f)
 	case LOG_STR:
 		puts_(l, "\"");
 		put_escaped(l, f->str);
-		puts_(l, "\"");
+		put_closing(l, "\"");
 		return;
 	case LOG_INT:
 		put(l, num, (size_t)snprintf(num, sizeof(num), "%lld", (long long)f->num));
@@ -137,6 +152,28 @@ static void put_head_text(struct line *l, enum log_level level, const char *name
 	put(l, head, (size_t)snprintf(head, sizeof(head), " %-5s %.40s", level_names[level], name));
 }
 
+static void put_fields(struct line *l, const struct log_field *f, bool json)
+{
+	for (; f->type != LOG_END && !l->cut; f++) {
+		if (!has_room(l, FIELD_BYTES)) {
+			l->cut = true;
+			return;
+		}
+		puts_(l, json ? ",\"" : " ");
+		puts_(l, f->key);
+		puts_(l, json ? "\":" : "=");
+		put_value(l, f);
+	}
+}
+
+static void put_end(struct line *l, bool json)
+{
+	if (l->cut) {
+		put_closing(l, json ? ",\"cut\":true" : " cut");
+	}
+	put_closing(l, json ? "}\n" : "\n");
+}
+
 void log_write(enum log_level level, const char *name, const struct log_field *fields)
 {
 	bool json = out.format == LOG_JSON;
@@ -147,27 +184,14 @@ void log_write(enum log_level level, const char *name, const struct log_field *f
 		return;
 	}
 	l.n = 0;
+	l.cut = false;
 	if (json) {
 		put_head_json(&l, level, name);
 	} else {
 		put_head_text(&l, level, name);
 	}
-	for (const struct log_field *f = fields; f->type != LOG_END && has_room(&l, 80); f++) {
-		puts_(&l, json ? ",\"" : " ");
-		puts_(&l, f->key);
-		puts_(&l, json ? "\":" : "=");
-		put_value(&l, f);
-	}
-	if (!has_room(&l, 80)) {
-		memcpy(l.p + l.n, json ? "\"" : "", json && l.p[l.n - 1] != '"');
-		l.n += json && l.p[l.n - 1] != '"';
-		memcpy(l.p + l.n, json ? ",\"cut\":true" : " cut", json ? 11 : 4);
-		l.n += json ? 11 : 4;
-	}
-	if (json) {
-		l.p[l.n++] = '}';
-	}
-	l.p[l.n++] = '\n';
+	put_fields(&l, fields, json);
+	put_end(&l, json);
 	/* A log that cannot be written has nowhere to say so. */
 	done = write(out.fd, l.p, l.n);
 	(void)done;

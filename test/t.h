@@ -49,6 +49,12 @@
 		} \
 		assert_int_equal(t_err->kind, (want)); \
 	} while (0)
+/* Leave this test undone and say why; `make test` shows the reason. */
+#define T_SKIP(why) \
+	do { \
+		print_message("# skip: " why "\n"); \
+		skip(); \
+	} while (0)
 
 static inline void t_slice(struct slice got, struct slice want, const char *file, int line)
 {

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_KEYRING_H
+#define ENGINE_KEYRING_H
+
+#include "base/hash.h"
+#include "model/id.h"
+#include "model/scope.h"
+
+/*
+ * All API keys, in memory, by the hash of their secret: one look-up per request and no database.
+ * The store has the truth; whoever changes it posts the change here before it answers, so that a
+ * revoked key is refused from the next request on. Loop thread only.
+ */
+struct keyring;
+
+struct api_key {
+	struct key_id id;
+	struct org_id org;
+	struct project_id project;
+	uint32_t scopes;
+	int64_t expires_at_us; /* 0: never */
+	int64_t last_used_us;  /* 0: not since the start */
+	unsigned char hash[SHA256_BYTES];
+};
+
+struct keyring *keyring_new(void);
+void keyring_free(struct keyring **k);
+
+/* Add or replace by hash. */
+void keyring_put(struct keyring *k, const struct api_key *key);
+/* Remove; does nothing when there is no such key. */
+void keyring_del(struct keyring *k, struct key_id id);
+size_t keyring_len(const struct keyring *k);
+
+/*
+ * The key with this secret, alive at now_us, marked as used; NULL when unknown or expired. secret
+ * is hashed first, so the time taken says nothing about stored keys.
+ */
+const struct api_key *keyring_find(struct keyring *k, struct slice secret, int64_t now_us);
+/* The key with this id, or NULL. Does not mark it. */
+const struct api_key *keyring_get(const struct keyring *k, struct key_id id);
+
+/*
+ * Take up to max keys used since the last call: their ids and times. For the lazy last-used
+ * update. Returns how many.
+ */
+struct key_use {
+	struct key_id id;
+	int64_t at_us;
+};
+size_t keyring_uses(struct keyring *k, struct key_use *uses, size_t max);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A key opens the door exactly while it is known, unexpired and not revoked. */
+#include "engine/keyring.h"
+
+#include "test/t.h"
+
+static struct api_key key_of(uint64_t id, struct slice secret)
+{
+	struct api_key key = { .id = { id }, .org = { 7 }, .project = { 8 }, .scopes = SCOPES_ALL };
+
+	sha256(secret, key.hash);
+	return key;
+}
+
+TEST(a_key_is_found_by_its_secret_only)
+{
+	struct keyring *k = keyring_new();
+	struct api_key key = key_of(1, S("sk_secret"));
+
+	keyring_put(k, &key);
+	T_TRUE(keyring_find(k, S("sk_secret"), 5) != NULL);
+	T_TRUE(keyring_find(k, S("sk_secreT"), 5) == NULL);
+	T_TRUE(keyring_find(k, S("sk_secret "), 5) == NULL);
+	T_TRUE(keyring_find(k, S(""), 5) == NULL);
+	keyring_free(&k);
+}
+
+TEST(a_removed_key_is_refused_at_once_even_when_remembered)
+{
+	struct keyring *k = keyring_new();
+	struct api_key key = key_of(1, S("sk_secret"));
+
+	keyring_put(k, &key);
+	T_TRUE(keyring_find(k, S("sk_secret"), 5) != NULL);
+	keyring_del(k, key.id);
+	T_TRUE(keyring_find(k, S("sk_secret"), 5) == NULL);
+	T_INT(keyring_len(k), 0);
+	keyring_free(&k);
+}
+
+TEST(a_key_dies_at_its_expiry)
+{
+	struct keyring *k = keyring_new();
+	struct api_key key = key_of(1, S("sk_secret"));
+
+	key.expires_at_us = 100;
+	keyring_put(k, &key);
+	T_TRUE(keyring_find(k, S("sk_secret"), 99) != NULL);
+	T_TRUE(keyring_find(k, S("sk_secret"), 100) == NULL);
+	keyring_free(&k);
+}
+
+TEST(uses_are_reported_once)
+{
+	struct keyring *k = keyring_new();
+	struct api_key a = key_of(1, S("a")), b = key_of(2, S("b"));
+	struct key_use uses[4];
+
+	keyring_put(k, &a);
+	keyring_put(k, &b);
+	T_INT(keyring_uses(k, uses, 4), 0);
+	T_TRUE(keyring_find(k, S("b"), 42) != NULL);
+	T_INT(keyring_uses(k, uses, 4), 1);
+	T_INT(uses[0].id.v, 2);
+	T_INT(uses[0].at_us, 42);
+	T_INT(keyring_uses(k, uses, 4), 0);
+	keyring_free(&k);
+}
+
+T_MAIN(T(a_key_is_found_by_its_secret_only),
+       T(a_removed_key_is_refused_at_once_even_when_remembered), T(a_key_dies_at_its_expiry),
+       T(uses_are_reported_once))

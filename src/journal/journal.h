@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "model/id.h"
+
+/*
+ * The event log: what is in it happened, in this order, at these times. Everything else that the
+ * program decides is a function of it.
+ *
+ * Records have dense numbers from 1 and strictly increasing times. A record exists for readers
+ * from the moment it is flushed, never before, and never changes. The same idempotency key within
+ * one org stores one record for as long as the idempotency window lasts.
+ *
+ * Threads: append, turn, complete and close belong to one thread, the loop. Everything that reads
+ * (flushed, wait, iterators, read, stats) and prepare may run on any thread at the same time; one
+ * iterator belongs to one thread at a time.
+ *
+ * A write or flush that fails is never tried again: the journal is then failed for good, whatever
+ * was pending fails, and the process should stop and open it anew. Readers go on.
+ */
+struct journal;
+struct file_ops;
+
+enum record_kind { RECORD_EVENT = 1, RECORD_CONTROL, RECORD_TICK, RECORD_START };
+
+#define RECORD_BODY_BYTES_MAX ((size_t)4 << 20) /* an event is at most 256 KiB; control may list */
+#define RECORD_TYPE_BYTES_MAX ((size_t)512)
+#define RECORD_KEY_BYTES_MAX ((size_t)512) /* idempotency key; the header is at most 255 */
+
+struct record {
+	enum record_kind kind;
+	uint64_t seq;		/* given by the journal */
+	int64_t received_at_us; /* given by the journal */
+	struct org_id org;
+	struct project_id project;
+	struct key_id key;
+	struct hash128 hash;	      /* of the canonical body without what the server sets */
+	struct slice idempotency_key; /* empty: none */
+	struct slice type;	      /* as in the body, so that readers need not parse it */
+	struct slice body;	      /* canonical JSON */
+};
+
+struct journal_id {
+	unsigned char v[16];
+};
+
+/* What a journal got at birth, for life. */
+struct journal_meta {
+	struct journal_id id;
+	struct hash_key hash;	/* for record.hash and idempotency */
+	struct hash_key cipher; /* for public ids (log_id_format) */
+	int64_t created_at_us;
+};
+
+enum journal_flush { JOURNAL_FLUSH_AUTO, JOURNAL_FLUSH_INLINE, JOURNAL_FLUSH_THREAD };
+
+/* Zero takes the default everywhere. */
+struct journal_options {
+	const char *dir;	       /* borrowed during open; made when create is set */
+	bool create;		       /* make a new journal when there is none */
+	bool accept_damage;	       /* open although acked records are damaged */
+	size_t segment_bytes;	       /* default 64 MiB; 16 KiB to 1 GiB */
+	size_t turn_bytes_max;	       /* gathered bytes before OVERLOADED; default 32 MiB */
+	enum journal_flush flush;      /* AUTO: on a thread when p95 of flushes is over 1 ms */
+	int64_t idempotency_window_us; /* default 7 days */
+	size_t idempotency_keys_max;   /* default 32 Mi keys, at most 22 bytes each */
+	int64_t now_us;		       /* wall clock: the birthday of a new journal */
+	const struct journal_id *must_match; /* NULL, or refuse a journal of another id */
+	void (*wake)(void *); /* any thread: call journal_complete soon. NULL: INLINE only */
+	void *wake_arg;
+	const struct file_ops *files; /* NULL: the real file system; tests give another */
+	void *files_arg;
+};
+
+/*
+ * Open the journal in dir and recover what a crash left: an unfinished last batch is cut, a whole
+ * one is copied into a fresh segment and flushed before anybody reads it. Blocks: reads the log.
+ * Fails with ERR_NOT_FOUND (none there, create not set), ERR_CONFLICT (another id, or in use),
+ * ERR_CORRUPT (damage to flushed records; the text says where), ERR_IO, ERR_DISK_FULL.
+ */
+NODISCARD bool journal_open(struct journal **journal, const struct journal_options *options,
+			    struct err *err);
+/*
+ * Flush and complete what is pending, mark the end as clean, free. NULL ok. Iterators must be
+ * freed before. Loop thread; blocks.
+ */
+void journal_close(struct journal **journal);
+/* Any thread; lives as long as the journal. */
+const struct journal_meta *journal_meta(const struct journal *journal);
+
+enum journal_verdict {
+	JOURNAL_STORED,
+	JOURNAL_DUPLICATE, /* the same key and hash were stored before: original */
+	JOURNAL_CONFLICT,  /* the same key with another hash: original */
+	JOURNAL_UNREADABLE /* the key was used, but its record is damaged: nothing stored */
+};
+struct journal_result {
+	enum journal_verdict verdict;
+	const struct record *original; /* borrowed during done; NULL for STORED and UNREADABLE */
+};
+
+/* Some records that belong together (one request) and who waits for them. Owned by the caller. */
+struct journal_batch;
+typedef void journal_done(struct journal_batch *batch, const struct err *err);
+struct journal_batch {
+	struct record *items; /* seq and received_at_us of stored ones are set by journal_append */
+	size_t n;
+	struct journal_result *results; /* n of them, valid when done is called */
+	/*
+	 * Called once on the loop thread, from turn, complete or close, in the order of appends,
+	 * never from append. err is NULL when all is flushed; else nothing may be acked. May append
+	 * again and may free the batch.
+	 */
+	journal_done *done;
+	void *arg;
+	struct journal_batch *next; /* the journal's, until done */
+};
+
+/*
+ * Take the batch into this turn: bytes are copied now, so the slices of its items may go; items,
+ * results and the batch itself stay until done. All or nothing: on false the batch was not taken.
+ * Times never go back or stand still: max(wall, last + 0.9 * monotonic time since, last + 1).
+ * ERR_OVERLOADED (turn full), ERR_DISK_FULL (no room for the next segment), ERR_TOO_LARGE (the
+ * batch never fits), ERR_IO (the journal failed). n is at least 1. Loop thread. Does not block, but
+ * for zeroing a segment when journal_prepare was not called in time, and for reading the earlier
+ * record of a duplicate.
+ */
+NODISCARD bool journal_append(struct journal *journal, struct journal_batch *batch, int64_t wall_us,
+			      int64_t mono_us, struct err *err);
+/*
+ * At the end of a loop turn: one write and one flush for all that was appended, then all done
+ * calls. With a flusher thread only its start; one flush is in flight at a time, later appends
+ * gather meanwhile. Loop thread; inline it blocks for the flush.
+ */
+void journal_turn(struct journal *journal);
+/* After wake: the done calls of the finished flush, and the start of the next. Loop thread. */
+void journal_complete(struct journal *journal);
+/* True for good after a failed write or flush. Any thread. */
+bool journal_failed(const struct journal *journal);
+/* Zero the next segment ahead if there is none. The keeper calls this often. Any thread; blocks. */
+NODISCARD bool journal_prepare(struct journal *journal, struct err *err);
+
+/* The number of the last flushed record, 0 for none. Any thread, never blocks. */
+uint64_t journal_flushed(const struct journal *journal);
+/* The first record that is still there, or flushed + 1. Any thread. */
+uint64_t journal_first(const struct journal *journal);
+/* The time of the last appended record, 0 for none. Loop thread. */
+int64_t journal_last_received_at(const struct journal *journal);
+/*
+ * Wait until records after after_seq are flushed, up to wait_us (negative: for ever), or until
+ * journal_interrupt. Returns what is flushed. Any thread but the loop.
+ */
+uint64_t journal_wait(struct journal *journal, uint64_t after_seq, int64_t wait_us);
+/* Let everybody in journal_wait return now, and later calls at once: for the end. Any thread. */
+void journal_interrupt(struct journal *journal);
+
+/*
+ * One record by number: FOUND with slices in the arena, NOT_FOUND when it is not flushed (or not
+ * kept any more), FAILED with ERR_CORRUPT or ERR_IO. Any thread; reads up to 64 KiB and the record.
+ */
+enum found journal_read(struct journal *journal, uint64_t seq, struct arena *req,
+			struct record *record, struct err *err);
+
+/*
+ * A walk over flushed records, forward (oldest first, sees what is flushed meanwhile) or reverse.
+ * Checks every checksum. From 0 starts at the first record, or in reverse at the last.
+ */
+struct journal_iter;
+struct journal_iter *journal_iter_new(struct journal *journal, uint64_t from_seq, bool reverse);
+void journal_iter_free(struct journal_iter **iter);
+/*
+ * FOUND: *record, borrowed until the next call. NOT_FOUND: no more for now, or the budget is used
+ * up; ask again later. FAILED: ERR_CORRUPT names file, offset and numbers of what is lost, and the
+ * next call goes on behind it; ERR_IO stays where it is.
+ */
+enum found journal_iter_next(struct journal_iter *iter, struct record *record, struct err *err);
+/* The number the next call starts at; in reverse 0 when the beginning was passed. */
+uint64_t journal_iter_at(const struct journal_iter *iter);
+/* Read at most about this many bytes more, then say NOT_FOUND. Default: no limit. */
+void journal_iter_set_budget(struct journal_iter *iter, size_t bytes);
+
+/* Flush times fall into bucket i when below 16 us << i; the last takes the rest. */
+#define JOURNAL_FLUSH_BUCKETS 20
+struct journal_stats {
+	uint64_t records; /* since open, as all counts */
+	uint64_t bytes;
+	uint64_t flushes;
+	uint64_t flush_us_sum;
+	uint64_t flush_buckets[JOURNAL_FLUSH_BUCKETS];
+	uint64_t duplicates;
+	uint64_t conflicts;
+	uint64_t segments;
+	uint64_t file_bytes;
+	uint64_t idempotency_keys;
+	uint64_t idempotency_bytes;
+	uint64_t idempotency_shortened; /* times keys were dropped before the window was over */
+	int64_t idempotency_from_us;	/* keys received since then are remembered */
+	int64_t clock_offset_us;	/* log time minus wall clock at the last append */
+	bool threaded;			/* flushing on the thread at the moment */
+};
+/* Any thread. */
+void journal_stats(struct journal *journal, struct journal_stats *stats);
+/* An estimate in microseconds, q in (0, 1); 0 without flushes. Pure. */
+int64_t journal_flush_quantile(const struct journal_stats *stats, double q);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_GLOBAL_H
+#define STORE_GLOBAL_H
+
+#include "store/alerts.h"
+#include "store/changes.h"
+#include "store/deliveries.h"
+#include "store/keys.h"
+#include "store/orgs.h"
+#include "store/rules.h"
+
+/*
+ * The exceptions: functions that cross organizations or run before one is known. No handler of a
+ * tenant's request calls them. Each says why it may; their statements carry the same reason, and
+ * a test refuses a statement over tenant data that has neither an org nor a reason.
+ *
+ * "In a transaction" means that the caller has called db_begin and will commit.
+ */
+
+/* An org is named by its slug before its id is known: seed, sign-up, command line. */
+NODISCARD enum found store_org_by_slug(struct db *db, struct slice slug, struct arena *req,
+				       struct org_row *out, struct err *err);
+/* Operators list all tenants. Newest first. */
+struct org_list {
+	struct org_row *rows;
+	size_t n;
+	struct page_at next;
+};
+NODISCARD bool store_org_list(struct db *db, const struct page *page, struct arena *req,
+			      struct org_list *out, struct err *err);
+
+/*
+ * A request's key decides its org, so all keys that are not revoked are loaded into memory at
+ * start. In order of id, up to limit (PAGE_ROWS_MAX) with an id above after; less: the end.
+ */
+NODISCARD bool store_keys_all(struct db *db, struct key_id after, size_t limit, struct arena *boot,
+			      struct key_list *out, struct err *err);
+/* The first key of an installation is special. Counts revoked ones too. */
+NODISCARD bool store_key_count(struct db *db, uint64_t *out, struct err *err);
+/* Notes of last use are collected in memory for all orgs and written together. In a transaction. */
+struct key_use {
+	struct key_id id;
+	int64_t at_us;
+};
+NODISCARD bool store_keys_touch(struct db *db, const struct key_use *uses, size_t n,
+				struct err *err);
+
+/* The engine holds all rules in memory. Without deleted ones; pages like store_keys_all. */
+NODISCARD bool store_rules_all(struct db *db, struct rule_id after, size_t limit,
+			       struct arena *boot, struct rule_list *out, struct err *err);
+
+/* One engine batch serves many orgs. In a transaction. ERR_CONFLICT when a number was used. */
+NODISCARD bool store_alerts_insert(struct db *db, const struct alert_row *rows, size_t n,
+				   struct err *err);
+/* Likewise. Status, due_us and the rest are taken from the row; claim is 0. */
+NODISCARD bool store_deliveries_insert(struct db *db, const struct delivery_row *rows, size_t n,
+				       struct err *err);
+/*
+ * Number and insert changes of any orgs; sets rows[i].number. Puts its rows in the order of orgs
+ * (stable), so that writers never wait in a circle. In a transaction, and best as its last act: on
+ * PostgreSQL the orgs' counters stay locked until the commit.
+ */
+NODISCARD bool store_changes_insert(struct db *db, struct change_row *rows, size_t n,
+				    struct err *err);
+/*
+ * The keeper prunes for all orgs: per org at most `limit` of the oldest changes that are older than
+ * before_us. *pruned (may be NULL) counts them. Not in a transaction; one per org.
+ */
+NODISCARD bool store_changes_prune(struct db *db, int64_t before_us, size_t limit, uint64_t *pruned,
+				   struct err *err);
+
+/*
+ * The courier takes what is due for all orgs: up to limit deliveries with due_us <= now_us, earliest
+ * first, become sending under `claim` (not 0) until lease_us. Two claims never get one delivery at
+ * the same time. The rows come back as they are after the claim, in the order of their numbers.
+ */
+NODISCARD bool store_deliveries_claim(struct db *db, uint64_t claim, int64_t now_us,
+				      int64_t lease_us, size_t limit, struct arena *tick,
+				      struct delivery_list *out, struct err *err);
+
+/* What the courier found out about one claimed delivery. */
+struct delivery_result {
+	struct delivery_id number;
+	uint64_t claim;
+	enum delivery_status status; /* retrying, sent, dead; pending to give it back */
+	int64_t due_us;		     /* for pending and retrying: when next; else 0 */
+	int64_t done_us;	     /* for sent and dead: when; else 0 */
+	/* The attempt that was made; delivery and n are filled by the call. NULL: none was. */
+	struct attempt_row *attempt;
+	bool stale; /* set by the call: the claim had lapsed, nothing was recorded */
+};
+/* Results of many orgs go into one commit. In a transaction. */
+NODISCARD bool store_deliveries_record(struct db *db, struct delivery_result *results, size_t n,
+				       struct err *err);
+/*
+ * At start nobody is sending: claims left by a crash are due at once. Only for the process that
+ * holds the engine lease. *released (may be NULL) counts them.
+ */
+NODISCARD bool store_deliveries_release_all(struct db *db, int64_t now_us, uint64_t *released,
+					    struct err *err);
+
+/* Metrics are about the installation. oldest_due_us is 0 when nothing is open. */
+struct delivery_queue {
+	uint64_t open; /* pending, sending, retrying */
+	uint64_t due;  /* of these, due by now */
+	int64_t oldest_due_us;
+	uint64_t dead;
+};
+NODISCARD bool store_delivery_queue(struct db *db, int64_t now_us, struct delivery_queue *out,
+				    struct err *err);
+struct store_counts {
+	uint64_t orgs;
+	uint64_t projects;
+	uint64_t keys;	/* not revoked */
+	uint64_t rules; /* not deleted */
+};
+NODISCARD bool store_counts(struct db *db, struct store_counts *out, struct err *err);
+
+/*
+ * How far the engine has come in one partition of the journal. Committed with what it decided,
+ * which is what applies each record exactly once.
+ */
+struct engine_cursor {
+	uint32_t partition;
+	struct slice journal; /* id of the journal, at most 64 characters */
+	uint64_t seq;	      /* the last record applied; 0: none */
+	uint64_t alerts;      /* numbers given so far */
+	uint64_t deliveries;
+	int64_t updated_us;
+	uint64_t fence;
+};
+NODISCARD enum found store_cursor_get(struct db *db, uint32_t partition, struct arena *boot,
+				      struct engine_cursor *out, struct err *err);
+/*
+ * Become the engine of a partition: the cursor comes back with a new fence, and whoever held the
+ * old one can commit nothing more. Starts at 0 when there is none. ERR_CONFLICT when the cursor is
+ * of another journal. Not in a transaction.
+ */
+NODISCARD bool store_cursor_take(struct db *db, uint32_t partition, struct slice journal,
+				 int64_t now_us, struct arena *boot, struct engine_cursor *out,
+				 struct err *err);
+/* In a transaction. ERR_CONFLICT when another engine took over, or seq would go back. */
+NODISCARD bool store_cursor_set(struct db *db, const struct engine_cursor *cursor, struct err *err);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_KEYS_H
+#define STORE_KEYS_H
+
+#include "model/id.h"
+#include "store/db.h"
+#include "store/page.h"
+
+/*
+ * API keys. Only the hash of a key is stored, as hex text; the server holds all live keys in memory,
+ * so these functions serve start, administration and the lazy notes of last use.
+ */
+struct key_row {
+	struct key_id id;
+	struct org_id org;
+	struct project_id project;
+	struct slice name;
+	struct slice hash;   /* 64 hex digits; unique in the installation */
+	struct slice prefix; /* the first characters, for people */
+	struct slice scopes; /* separated by spaces; empty: all machine scopes */
+	int64_t created_us;
+	int64_t expires_us;   /* 0: never */
+	int64_t revoked_us;   /* 0: not */
+	int64_t last_used_us; /* 0: never */
+};
+struct key_list {
+	struct key_row *rows;
+	size_t n;
+	struct page_at next;
+};
+
+/* ERR_CONFLICT when id or hash is taken, or the project is not one of this org. */
+NODISCARD bool store_key_insert(struct org_id org, struct db *db, const struct key_row *row,
+				struct err *err);
+/* Revoked and expired keys are found too. project 0: of any project of the org. */
+NODISCARD enum found store_key_get(struct org_id org, struct db *db, struct project_id project,
+				   struct key_id id, struct arena *req, struct key_row *out,
+				   struct err *err);
+/* Newest first, revoked ones too. project 0: of all projects of the org. */
+NODISCARD bool store_key_list(struct org_id org, struct db *db, struct project_id project,
+			      const struct page *page, struct arena *req, struct key_list *out,
+			      struct err *err);
+/* NOT_FOUND also when it was revoked before. project 0: of any project of the org. */
+NODISCARD enum found store_key_revoke(struct org_id org, struct db *db, struct project_id project,
+				      struct key_id id, int64_t now_us, struct err *err);
+
+#endif

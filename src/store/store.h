@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "store/db.h"
+
+/*
+ * The state store: where it is, its schema and its write order. A struct store outlives all
+ * connections made from it and may be used by any thread; each connection belongs to one thread
+ * at a time. What is in it: one header per noun (orgs, keys, rules, alerts, deliveries, changes),
+ * and global.h for what crosses organizations.
+ */
+struct store;
+
+enum store_kind { STORE_SQLITE, STORE_POSTGRES };
+
+/* Who uses a connection: sets the size of caches and the time limits of statements. */
+enum store_role { STORE_API, STORE_ENGINE, STORE_COURIER, STORE_KEEPER, STORE_ROLES };
+
+/*
+ * url is "sqlite:PATH", "postgresql://...", "postgres://..." or a plain path, which means SQLite.
+ * Touches nothing yet. ERR_INVALID for another scheme. The URL may hold a password: it is in no
+ * error text.
+ */
+NODISCARD bool store_open(struct slice url, struct store **out, struct err *err);
+/* All connections are closed before. Takes NULL. */
+void store_close(struct store **store);
+enum store_kind store_kind(const struct store *store);
+
+/* A new connection. Creates the SQLite file, readable by its owner only. Blocks. */
+NODISCARD bool store_connect(struct store *store, enum store_role role, struct db **out,
+			     struct err *err);
+
+/* The newest schema that this program knows. */
+unsigned store_schema_newest(void);
+#define STORE_SCHEMA_EMPTY 0u
+
+/*
+ * Bring the schema to target, up or down, in one transaction under a lock that other processes
+ * respect. Before it changes a SQLite store that is not empty, a copy is written beside it:
+ * PATH.before-NNNN, NNNN being the first migration applied or undone. *applied (may be NULL) gets
+ * the number of steps taken. ERR_CONFLICT when the schema is newer than this program, or when a
+ * migration was changed after it was applied.
+ */
+NODISCARD bool store_migrate(struct store *store, unsigned target, int64_t now_us,
+			     unsigned *applied, struct err *err);
+
+/*
+ * SQLite: move the write-ahead log into the database and let it start over. Called by the keeper
+ * every second or so, because commits never do it themselves. Most of the copying happens while
+ * others write. PostgreSQL: does nothing.
+ */
+NODISCARD bool store_checkpoint(struct db *db, struct err *err);
+
+/*
+ * Tie this state to a journal. The first call remembers the id; later ones with another id are
+ * ERR_CONFLICT, because decisions of one log must not meet the events of another. At most 64
+ * characters.
+ */
+NODISCARD bool store_ticket(struct db *db, struct slice journal_id, struct err *err);
+
+/* Small facts about the installation. Keys are names in snake_case; values at most 64 KiB. */
+NODISCARD enum found store_meta_get(struct db *db, const char *key, struct arena *req,
+				    struct slice *value, struct err *err);
+NODISCARD bool store_meta_put(struct db *db, const char *key, struct slice value, struct err *err);
+/*
+ * ERR_CONFLICT when the key exists. Of two transactions that add one key, only one commits: this is
+ * how something happens once in the life of an installation, such as the first key.
+ */
+NODISCARD bool store_meta_add(struct db *db, const char *key, struct slice value, struct err *err);
+
+#endif

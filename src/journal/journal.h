@@ -94,26 +94,29 @@ const struct journal_meta *journal_meta(const struct journal *journal);
 
 enum journal_verdict {
 	JOURNAL_STORED,
-	JOURNAL_DUPLICATE, /* the same key and hash were stored before: original */
-	JOURNAL_CONFLICT,  /* the same key with another hash: original */
+	JOURNAL_DUPLICATE, /* stored before under the same key with the same hash */
+	JOURNAL_CONFLICT,  /* something else was stored before under the same key */
 	JOURNAL_UNREADABLE /* the key was used, but its record is damaged: nothing stored */
 };
+/* seq and time are those of the stored record, be it new or the original; journal_read has it. */
 struct journal_result {
 	enum journal_verdict verdict;
-	const struct record *original; /* borrowed during done; NULL for STORED and UNREADABLE */
+	uint64_t seq;
+	int64_t received_at_us;
 };
 
 /* Some records that belong together (one request) and who waits for them. Owned by the caller. */
 struct journal_batch;
 typedef void journal_done(struct journal_batch *batch, const struct err *err);
 struct journal_batch {
-	struct record *items; /* seq and received_at_us of stored ones are set by journal_append */
+	const struct record
+		*items; /* needed during journal_append alone; seq and time are ignored */
 	size_t n;
-	struct journal_result *results; /* n of them, valid when done is called */
+	struct journal_result *results; /* n of them; set by journal_append, certain when done */
 	/*
 	 * Called once on the loop thread, from turn, complete or close, in the order of appends,
-	 * never from append. err is NULL when all is flushed; else nothing may be acked. May append
-	 * again and may free the batch.
+	 * never from append. err is NULL when all is flushed, and readers see it already; else
+	 * nothing may be acked. May append again and may free the batch.
 	 */
 	journal_done *done;
 	void *arg;
@@ -121,8 +124,8 @@ struct journal_batch {
 };
 
 /*
- * Take the batch into this turn: bytes are copied now, so the slices of its items may go; items,
- * results and the batch itself stay until done. All or nothing: on false the batch was not taken.
+ * Take the batch into this turn: bytes are copied now, so items and their slices may go; results and
+ * the batch itself stay until done. All or nothing: on false the batch was not taken.
  * Times never go back or stand still: max(wall, last + 0.9 * monotonic time since, last + 1).
  * ERR_OVERLOADED (turn full), ERR_DISK_FULL (no room for the next segment), ERR_TOO_LARGE (the
  * batch never fits), ERR_IO (the journal failed). n is at least 1. Loop thread. Does not block, but

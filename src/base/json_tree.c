@@ -3,7 +3,9 @@
  * Trees, made by the scanner so that both accept the same texts, and the look-ups in text that the
  * scanner has already accepted: those trust the grammar and only watch the end.
  */
-#include "base/json.h"
+#include "base/json_impl.h"
+
+#include "base/utf8.h"
 
 /* One parse: the scan and where the nodes go. */
 struct parse {
@@ -185,15 +187,6 @@ static struct slice skip_value(struct slice s, struct slice *value)
 	return rest;
 }
 
-/* Bytes of the escape that s starts with; a high surrogate has its low one behind it. */
-static size_t escape_len(struct slice s)
-{
-	if (s.p[1] != 'u') {
-		return 2;
-	}
-	return (s.p[2] == 'd' || s.p[2] == 'D') && strchr("89abAB", s.p[3]) != NULL ? 12 : 6;
-}
-
 /* Take part off the front of *s, if it stands there. */
 static bool take(struct slice *s, struct slice part)
 {
@@ -208,22 +201,21 @@ static bool name_is(struct slice raw, struct slice want)
 {
 	while (raw.n > 0) {
 		size_t plain = slice_find(raw, '\\');
-		char one[12];
+		char one[4];
+		uint32_t c;
 
 		if (!take(&want, (struct slice) { .p = raw.p, .n = plain })) {
 			return false;
 		}
 		raw = slice_from(raw, plain);
 		if (raw.n > 0) {
-			size_t n = escape_len(raw);
+			size_t n = json_unescape_one(raw, &c);
 
-			if (!take(&want,
-				  (struct slice) {
-					  .p = one,
-					  .n = json_unescape((struct slice) { raw.p, n }, one) })) {
+			ensure(n > 0);
+			raw = slice_from(raw, n);
+			if (!take(&want, (struct slice) { .p = one, .n = utf8_put(c, one) })) {
 				return false;
 			}
-			raw = slice_from(raw, n);
 		}
 	}
 	return want.n == 0;

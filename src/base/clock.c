@@ -32,6 +32,22 @@ int64_t clock_mono_us(void)
 	return read_us(CLOCK_MONOTONIC);
 }
 
+struct timespec clock_deadline(int64_t wait_us)
+{
+	struct timespec ts;
+
+	ensure(clock_gettime(CLOCK_MONOTONIC, &ts) == 0);
+	if (wait_us > 0) {
+		ts.tv_sec += (time_t)(wait_us / US_PER_S);
+		ts.tv_nsec += (long)(wait_us % US_PER_S) * 1000;
+	}
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	return ts;
+}
+
 bool clock_shift_from(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -2,6 +2,8 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <time.h>
+
 #include "base/base.h"
 
 /*
@@ -15,6 +17,11 @@
 int64_t clock_wall_us(void);
 /* Microseconds since some start. Never goes back, does not see clock changes. */
 int64_t clock_mono_us(void);
+/*
+ * The instant wait_us from now (now if negative) for pthread_cond_timedwait with CLOCK_MONOTONIC.
+ * It ignores the test shift: waiting is done in real time.
+ */
+struct timespec clock_deadline(int64_t wait_us);
 
 /*
  * Let tests move both clocks of a running server: path names a file of one int64 in host order,

@@ -4,7 +4,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 struct queue {
 	pthread_mutex_t lock;
@@ -69,23 +70,9 @@ bool queue_put(struct queue *q, void *item)
 	return ok;
 }
 
-static struct timespec deadline(int64_t wait_us)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += (time_t)(wait_us / 1000000);
-	ts.tv_nsec += (long)(wait_us % 1000000) * 1000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
-	return ts;
-}
-
 static void wait_filled(struct queue *q, int64_t wait_us)
 {
-	struct timespec until = deadline(wait_us > 0 ? wait_us : 0);
+	struct timespec until = clock_deadline(wait_us);
 
 	while (q->n == 0 && !q->closed) {
 		if (wait_us < 0) {

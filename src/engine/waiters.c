@@ -7,7 +7,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 struct waiters {
 	pthread_mutex_t lock;
@@ -114,15 +115,8 @@ static void leave(struct waiters *w, struct wait *wait)
 
 bool waiters_wait(struct waiters *w, struct wait *wait, int64_t wait_us)
 {
-	struct timespec until;
+	struct timespec until = clock_deadline(wait_us);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(wait_us / 1000000);
-	until.tv_nsec += (long)(wait_us % 1000000) * 1000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&w->lock);
 	while (!wait->settled && pthread_cond_timedwait(&w->settled, &w->lock, &until) == 0) {
 	}

@@ -35,7 +35,7 @@ NORETURN void ensure_failed(const char *what, const char *file, int line);
  * tests for NULL; that is safe because every size that comes from outside is bounded before.
  */
 void *mem_alloc(size_t count, size_t size);
-/* Grow or shrink p (may be NULL) to count * size bytes; new bytes are not zeroed. Aborts like mem_alloc. */
+/* Resize p (may be NULL) to count * size bytes; new ones are not zeroed. Aborts like mem_alloc. */
 void *mem_resize(void *p, size_t count, size_t size);
 
 #endif

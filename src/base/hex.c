@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text forms of bytes. Decoders are strict: one text for one value, but for base 32's look-alikes. */
+/* Text forms of bytes. Decoders are strict: one text a value, but for base 32's look-alikes. */
 #include "base/hex.h"
 
 static const char hex_digits[] = "0123456789abcdef";

@@ -10,7 +10,7 @@
  */
 struct queue;
 
-/* wake, if not NULL, is called after each put, outside the lock (for loops that sleep elsewhere). */
+/* wake, if not NULL, is called after each put, outside the lock (for loops asleep elsewhere). */
 struct queue *queue_new(size_t bound, void (*wake)(void *), void *wake_arg);
 /* The queue must be empty or its items owned elsewhere. */
 void queue_free(struct queue **q);

@@ -14,8 +14,8 @@
  * Public texts are a prefix and Crockford base 32:
  *   org_ prj_ key_ rul_   13 digits of the random number
  *   evt_ alr_ dlv_        26 digits of 128 bits: 48 bits of milliseconds, then 80 bits of partition
- *                         and number enciphered by a small keyed permutation. They sort by time, find
- *                         their record without an index, and tell nobody how many others there are.
+ *                         and number enciphered by a small keyed permutation. They sort by time,
+ *                         find their record without an index, and tell nobody how many there are.
  */
 struct org_id {
 	uint64_t v;
@@ -56,7 +56,7 @@ struct log_id {
 	uint16_t partition;
 	uint64_t number;
 };
-/* For ID_EVENT to ID_DELIVERY. The kind is part of the permutation: texts differ by more than prefix. */
+/* For ID_EVENT to ID_DELIVERY. The kind is part of the permutation: not only prefixes differ. */
 struct id_text log_id_format(const struct hash_key *cipher, enum id_kind kind, struct log_id id);
 /* False when text is not one of this kind; a forged text may parse to any number. */
 NODISCARD bool log_id_parse(const struct hash_key *cipher, enum id_kind kind, struct slice text,

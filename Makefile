@@ -39,7 +39,7 @@ check:
 
 format:
 	@tools/setup check
-	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+	@tools/format
 
 docs:
 	@tools/docs

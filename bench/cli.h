@@ -3,8 +3,8 @@
 #define BENCH_CLI_H
 
 /*
- * What the small programs share around their work: options from one table, an end with a message, the
- * monotonic clock and the CPU time of the process itself.
+ * What the small programs share around their work: options from one table, an end with a message,
+ * the monotonic clock and the CPU time of the process itself.
  */
 #include "base/base.h"
 
@@ -17,7 +17,10 @@ struct opt {
 	const char *help;
 };
 
-/* Reads `--name value` pairs; --help prints the table and ends with 0, anything unknown or bad ends with 2. */
+/*
+ * Reads `--name value` pairs; --help prints the table and ends with 0, anything unknown or bad ends
+ * with 2.
+ */
 void cli_read(int argc, char **argv, const struct opt *opts, size_t n);
 
 /* Say why on stderr and end with status 2. */

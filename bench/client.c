@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One shared read buffer for all connections: replies are read where they land and never stored whole. */
+/*
+ * One shared read buffer for all connections: replies are read where they land and never stored
+ * whole.
+ */
 #include "client.h"
 
 #include <arpa/inet.h>

@@ -3,9 +3,9 @@
 #define BENCH_CLIENT_H
 
 /*
- * One keep-alive connection to the server on loopback: one request in flight, the reply read whole, then a
- * callback. When the server closes between two requests it connects again by itself; when it fails during
- * one, the callback says so with status 0.
+ * One keep-alive connection to the server on loopback: one request in flight, the reply read whole,
+ * then a callback. When the server closes between two requests it connects again by itself; when it
+ * fails during one, the callback says so with status 0.
  */
 #include <netinet/in.h>
 
@@ -22,7 +22,10 @@ struct client {
 	bool busy;
 	int status; /* of the last reply; 0 when there was none */
 	int64_t sent_ns;
-	/* The reply is in `reply`; status 0 means that there is none. May call client_send() at once. */
+	/*
+	 * The reply is in `reply`; status 0 means that there is none. May call client_send() at
+	 * once.
+	 */
 	void (*replied)(struct client *c, int status);
 	void *owner;
 };
@@ -30,14 +33,22 @@ struct client {
 /* The address of HOST:PORT (an IPv4 address); ends the program when the text is no such thing. */
 struct sockaddr_in client_address(const char *host_port);
 
-/* Connect (blocking, ends the program when it is refused) and join the loop. replied and owner are set by the caller. */
+/*
+ * Connect (blocking, ends the program when it is refused) and join the loop. replied and owner are
+ * set by the caller.
+ */
 void client_open(struct client *c, struct loop *loop, const struct sockaddr_in *to);
 void client_close(struct client *c);
 
-/* Send one request; the bytes must stay as they are until the callback. The client is not busy. sent_ns = at_ns. */
+/*
+ * Send one request; the bytes must stay as they are until the callback. The client is not busy.
+ * sent_ns = at_ns.
+ */
 void client_send(struct client *c, const char *bytes, size_t len, int64_t at_ns);
 
-/* Send and turn the loop until the reply is there; says its status. For set-up, not for measuring. */
+/*
+ * Send and turn the loop until the reply is there; says its status. For set-up, not for measuring.
+ */
 int client_call(struct client *c, const char *bytes, size_t len);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Live fan-out: connects N WebSocket clients (a ticket each), then posts a burst of events in batches and counts what
- * every client receives until all have all of it. The rate that counts is messages between the first and the last
- * one received; the time from the first request on is printed as well.
+ * Live fan-out: connects N WebSocket clients (a ticket each), then posts a burst of events in
+ * batches and counts what every client receives until all have all of it. The rate that counts is
+ * messages between the first and the last one received; the time from the first request on is
+ * printed as well.
  */
 #include <errno.h>
 #include <inttypes.h>

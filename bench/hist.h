@@ -4,8 +4,9 @@
 
 /*
  * A latency histogram with log-linear buckets: values below 128 have a bucket each, every further
- * power of two is cut into 128 buckets. So any percentile is exact to one part in 128 over the whole
- * range of 64 bits, recording is a few instructions, and memory is fixed. One thread; no locks.
+ * power of two is cut into 128 buckets. So any percentile is exact to one part in 128 over the
+ * whole range of 64 bits, recording is a few instructions, and memory is fixed. One thread; no
+ * locks.
  */
 #include "base/base.h"
 
@@ -28,8 +29,8 @@ void hist_init(struct hist *h);
 void hist_add(struct hist *h, uint64_t value);
 
 /*
- * The smallest value that at least `part` (0..1) of the values do not exceed, rounded up to the end of its
- * bucket but never above the largest value seen. 0 when empty.
+ * The smallest value that at least `part` (0..1) of the values do not exceed, rounded up to the end
+ * of its bucket but never above the largest value seen. 0 when empty.
  */
 uint64_t hist_at(const struct hist *h, double part);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Event to webhook: posts single events at a fixed rate and receives the webhooks they cause in the same process, on
- * one clock. A rule of threshold 1 without cooldown, whose webhook goes to our port, is made by the caller. The
- * event's number is found again in the webhook as "<seed>-<12 digits>", so the webhook has to carry the payload.
+ * Event to webhook: posts single events at a fixed rate and receives the webhooks they cause in the
+ * same process, on one clock. A rule of threshold 1 without cooldown, whose webhook goes to our
+ * port, is made by the caller. The event's number is found again in the webhook as "<seed>-<12
+ * digits>", so the webhook has to carry the payload.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,9 +17,14 @@
 #include "request.h"
 #include "tally.h"
 
-/* Connections to post over: at 50/s one is idle nearly always; a stalled server makes the rest queue. */
+/*
+ * Connections to post over: at 50/s one is idle nearly always; a stalled server makes the rest
+ * queue.
+ */
 #define POSTERS 16
-/* After the last event, how long to wait for its webhook (both servers' first retry comes earlier). */
+/*
+ * After the last event, how long to wait for its webhook (both servers' first retry comes earlier).
+ */
 #define PATIENCE_NS INT64_C(10000000000)
 #define COUNT_MAX 1000000
 

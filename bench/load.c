@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The load client: N keep-alive connections that each send the next request as soon as the last one is answered
- * (closed loop), or together keep a fixed rate (--rate; latency then counts from the moment a request was due). Every
- * event has its own number, so its own idempotency key. Prints one JSON object. The requests are made beforehand and
- * the clock is read once per reply, because this program shares its two cores with the server it measures.
+ * The load client: N keep-alive connections that each send the next request as soon as the last one
+ * is answered (closed loop), or together keep a fixed rate (--rate; latency then counts from the
+ * moment a request was due). Every event has its own number, so its own idempotency key. Prints one
+ * JSON object. The requests are made beforehand and the clock is read once per reply, because this
+ * program shares its two cores with the server it measures.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -20,7 +20,10 @@ struct loop {
 void loop_init(struct loop *loop);
 void loop_release(struct loop *loop);
 
-/* Start, change or end watching; events are those of epoll. The watch stays at its address while it is watched. */
+/*
+ * Start, change or end watching; events are those of epoll. The watch stays at its address while it
+ * is watched.
+ */
 void loop_add(struct loop *loop, struct watch *w, uint32_t events);
 void loop_change(struct loop *loop, struct watch *w, uint32_t events);
 void loop_drop(struct loop *loop, struct watch *w);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The time of receipt is taken right after the read that completes a request, before anything is parsed. */
+/*
+ * The time of receipt is taken right after the read that completes a request, before anything is
+ * parsed.
+ */
 #include "receiver.h"
 
 #include <arpa/inet.h>
@@ -46,7 +49,10 @@ static long body_size(const char *head, const char *end)
 	return strtol(p + sizeof(name) - 1, NULL, 10);
 }
 
-/* Bytes of the first whole request in the buffer, handed over; 0 when it is not whole yet, -1 when it is no such thing. */
+/*
+ * Bytes of the first whole request in the buffer, handed over; 0 when it is not whole yet, -1 when
+ * it is no such thing.
+ */
 static long take_request(struct hook_conn *c, int64_t at_ns)
 {
 	const char *end;

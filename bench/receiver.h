@@ -3,8 +3,9 @@
 #define BENCH_RECEIVER_H
 
 /*
- * A webhook receiver on loopback that lives in the caller's loop, so that the moment an event was sent and the
- * moment its webhook came in are read from one clock. Answers 200 to every POST and keeps connections open.
+ * A webhook receiver on loopback that lives in the caller's loop, so that the moment an event was
+ * sent and the moment its webhook came in are read from one clock. Answers 200 to every POST and
+ * keeps connections open.
  */
 #include "loop.h"
 
@@ -23,7 +24,10 @@ struct receiver {
 	void *owner;
 };
 
-/* Listen on 127.0.0.1:port (ends the program when that is taken). got and owner are set by the caller. */
+/*
+ * Listen on 127.0.0.1:port (ends the program when that is taken). got and owner are set by the
+ * caller.
+ */
 void receiver_open(struct receiver *r, struct loop *loop, uint16_t port);
 void receiver_close(struct receiver *r);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Incremental reply reader. A head that arrives in one piece (nearly always) is read where it lies; only
- * a cut one is collected first. That keeps the client's share of the two cores small.
+ * Incremental reply reader. A head that arrives in one piece (nearly always) is read where it lies;
+ * only a cut one is collected first. That keeps the client's share of the two cores small.
  */
 #include "reply.h"
 

@@ -4,12 +4,15 @@
 
 /*
  * Reads HTTP/1.1 replies (RFC 9112) to POST and GET requests from bytes as they come: status line,
- * Content-Length or chunked body, trailers. It keeps only the beginning of the body. A reply without a
- * length is an error here, because the clients keep their connections. One thread; no allocation.
+ * Content-Length or chunked body, trailers. It keeps only the beginning of the body. A reply
+ * without a length is an error here, because the clients keep their connections. One thread; no
+ * allocation.
  */
 #include "base/base.h"
 
-/* Room for the longest reply head of the servers we measure (both stay below 1 KiB), with a margin. */
+/*
+ * Room for the longest reply head of the servers we measure (both stay below 1 KiB), with a margin.
+ */
 #define REPLY_HEAD_BYTES_MAX 8192
 /* The kept beginning of a body: enough for a ticket, an id, the counters of a batch. */
 #define REPLY_BODY_BYTES_MAX 512
@@ -42,8 +45,9 @@ struct reply {
 void reply_clear(struct reply *r);
 
 /*
- * Take up to n bytes; *used says how many belong to this reply. REPLY_DONE: status, close and body are
- * valid until reply_clear(). REPLY_BAD: not a reply we can read; drop the connection. Interim replies (1xx) are skipped.
+ * Take up to n bytes; *used says how many belong to this reply. REPLY_DONE: status, close and body
+ * are valid until reply_clear(). REPLY_BAD: not a reply we can read; drop the connection. Interim
+ * replies (1xx) are skipped.
  */
 enum reply_state reply_feed(struct reply *r, const char *p, size_t n, size_t *used);
 

@@ -8,7 +8,10 @@
 
 static struct reply r;
 
-/* Feed the text in pieces of `step` bytes; says the last state and how many bytes belonged to the reply. */
+/*
+ * Feed the text in pieces of `step` bytes; says the last state and how many bytes belonged to the
+ * reply.
+ */
 static enum reply_state feed(const char *text, size_t step, size_t *total)
 {
 	size_t n = strlen(text);

@@ -3,11 +3,13 @@
 #define BENCH_REQUEST_H
 
 /*
- * A complete HTTP request made once from a template; before each sending only its numbers are written
- * over in place, so a request costs the client almost nothing and always has the same length.
+ * A complete HTTP request made once from a template; before each sending only its numbers are
+ * written over in place, so a request costs the client almost nothing and always has the same
+ * length.
  *
- * In the template of an item (and in the path) {seed} becomes the seed, once; {n} becomes the item's number with 12
- * digits, {u} the number mod 1000 with 3 digits, {a} a number from 100 to 599 (a JSON number: no zero in front).
+ * In the template of an item (and in the path) {seed} becomes the seed, once; {n} becomes the
+ * item's number with 12 digits, {u} the number mod 1000 with 3 digits, {a} a number from 100 to 599
+ * (a JSON number: no zero in front).
  */
 #include "base/base.h"
 

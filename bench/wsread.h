@@ -3,8 +3,8 @@
 #define BENCH_WSREAD_H
 
 /*
- * Counts the messages in the stream of WebSocket frames that a server sends (RFC 6455 section 5), without
- * keeping them: a client that stored 600,000 messages would measure itself.
+ * Counts the messages in the stream of WebSocket frames that a server sends (RFC 6455 section 5),
+ * without keeping them: a client that stored 600,000 messages would measure itself.
  */
 #include "base/base.h"
 

@@ -173,7 +173,9 @@ bool json_number_double(struct slice number, double *out);
  * "0". Exact for any number, however long its exponent; at most number.n + 24 bytes.
  */
 void json_number_key(struct slice number, struct buf *out);
-/* The raw text (valid) between the quotes of a string, unescaped into out of at least raw.n bytes. */
+/*
+ * The raw text (valid) between the quotes of a string, unescaped into out of at least raw.n bytes.
+ */
 size_t json_unescape(struct slice raw, char *out);
 /*
  * Append bytes that are equal for equal scalars: 1, 1.0 and 10e-1 agree, "1" is another, strings

@@ -257,7 +257,9 @@ static inline const char *plain_end(const char *p, const char *end)
 #ifdef __SSE2__
 	for (; end - p >= 16; p += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-		/* Bytes from 0x80 on are negative, so one comparison finds them and the controls. */
+		/*
+		 * Bytes from 0x80 on are negative, so one comparison finds them and the controls.
+		 */
 		__m128i hit = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
 		int mask;
 

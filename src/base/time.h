@@ -24,9 +24,9 @@ enum time_digits { TIME_SECONDS, TIME_MILLIS, TIME_MICROS };
 
 /*
  * RFC 3339 section 5.6, upper or lower case "T" and "Z", any offset. At most nine digits of a
- * fraction, of which six are kept. The leap second 23:59:60 UTC is read as the last microsecond in front
- * of midnight, because the count has no place for it. False for all else: dates that do not exist,
- * a missing offset, years outside of 1 to 9999.
+ * fraction, of which six are kept. The leap second 23:59:60 UTC is read as the last microsecond in
+ * front of midnight, because the count has no place for it. False for all else: dates that do not
+ * exist, a missing offset, years outside of 1 to 9999.
  */
 NODISCARD bool time_parse(struct slice s, int64_t *us);
 /* In UTC, "2026-03-01T12:00:00.250Z", terminated; us is in TIME_US_MIN..TIME_US_MAX. */

@@ -28,7 +28,9 @@ void metric_set(struct metrics *m, enum metric id, int64_t value);
 void metric_time(struct metrics *m, enum metric id, int64_t us);
 /* The current value of a counter or gauge, the number of samples of a histogram. */
 int64_t metric_get(const struct metrics *m, enum metric id);
-/* The time below which the given share (0..1) of a histogram's samples lie, rounded up to a bound. */
+/*
+ * The time below which the given share (0..1) of a histogram's samples lie, rounded up to a bound.
+ */
 int64_t metric_quantile_us(const struct metrics *m, enum metric id, double share);
 
 /* Prometheus text exposition format 0.0.4. */

@@ -124,9 +124,9 @@ struct journal_batch {
 };
 
 /*
- * Take the batch into this turn: bytes are copied now, so items and their slices may go; results and
- * the batch itself stay until done. All or nothing: on false the batch was not taken.
- * Times never go back or stand still: max(wall, last + 0.9 * monotonic time since, last + 1).
+ * Take the batch into this turn: bytes are copied now, so items and their slices may go; results
+ * and the batch itself stay until done. All or nothing: on false the batch was not taken. Times
+ * never go back or stand still: max(wall, last + 0.9 * monotonic time since, last + 1).
  * ERR_OVERLOADED (turn full), ERR_DISK_FULL (no room for the next segment), ERR_TOO_LARGE (the
  * batch never fits), ERR_IO (the journal failed). n is at least 1. Loop thread. Does not block, but
  * for zeroing a segment when journal_prepare was not called in time, and for reading the earlier

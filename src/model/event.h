@@ -66,8 +66,8 @@ NODISCARD bool event_type_check(struct slice type, const char *at, struct err *e
 void event_encode(const struct event *event, struct buf *out);
 /*
  * Read what event_encode wrote. Texts without escapes, tags and payload are borrowed from body, the
- * others are in the arena. ERR_CORRUPT when body is anything else; then tags or payload may still be
- * no JSON, because they are not read.
+ * others are in the arena. ERR_CORRUPT when body is anything else; then tags or payload may still
+ * be no JSON, because they are not read.
  */
 NODISCARD bool event_decode(struct slice body, struct arena *tick, struct event *event,
 			    struct err *err);

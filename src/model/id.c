@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Public texts of identities. Numbers of the log are enciphered by a Feistel network over two halves
- * of 40 bits, its round function a keyed hash of the half, the kind, the time and the round: it is a
- * permutation, so no two records share a text, and who lacks the key learns nothing from a text but
- * its millisecond.
+ * Public texts of identities. Numbers of the log are enciphered by a Feistel network over two
+ * halves of 40 bits, its round function a keyed hash of the half, the kind, the time and the round:
+ * it is a permutation, so no two records share a text, and who lacks the key learns nothing from a
+ * text but its millisecond.
  */
 #include "model/id.h"
 

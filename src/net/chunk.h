@@ -16,7 +16,9 @@ struct chunk {
 	char p[];
 };
 
-/* Room for cap bytes, none filled (n is 0), held once by the caller. cap is bounded by the caller. */
+/*
+ * Room for cap bytes, none filled (n is 0), held once by the caller. cap is bounded by the caller.
+ */
 struct chunk *chunk_new(size_t cap);
 /* The same, filled with a copy of s. */
 struct chunk *chunk_copy(struct slice s);

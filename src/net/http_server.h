@@ -79,23 +79,24 @@ bool http_exchange_gone(const struct http_exchange *x);
 
 struct http_handlers {
 	/*
-	 * The head is complete, the body is not read. The result is how many bytes of decoded body are
-	 * allowed (0: none); more is answered 413. Or reply at once (401, 404, 405...): then the result
-	 * is not used, a small body is read and dropped, a large one ends the connection, and
-	 * on_request is not called.
+	 * The head is complete, the body is not read. The result is how many bytes of decoded body
+	 * are allowed (0: none); more is answered 413. Or reply at once (401, 404, 405...): then
+	 * the result is not used, a small body is read and dropped, a large one ends the
+	 * connection, and on_request is not called.
 	 */
 	size_t (*on_head)(void *ctx, struct http_exchange *x);
 	/* The request is complete. Owes one http_reply* or http_stream_begin, now or later. */
 	void (*on_request)(void *ctx, struct http_exchange *x);
 	/*
-	 * May be NULL. The reply was queued, or the stream ended; x is valid until this returns. bytes
-	 * of body (of a stream: all queued), duration since started_us.
+	 * May be NULL. The reply was queued, or the stream ended; x is valid until this returns.
+	 * bytes of body (of a stream: all queued), duration since started_us.
 	 */
 	void (*on_done)(void *ctx, struct http_exchange *x, int status, uint64_t bytes,
 			int64_t duration_us);
 	/*
-	 * May be NULL. The server itself refuses a request (malformed, too large, timeouts): put a body
-	 * into out and return its content type. The default is {"error":{"code":..,"message":..}}.
+	 * May be NULL. The server itself refuses a request (malformed, too large, timeouts): put a
+	 * body into out and return its content type. The default is
+	 * {"error":{"code":..,"message":..}}.
 	 */
 	const char *(*on_refuse)(void *ctx, const struct err *err, struct slice request_id,
 				 struct buf *out);
@@ -124,7 +125,8 @@ struct http_server *http_server_new(struct loop *l, const struct http_options *o
 				    const struct http_handlers *handlers);
 /*
  * Listen on a numeric address: "127.0.0.1", "::1", "[::1]", "0.0.0.0", "::"; port 0 lets the kernel
- * choose. May be called for several (up to 16). ERR_INVALID for another text, ERR_IO from the kernel.
+ * choose. May be called for several (up to 16). ERR_INVALID for another text, ERR_IO from the
+ * kernel.
  */
 NODISCARD bool http_server_listen(struct http_server *s, const char *host, uint16_t port,
 				  struct err *err);
@@ -185,7 +187,9 @@ struct http_stream *http_stream_begin(struct http_exchange *x, int status,
 				      const struct http_header *headers, size_t n);
 struct http_exchange *http_stream_exchange(struct http_stream *st);
 
-/* Inbound bytes, borrowed for the call; also those that came with the request, later in the turn. */
+/*
+ * Inbound bytes, borrowed for the call; also those that came with the request, later in the turn.
+ */
 typedef void (*http_stream_data_fn)(void *arg, struct http_stream *st, struct slice bytes);
 /* Called once for each stream, never from inside a call of this header. st is gone afterwards. */
 typedef void (*http_stream_close_fn)(void *arg, struct http_stream *st);

@@ -111,7 +111,10 @@ static void timers_fire(struct loop *l)
 		}
 		t = CONTAINER_OF(node, struct loop_timer, node);
 		if (node->id > newest) {
-			/* Started by a timer of this round: the next turn, so that I/O gets its share. */
+			/*
+			 * Started by a timer of this round: the next turn, so that I/O gets its
+			 * share.
+			 */
 			loop_touch(l);
 			return;
 		}

@@ -19,9 +19,13 @@ typedef void (*loop_fn)(void *arg);
 #define LOOP_HOOKS_MAX 16  /* turn end hooks of one process; each costs a call per turn */
 #define LOOP_SIGNALS_MAX 4 /* SIGTERM, SIGINT, SIGHUP and one to spare */
 
-/* post_bound: how many posted calls may wait at once, over 0. Aborts when the kernel has no epoll. */
+/*
+ * post_bound: how many posted calls may wait at once, over 0. Aborts when the kernel has no epoll.
+ */
 struct loop *loop_new(size_t post_bound);
-/* Not from inside loop_run. Whoever uses the loop is freed before it. Posts still waiting are lost. */
+/*
+ * Not from inside loop_run. Whoever uses the loop is freed before it. Posts still waiting are lost.
+ */
 void loop_free(struct loop **l);
 
 /* Turn until loop_stop. May be called again afterwards. */

@@ -24,11 +24,11 @@ struct url {
 };
 
 /*
- * An absolute http or https URL of printable ASCII: no user name, no fragment, a port of 1 to 65535;
- * the host is a name of letters, digits, hyphens and underscores, a plain dotted quad, or an IPv6
- * address in brackets without a zone. Any other numeric host (octal, hexadecimal, short, decimal)
- * is refused. text is borrowed for the call, out lives in req. Errors are INVALID and say what is
- * wrong without naming a field: wrap them.
+ * An absolute http or https URL of printable ASCII: no user name, no fragment, a port of 1 to
+ * 65535; the host is a name of letters, digits, hyphens and underscores, a plain dotted quad, or an
+ * IPv6 address in brackets without a zone. Any other numeric host (octal, hexadecimal, short,
+ * decimal) is refused. text is borrowed for the call, out lives in req. Errors are INVALID and say
+ * what is wrong without naming a field: wrap them.
  */
 NODISCARD bool url_parse(struct arena *req, struct slice text, struct url *out, struct err *err);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A URL has one reading or is refused, and no spelling of an inside address gets past the policy. */
+/*
+ * A URL has one reading or is refused, and no spelling of an inside address gets past the policy.
+ */
 #include "net/url.h"
 
 #include "test/t.h"

@@ -7,8 +7,8 @@
 
 /*
  * The server side of WebSocket (RFC 6455) as bytes in, bytes out: no socket in here, so that the
- * tests and the fuzzer drive the same code as the loop. Framing, masking, fragments, UTF-8 and close
- * codes are wslay's. Text messages only; binary ones end the connection with 1003.
+ * tests and the fuzzer drive the same code as the loop. Framing, masking, fragments, UTF-8 and
+ * close codes are wslay's. Text messages only; binary ones end the connection with 1003.
  *
  * Loop thread. Handlers run inside ws_feed, ws_ping and ws_close; none of them may free the ws.
  */
@@ -23,8 +23,8 @@ struct ws_handlers {
 	/* One whole text message, valid UTF-8, borrowed. May be NULL: messages are then ignored. */
 	void (*message)(void *arg, struct slice text);
 	/*
-	 * The connection is over, called once: send what is queued, then close the transport. code is
-	 * the one that the peer gave or that we gave it; 1006 when bytes make no sense at all.
+	 * The connection is over, called once: send what is queued, then close the transport. code
+	 * is the one that the peer gave or that we gave it; 1006 when bytes make no sense at all.
 	 */
 	void (*closed)(void *arg, uint16_t code);
 };
@@ -41,7 +41,10 @@ void ws_close(struct ws *ws, uint16_t code, struct slice reason);
 
 /* Append one unfragmented, unmasked text frame: the same bytes serve every client (section 5.2). */
 void ws_text_frame(struct buf *out, struct slice text);
-/* Sec-WebSocket-Accept for a client's key (section 4.2.2). False when key is not 16 bytes in base64. */
+/*
+ * Sec-WebSocket-Accept for a client's key (section 4.2.2). False when key is not 16 bytes in
+ * base64.
+ */
 NODISCARD bool ws_accept_key(struct slice key, char out[WS_ACCEPT_LEN]);
 
 #endif

@@ -13,10 +13,10 @@
  * read "level + 1 or more": so a key keeps its newest level + 1 times and no more. A cooldown that
  * began at f is over when t >= f + cooldown.
  *
- * Memory follows use. A key whose window and cooldown are both over is as good as unknown; such keys
- * are swept a few at a time, and when is not visible in any result. Over keys_max keys or stamps_max
- * kept times the key that was seen longest ago is evicted, and counted: that is visible, and a
- * function of the records alone.
+ * Memory follows use. A key whose window and cooldown are both over is as good as unknown; such
+ * keys are swept a few at a time, and when is not visible in any result. Over keys_max keys or
+ * stamps_max kept times the key that was seen longest ago is evicted, and counted: that is visible,
+ * and a function of the records alone.
  *
  * Times are microseconds and strictly increase from call to call, but for windows_retune and
  * windows_restart, after which earlier ones may be added again. One thread at a time; never blocks.

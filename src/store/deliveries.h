@@ -7,8 +7,8 @@
 #include "store/page.h"
 
 /*
- * Deliveries: one message to one destination, and its attempts. The engine inserts them, the courier
- * claims and records (both in global.h); here is what people do: look, replay, purge.
+ * Deliveries: one message to one destination, and its attempts. The engine inserts them, the
+ * courier claims and records (both in global.h); here is what people do: look, replay, purge.
  *
  *   pending -> sending -> sent
  *                      -> retrying -> sending ...

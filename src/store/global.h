@@ -70,9 +70,10 @@ NODISCARD bool store_changes_prune(struct db *db, int64_t before_us, size_t limi
 				   struct err *err);
 
 /*
- * The courier takes what is due for all orgs: up to limit deliveries with due_us <= now_us, earliest
- * first, become sending under `claim` (not 0) until lease_us. Two claims never get one delivery at
- * the same time. The rows come back as they are after the claim, in the order of their numbers.
+ * The courier takes what is due for all orgs: up to limit deliveries with due_us <= now_us,
+ * earliest first, become sending under `claim` (not 0) until lease_us. Two claims never get one
+ * delivery at the same time. The rows come back as they are after the claim, in the order of their
+ * numbers.
  */
 NODISCARD bool store_deliveries_claim(struct db *db, uint64_t claim, int64_t now_us,
 				      int64_t lease_us, size_t limit, struct arena *tick,

@@ -7,8 +7,8 @@
 #include "store/page.h"
 
 /*
- * API keys. Only the hash of a key is stored, as hex text; the server holds all live keys in memory,
- * so these functions serve start, administration and the lazy notes of last use.
+ * API keys. Only the hash of a key is stored, as hex text; the server holds all live keys in
+ * memory, so these functions serve start, administration and the lazy notes of last use.
  */
 struct key_row {
 	struct key_id id;

@@ -112,8 +112,8 @@ static void done(struct client *c)
 	c->busy = false;
 	c->status = c->reply.status;
 	if (c->reply.close || c->out_left > 0) {
-		client_close(
-			c); /* a reply before the whole request was out ends the connection as well */
+		/* A reply before the whole request was out ends the connection as well. */
+		client_close(c);
 	}
 	c->replied(c, c->status);
 }

@@ -22,7 +22,7 @@ struct request_spec {
 	const char *header; /* one more header line without its line end; NULL or empty: none */
 	const char *item;   /* the template; "" for an empty body */
 	const char *seed;
-	size_t batch; /* 0: the item is the body; otherwise {"events":[item, ...]} of so many items */
+	size_t batch; /* 0: the item is the body; otherwise {"events":[item, ...]} of so many */
 };
 
 struct request_slot;

@@ -105,13 +105,12 @@ struct http_handlers {
 
 /* A member of 0 takes the default beside it. Times in microseconds. */
 struct http_options {
-	int64_t head_us;   /* 10 s: from the first byte (or the accept) to the end of the head */
-	int64_t body_us;   /* 30 s: between two reads of a body */
-	int64_t idle_us;   /* 75 s: keep-alive without a request */
-	int64_t write_us;  /* 30 s: the peer takes nothing of what is queued */
-	int64_t linger_us; /* 2 s: dropping input after the last reply, so that it arrives */
-	uint32_t
-		rate_min; /* 1024 bytes/s of body, or of reply taken, once body_us or write_us passed */
+	int64_t head_us;    /* 10 s: from the first byte (or the accept) to the end of the head */
+	int64_t body_us;    /* 30 s: between two reads of a body */
+	int64_t idle_us;    /* 75 s: keep-alive without a request */
+	int64_t write_us;   /* 30 s: the peer takes nothing of what is queued */
+	int64_t linger_us;  /* 2 s: dropping input after the last reply, so that it arrives */
+	uint32_t rate_min;  /* 1024 bytes/s of body or reply, once body_us or write_us passed */
 	uint32_t conns_max; /* 8192 in total; over it idle ones are closed, then accepting waits */
 	uint32_t conns_per_ip; /* 1024 per IPv4 address or IPv6 /64; over it: 429 and close */
 	uint32_t pipeline_max; /* 64 requests of one connection waiting for replies */

@@ -204,6 +204,8 @@ void json_w_key_slice(struct json_w *w, struct slice key);
 /* Bytes that are no valid UTF-8 become U+FFFD. */
 void json_w_str(struct json_w *w, struct slice s);
 void json_w_int(struct json_w *w, int64_t v);
+/* The shortest digits that read back as v; null when v is not finite. */
+void json_w_double(struct json_w *w, double v);
 void json_w_bool(struct json_w *w, bool v);
 void json_w_null(struct json_w *w);
 /* raw is valid JSON and goes out as it is. */

@@ -5,6 +5,10 @@
  */
 #include "base/json.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/utf8.h"
 
 void json_w_init(struct json_w *w, struct buf *out)
@@ -72,6 +76,23 @@ void json_w_int(struct json_w *w, int64_t v)
 {
 	before_value(w);
 	buf_printf(w->out, "%lld", (long long)v);
+}
+
+void json_w_double(struct json_w *w, double v)
+{
+	char text[32];
+
+	if (!isfinite(v)) {
+		json_w_null(w);
+		return;
+	}
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, v);
+		if (strtod(text, NULL) == v) {
+			break;
+		}
+	}
+	json_w_raw(w, slice_of(text));
 }
 
 void json_w_bool(struct json_w *w, bool v)

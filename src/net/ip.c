@@ -6,6 +6,8 @@
 #include "net/ip.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #define V4_BITS 96 /* where a v4 address starts in the 128 bits */
 

@@ -2,9 +2,6 @@
 #ifndef NET_IP_H
 #define NET_IP_H
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include "base/err.h"
 #include "base/slice.h"
 
@@ -13,6 +10,7 @@
  * v4-mapped v6 form (::ffff:a.b.c.d) are one value, so no check can be passed by spelling an
  * address the other way. Pure; any thread; nothing allocates.
  */
+struct sockaddr;
 struct ip {
 	uint8_t v[16]; /* network order; v4 as ::ffff:a.b.c.d */
 };

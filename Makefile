@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door over Meson. Every target first installs what it needs (tools/setup); each is a thin
 # call of a script in tools/ that can be called by hand as well.
-.PHONY: help build run test test-sanitize check format docs fuzz soak coverage bench clean
+.PHONY: help build run test test-sanitize check format docs analyze fuzz soak coverage bench clean
 .NOTPARALLEL:
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo 'make check           format, warnings, layers, sizes, banned things, fresh docs, scripts'
 	@echo 'make format docs     put right what check complains about'
 	@echo 'make coverage        lines run by the tests, by folder, with floors'
+	@echo 'make analyze         paths that the static analyzer finds; slow the first time'
 	@echo 'make fuzz            every fuzz driver for FUZZ_SECONDS=60'
 	@echo 'make soak            the tests again and again for SOAK_SECONDS=1800'
 	@echo 'make bench           figures against the peer'
@@ -43,6 +44,10 @@ format:
 
 docs:
 	@tools/docs
+
+analyze:
+	@tools/setup run analyze
+	@tools/analyze
 
 fuzz:
 	@tools/setup run fuzz

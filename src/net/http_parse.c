@@ -118,7 +118,7 @@ static bool host_ok(struct slice s)
 			return false;
 		}
 	}
-	return end == s.n || (s.p[end] == ':' && port_ok(slice_from(s, end + 1)));
+	return end >= s.n || (s.p[end] == ':' && port_ok(slice_from(s, end + 1)));
 }
 
 /* "http://host:port" off the front of *target into *authority, if that is its form. */

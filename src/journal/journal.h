@@ -150,7 +150,7 @@ NODISCARD bool journal_prepare(struct journal *journal, struct err *err);
 /* The number of the last flushed record, 0 for none. Any thread, never blocks. */
 uint64_t journal_flushed(const struct journal *journal);
 /* The first record that is still there, or flushed + 1. Any thread. */
-uint64_t journal_first(const struct journal *journal);
+uint64_t journal_first(struct journal *journal);
 /* The time of the last appended record, 0 for none. Loop thread. */
 int64_t journal_last_received_at(const struct journal *journal);
 /*

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOURNAL_DRIVER_H
+#define JOURNAL_DRIVER_H
+
+#include "journal/journal.h"
+
+/*
+ * What a driver of the journal provides: each operation as journal.h says of the function of the
+ * same name. A driver embeds struct journal and struct journal_iter in its own.
+ */
+struct journal_driver {
+	void (*close)(struct journal *journal);
+	bool (*append)(struct journal *journal, struct journal_batch *batch, int64_t wall_us,
+		       int64_t mono_us, struct err *err);
+	void (*turn)(struct journal *journal);
+	void (*complete)(struct journal *journal);
+	bool (*failed)(const struct journal *journal);
+	bool (*prepare)(struct journal *journal, struct err *err);
+	uint64_t (*flushed)(const struct journal *journal);
+	uint64_t (*first)(struct journal *journal);
+	int64_t (*last_received_at)(const struct journal *journal);
+	uint64_t (*wait)(struct journal *journal, uint64_t after_seq, int64_t wait_us);
+	void (*interrupt)(struct journal *journal);
+	enum found (*read)(struct journal *journal, uint64_t seq, struct arena *req,
+			   struct record *record, struct err *err);
+	struct journal_iter *(*iter_new)(struct journal *journal, uint64_t from_seq, bool reverse);
+	void (*stats)(struct journal *journal, struct journal_stats *stats);
+};
+
+struct journal_iter_driver {
+	void (*free)(struct journal_iter *iter);
+	enum found (*next)(struct journal_iter *iter, struct record *record, struct err *err);
+	uint64_t (*at)(const struct journal_iter *iter);
+	void (*set_budget)(struct journal_iter *iter, size_t bytes);
+};
+
+struct journal {
+	const struct journal_driver *driver;
+	struct journal_meta meta;
+};
+
+struct journal_iter {
+	const struct journal_iter_driver *driver;
+};
+
+/* The drivers. Options have their defaults filled in. */
+NODISCARD bool file_journal_open(struct journal **journal, const struct journal_options *options,
+				 struct err *err);
+
+#endif

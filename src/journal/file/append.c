@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking records in: bounds and room first, so that a batch is taken whole or not at all; then
+ * time, idempotency and bytes, item by item.
+ */
+#include "journal/file/file_journal.h"
+
+#define HASHED_BYTES_MAX (sizeof(uint64_t) + RECORD_KEY_BYTES_MAX)
+
+uint64_t key_hash(const struct file_journal *j, struct org_id org, struct slice key)
+{
+	char bytes[HASHED_BYTES_MAX];
+
+	ensure(key.n <= RECORD_KEY_BYTES_MAX);
+	memcpy(bytes, &org.v, sizeof(org.v));
+	memcpy(bytes + sizeof(org.v), key.p, key.n);
+	return hash_sip64(&j->base.meta.hash,
+			  (struct slice) { .p = bytes, .n = sizeof(org.v) + key.n });
+}
+
+static bool measure(const struct journal_batch *batch, size_t *total, struct err *err)
+{
+	*total = 0;
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct record *item = &batch->items[i];
+
+		if (item->type.n > RECORD_TYPE_BYTES_MAX ||
+		    item->idempotency_key.n > RECORD_KEY_BYTES_MAX ||
+		    item->body.n > RECORD_BODY_BYTES_MAX) {
+			return err_set(err, ERR_TOO_LARGE, "record %zu is too large for the log",
+				       i);
+		}
+		*total += record_size(item);
+	}
+	return true;
+}
+
+static bool have_room(struct file_journal *j, size_t total, struct err *err)
+{
+	size_t segment_max = j->segment_bytes - SEGMENT_HEAD_BYTES;
+	size_t max = j->turn_bytes_max < segment_max ? j->turn_bytes_max : segment_max;
+
+	if (total > max - BATCH_HEAD_BYTES) {
+		return err_set(err, ERR_TOO_LARGE,
+			       "a batch of %zu bytes is over the %zu that the log takes at once",
+			       total, max - BATCH_HEAD_BYTES);
+	}
+	if (total > max - j->gather->n) {
+		return err_set(err, ERR_OVERLOADED, "too much waits for the log to be flushed");
+	}
+	return flight_fits(j, j->gather->n + total) || spare_make(j, err);
+}
+
+/* Time goes on at least nine tenths as fast as it really does, and never stands still. */
+static int64_t next_time(const struct file_journal *j, int64_t wall_us, int64_t mono_us)
+{
+	int64_t at = j->last_received_at_us + 1;
+
+	if (j->mono_known && mono_us > j->last_mono_us) {
+		int64_t slewed = j->last_received_at_us + (mono_us - j->last_mono_us) / 10 * 9;
+
+		at = slewed > at ? slewed : at;
+	}
+	return wall_us > at ? wall_us : at;
+}
+
+static bool in_turn(const struct turn *turn, uint64_t seq)
+{
+	return turn->count > 0 && seq >= turn->first_seq && seq - turn->first_seq < turn->count;
+}
+
+/* The record as stored, wherever it is by now. Borrowed until the next call. */
+static enum found fetch(struct file_journal *j, uint64_t seq, struct record *record,
+			struct err *err)
+{
+	const char *p = NULL;
+	size_t size;
+	enum found found = FOUND;
+
+	if (in_turn(j->gather, seq)) {
+		p = j->gather->p + j->gather->offsets[seq - j->gather->first_seq];
+	} else if (in_turn(j->flight, seq)) {
+		p = j->flight->p + j->flight->offsets[seq - j->flight->first_seq];
+	} else {
+		walk_seek(&j->lookup, seq);
+		found = walk_next(&j->lookup, true, &p, &size, err);
+	}
+	if (found == FOUND) {
+		record_decode(p, record);
+	}
+	return found;
+}
+
+/* Whether something holds the item's key already; then *result is the verdict. */
+static bool was_seen(struct file_journal *j, const struct record *item, uint64_t hash,
+		     int64_t now_us, struct journal_result *result)
+{
+	struct record old;
+	struct err err;
+	uint64_t seq;
+
+	for (size_t at = 0; (seq = idem_next(&j->idem, hash, &at)) != 0;) {
+		enum found found = fetch(j, seq, &old, &err);
+
+		if (found == FAILED) {
+			log_error("journal_record_unreadable", log_str("error", err.text));
+			*result = (struct journal_result) { JOURNAL_UNREADABLE, seq, 0 };
+			return true;
+		}
+		if (found == FOUND && old.seq == seq && old.org.v == item->org.v &&
+		    slice_eq(old.idempotency_key, item->idempotency_key) &&
+		    old.received_at_us > now_us - j->idem.window_us) {
+			bool same = old.hash.lo == item->hash.lo && old.hash.hi == item->hash.hi;
+
+			j->counts.duplicates += same;
+			j->counts.conflicts += !same;
+			*result = (struct journal_result) { same ? JOURNAL_DUPLICATE
+								 : JOURNAL_CONFLICT,
+							    seq, old.received_at_us };
+			return true;
+		}
+	}
+	return false;
+}
+
+static void put(struct turn *turn, const struct record *record)
+{
+	uint32_t crc;
+
+	if (turn->count == turn->offsets_cap) {
+		turn->offsets_cap = turn->offsets_cap == 0 ? 256 : turn->offsets_cap * 2;
+		turn->offsets = mem_resize(turn->offsets, turn->offsets_cap, sizeof(uint32_t));
+	}
+	if (turn->count == 0) {
+		turn->first_seq = record->seq;
+	}
+	turn->offsets[turn->count++] = (uint32_t)turn->n;
+	crc = record_encode(record, turn->p + turn->n);
+	turn->chain = crc32c(turn->chain, turn->p + turn->n, sizeof(crc));
+	turn->n += record_size(record);
+}
+
+static void take(struct file_journal *j, const struct record *item, int64_t wall_us,
+		 int64_t mono_us, struct journal_result *result)
+{
+	struct record record = *item;
+	bool keyed = item->idempotency_key.n > 0;
+	uint64_t hash = keyed ? key_hash(j, item->org, item->idempotency_key) : 0;
+
+	record.received_at_us = next_time(j, wall_us, mono_us);
+	if (keyed && was_seen(j, item, hash, record.received_at_us, result)) {
+		return;
+	}
+	record.seq = j->next_seq++;
+	j->last_received_at_us = record.received_at_us;
+	j->last_mono_us = mono_us;
+	j->mono_known = true;
+	put(j->gather, &record);
+	if (keyed) {
+		idem_put(&j->idem, hash, record.seq, record.received_at_us);
+	}
+	*result = (struct journal_result) { JOURNAL_STORED, record.seq, record.received_at_us };
+}
+
+bool file_append(struct journal *journal, struct journal_batch *batch, int64_t wall_us,
+		 int64_t mono_us, struct err *err)
+{
+	struct file_journal *j = file_journal(journal);
+	size_t total;
+
+	if (atomic_load_explicit(&j->failed, memory_order_relaxed)) {
+		return err_set(err, ERR_IO, "the log failed and takes nothing more");
+	}
+	if (!measure(batch, &total, err) || !have_room(j, total, err)) {
+		return false;
+	}
+	for (size_t i = 0; i < batch->n; i++) {
+		take(j, &batch->items[i], wall_us, mono_us, &batch->results[i]);
+	}
+	idem_expire(&j->idem, j->last_received_at_us);
+	j->counts.clock_offset_us = j->last_received_at_us - wall_us;
+	batch->next = NULL;
+	*j->gather->last = batch;
+	j->gather->last = &batch->next;
+	return true;
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing the file driver, its meta file, and what is answered from memory. */
+#include "journal/file/file_journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/rand.h"
+
+#define PATH_BYTES 4096
+#define DIR_BYTES_MAX 3900 /* leaves room for the names below it */
+#define LOOKUP_CHUNK ((size_t)16 << 10)
+
+static void file_close(struct journal *journal)
+{
+	struct file_journal *j = file_journal(journal);
+	struct err err;
+
+	flight_stop(j);
+	if (!j->failed && flight_fits(j, BATCH_HEAD_BYTES) &&
+	    !mark_write(j->active, j->plan_end, j->next_seq, &err)) {
+		/* Only costs the copy of the last batch at the next open. */
+		log_warn("journal_not_marked_clean", log_str("error", err.text));
+	}
+	file_journal_free(j);
+}
+
+static bool file_failed(const struct journal *journal)
+{
+	return atomic_load(&CONTAINER_OF(journal, const struct file_journal, base)->failed);
+}
+
+static bool file_prepare(struct journal *journal, struct err *err)
+{
+	return spare_make(file_journal(journal), err);
+}
+
+static uint64_t file_flushed(const struct journal *journal)
+{
+	return atomic_load(&CONTAINER_OF(journal, const struct file_journal, base)->flushed);
+}
+
+static uint64_t file_first(struct journal *journal)
+{
+	struct file_journal *j = file_journal(journal);
+	uint64_t first;
+
+	pthread_mutex_lock(&j->lock);
+	first = j->segments[0]->first_seq;
+	pthread_mutex_unlock(&j->lock);
+	return first;
+}
+
+static int64_t file_last_received_at(const struct journal *journal)
+{
+	return CONTAINER_OF(journal, const struct file_journal, base)->last_received_at_us;
+}
+
+static struct timespec deadline(int64_t wait_us)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += (time_t)(wait_us / US_PER_S);
+	ts.tv_nsec += (long)(wait_us % US_PER_S) * 1000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	return ts;
+}
+
+static uint64_t file_wait(struct journal *journal, uint64_t after_seq, int64_t wait_us)
+{
+	struct file_journal *j = file_journal(journal);
+	struct timespec until;
+	int rc = 0;
+
+	if (atomic_load(&j->flushed) > after_seq || wait_us == 0) {
+		return atomic_load(&j->flushed);
+	}
+	until = deadline(wait_us > 0 ? wait_us : 0);
+	pthread_mutex_lock(&j->wait_lock);
+	atomic_fetch_add(&j->waiters, 1);
+	while (atomic_load(&j->flushed) <= after_seq && !j->interrupted && rc == 0) {
+		rc = wait_us < 0 ? pthread_cond_wait(&j->wait_cond, &j->wait_lock)
+				 : pthread_cond_timedwait(&j->wait_cond, &j->wait_lock, &until);
+	}
+	atomic_fetch_sub(&j->waiters, 1);
+	pthread_mutex_unlock(&j->wait_lock);
+	return atomic_load(&j->flushed);
+}
+
+static void file_interrupt(struct journal *journal)
+{
+	struct file_journal *j = file_journal(journal);
+
+	pthread_mutex_lock(&j->wait_lock);
+	j->interrupted = true;
+	pthread_cond_broadcast(&j->wait_cond);
+	pthread_mutex_unlock(&j->wait_lock);
+}
+
+static void file_stats(struct journal *journal, struct journal_stats *stats)
+{
+	struct file_journal *j = file_journal(journal);
+
+	pthread_mutex_lock(&j->lock);
+	*stats = j->stats;
+	stats->segments = j->segments_n;
+	stats->file_bytes = j->spare == NULL ? 0 : j->spare->bytes;
+	for (size_t i = 0; i < j->segments_n; i++) {
+		stats->file_bytes += j->segments[i]->bytes;
+	}
+	pthread_mutex_unlock(&j->lock);
+}
+
+static const struct journal_driver driver = {
+	.close = file_close,
+	.append = file_append,
+	.turn = file_turn,
+	.complete = file_complete,
+	.failed = file_failed,
+	.prepare = file_prepare,
+	.flushed = file_flushed,
+	.first = file_first,
+	.last_received_at = file_last_received_at,
+	.wait = file_wait,
+	.interrupt = file_interrupt,
+	.read = file_read,
+	.iter_new = file_iter_new,
+	.stats = file_stats,
+};
+
+static struct file_journal *make(const struct journal_options *options)
+{
+	struct file_journal *j = mem_alloc(1, sizeof(*j));
+	pthread_condattr_t attr;
+
+	j->base.driver = &driver;
+	j->files.ops = options->files == NULL ? &file_ops_real : options->files;
+	j->files.arg = options->files_arg;
+	j->dir = mem_alloc(strlen(options->dir) + 1, 1);
+	memcpy(j->dir, options->dir, strlen(options->dir));
+	j->lock_fd = -1;
+	j->segment_bytes = options->segment_bytes;
+	j->turn_bytes_max = options->turn_bytes_max;
+	j->flush = options->flush;
+	j->wake = options->wake;
+	j->wake_arg = options->wake_arg;
+	j->accept_damage = options->accept_damage;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&j->wait_lock, NULL);
+	pthread_cond_init(&j->wait_cond, &attr);
+	pthread_mutex_init(&j->lock, NULL);
+	pthread_cond_init(&j->prepared, &attr);
+	pthread_mutex_init(&j->flight_lock, NULL);
+	pthread_cond_init(&j->flight_cond, &attr);
+	pthread_condattr_destroy(&attr);
+	turn_init(&j->turns[0], j->turn_bytes_max);
+	turn_init(&j->turns[1], j->turn_bytes_max);
+	j->gather = &j->turns[0];
+	j->flight = &j->turns[1];
+	idem_init(&j->idem, options->idempotency_keys_max, options->idempotency_window_us);
+	walk_init(&j->lookup, j, LOOKUP_CHUNK);
+	return j;
+}
+
+void file_journal_free(struct file_journal *j)
+{
+	for (size_t i = 0; i < j->segments_n; i++) {
+		segment_free(&j->segments[i]);
+	}
+	free(j->segments);
+	segment_free(&j->spare);
+	if (j->lock_fd >= 0) {
+		j->files.ops->close(j->files.arg, j->lock_fd);
+	}
+	walk_release(&j->lookup);
+	idem_release(&j->idem);
+	turn_release(&j->turns[0]);
+	turn_release(&j->turns[1]);
+	pthread_cond_destroy(&j->flight_cond);
+	pthread_mutex_destroy(&j->flight_lock);
+	pthread_cond_destroy(&j->prepared);
+	pthread_mutex_destroy(&j->lock);
+	pthread_cond_destroy(&j->wait_cond);
+	pthread_mutex_destroy(&j->wait_lock);
+	free(j->dir);
+	free(j);
+}
+
+static void look_for_segment(void *to, const char *name)
+{
+	uint64_t epoch;
+	bool *any = to;
+
+	*any = *any || segment_epoch(name, &epoch);
+}
+
+static bool write_meta(struct file_journal *j, const char *temporary, struct err *err)
+{
+	unsigned char bytes[META_BYTES];
+	int fd = j->files.ops->open(j->files.arg, temporary, O_RDWR | O_CREAT | O_TRUNC);
+	bool ok;
+
+	if (fd < 0) {
+		return err_errno(err, -fd, "create \"%s\"", temporary);
+	}
+	meta_encode(&j->base.meta, bytes);
+	ok = files_write(&j->files, fd, bytes, sizeof(bytes), 0, "meta", err) &&
+	     files_flush(&j->files, fd, "meta", err);
+	j->files.ops->close(j->files.arg, fd);
+	return ok;
+}
+
+static bool create_meta(struct file_journal *j, const char *path, int64_t now_us, struct err *err)
+{
+	char temporary[PATH_BYTES];
+	bool segments = false;
+	int rc = j->files.ops->list(j->files.arg, j->dir, look_for_segment, &segments);
+
+	if (rc < 0) {
+		return err_errno(err, -rc, "list \"%s\"", j->dir);
+	}
+	if (segments) {
+		return err_set(err, ERR_CORRUPT,
+			       "\"%s\" has segments of a journal, but no \"meta\"", j->dir);
+	}
+	rand_bytes(&j->base.meta.id, sizeof(j->base.meta.id));
+	rand_bytes(&j->base.meta.hash, sizeof(j->base.meta.hash));
+	rand_bytes(&j->base.meta.cipher, sizeof(j->base.meta.cipher));
+	j->base.meta.created_at_us = now_us;
+	snprintf(temporary, sizeof(temporary), "%s/meta.tmp", j->dir);
+	if (!write_meta(j, temporary, err)) {
+		return false;
+	}
+	rc = j->files.ops->rename(j->files.arg, temporary, path);
+	if (rc == 0) {
+		rc = j->files.ops->sync_dir(j->files.arg, j->dir);
+	}
+	return rc < 0 ? err_errno(err, -rc, "rename \"%s\"", path) : true;
+}
+
+static bool make_dir(struct file_journal *j, struct err *err)
+{
+	char parent[PATH_BYTES];
+	int rc = j->files.ops->make_dir(j->files.arg, j->dir);
+
+	if (rc < 0) {
+		return err_errno(err, -rc, "create directory \"%s\"", j->dir);
+	}
+	snprintf(parent, sizeof(parent), "%s/..", j->dir);
+	rc = j->files.ops->sync_dir(j->files.arg, parent);
+	return rc < 0 ? err_errno(err, -rc, "flush directory \"%s\"", parent) : true;
+}
+
+/* The lock is the descriptor: it goes with the process. */
+static bool open_meta(struct file_journal *j, const char *path, struct err *err)
+{
+	unsigned char bytes[META_BYTES];
+	int rc;
+
+	rc = j->files.ops->open(j->files.arg, path, O_RDWR);
+	if (rc < 0) {
+		return err_errno(err, -rc, "open \"%s\"", path);
+	}
+	j->lock_fd = rc;
+	rc = j->files.ops->lock(j->files.arg, j->lock_fd);
+	if (rc == -EWOULDBLOCK) {
+		return err_set(err, ERR_CONFLICT, "the journal in \"%s\" is in use", j->dir);
+	}
+	if (rc < 0) {
+		return err_errno(err, -rc, "lock \"%s\"", path);
+	}
+	return files_read(&j->files, j->lock_fd, bytes, sizeof(bytes), 0, "meta", err) &&
+	       meta_decode(bytes, &j->base.meta, err);
+}
+
+static bool have_meta(struct file_journal *j, const struct journal_options *options,
+		      struct err *err)
+{
+	char path[PATH_BYTES];
+	int fd;
+
+	if (options->create && !make_dir(j, err)) {
+		return false;
+	}
+	snprintf(path, sizeof(path), "%s/meta", j->dir);
+	fd = j->files.ops->open(j->files.arg, path, O_RDONLY);
+	if (fd >= 0) {
+		j->files.ops->close(j->files.arg, fd);
+	} else if (fd != -ENOENT) {
+		return err_errno(err, -fd, "open \"%s\"", path);
+	} else if (!options->create) {
+		return err_set(err, ERR_NOT_FOUND, "there is no journal in \"%s\"", j->dir);
+	} else if (!create_meta(j, path, options->now_us, err)) {
+		return false;
+	}
+	if (!open_meta(j, path, err)) {
+		return false;
+	}
+	if (options->must_match != NULL &&
+	    memcmp(options->must_match, &j->base.meta.id, sizeof(struct journal_id)) != 0) {
+		return err_set(err, ERR_CONFLICT, "the journal in \"%s\" is another one", j->dir);
+	}
+	return true;
+}
+
+static bool check_options(const struct journal_options *options, struct err *err)
+{
+	if (options->segment_bytes < SEGMENT_BYTES_MIN ||
+	    options->segment_bytes > SEGMENT_BYTES_MAX || options->segment_bytes % 4096 != 0) {
+		return err_set(err, ERR_INVALID,
+			       "\"segment_bytes\" must be a multiple of 4096 between %zu and %zu",
+			       SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+	}
+	if (options->turn_bytes_max < SEGMENT_BYTES_MIN ||
+	    options->turn_bytes_max > SEGMENT_BYTES_MAX) {
+		return err_set(err, ERR_INVALID, "\"turn_bytes_max\" must be between %zu and %zu",
+			       SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+	}
+	if (strlen(options->dir) > DIR_BYTES_MAX) {
+		return err_set(err, ERR_INVALID, "the path of the journal is too long");
+	}
+	return true;
+}
+
+bool file_journal_open(struct journal **journal, const struct journal_options *options,
+		       struct err *err)
+{
+	struct file_journal *j;
+
+	if (!check_options(options, err)) {
+		return false;
+	}
+	j = make(options);
+	if (!have_meta(j, options, err) || !recover(j, err)) {
+		file_journal_free(j);
+		return err_wrap(err, "open the journal");
+	}
+	*journal = &j->base;
+	return true;
+}

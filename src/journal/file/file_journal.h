@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOURNAL_FILE_FILE_JOURNAL_H
+#define JOURNAL_FILE_FILE_JOURNAL_H
+
+#include <pthread.h>
+
+#include "journal/driver.h"
+#include "journal/file/idem.h"
+#include "journal/file/segment.h"
+#include "journal/file/walk.h"
+
+/*
+ * The inside of the file driver, shared by its sources: open and recovery, append, flush, readers.
+ * Fields are grouped by who may touch them.
+ */
+#define FLUSH_SAMPLES 128 /* of which AUTO takes the 95th percentile */
+
+/* What one flush takes to the disk: a batch header, records, and who waits for them. */
+struct turn {
+	char *p; /* turn_bytes_max long; the first BATCH_HEAD_BYTES are the header's */
+	size_t n;
+	uint64_t first_seq;
+	uint32_t *offsets; /* of each record in p */
+	size_t count;
+	size_t offsets_cap;
+	uint32_t chain;
+	struct journal_batch *first;
+	struct journal_batch **last;
+};
+
+enum flight { FLIGHT_IDLE, FLIGHT_QUEUED, FLIGHT_DONE };
+
+struct file_journal {
+	struct journal base;
+
+	/* Set at open, then constant. */
+	struct files files;
+	char *dir;
+	int lock_fd;
+	size_t segment_bytes;
+	size_t turn_bytes_max;
+	enum journal_flush flush;
+	void (*wake)(void *);
+	void *wake_arg;
+	bool accept_damage;
+
+	/* Any thread. */
+	_Atomic uint64_t flushed;
+	_Atomic bool failed;
+	_Atomic unsigned waiters;
+	pthread_mutex_t wait_lock;
+	pthread_cond_t wait_cond;
+	bool interrupted; /* under wait_lock */
+
+	/* Under lock. */
+	pthread_mutex_t lock;
+	pthread_cond_t prepared;
+	struct segment **segments; /* by first_seq; the last is the active one */
+	size_t segments_n;
+	size_t segments_cap;
+	struct segment *spare; /* the next one */
+	bool preparing;
+	uint64_t epoch; /* the highest given */
+	struct journal_stats stats;
+
+	/* Loop thread. */
+	struct turn turns[2];
+	struct turn *gather;
+	struct turn *flight;
+	struct segment *active;
+	uint32_t flight_at; /* where the batch in flight goes */
+	uint32_t plan_end;  /* where the next one goes */
+	uint64_t next_seq;
+	int64_t last_received_at_us;
+	int64_t last_mono_us;
+	bool mono_known;
+	struct idem idem;
+	struct walk lookup;
+	bool completing;
+	struct journal_stats counts; /* copied to stats now and then */
+	int64_t flush_us[FLUSH_SAMPLES];
+	size_t flush_n;
+	bool threaded;
+
+	/* The flusher's, under flight_lock. */
+	pthread_mutex_t flight_lock;
+	pthread_cond_t flight_cond;
+	enum flight flight_state;
+	bool flight_ok;
+	int64_t flight_us;
+	struct err flight_err;
+	bool thread_started;
+	bool thread_stop;
+	pthread_t thread;
+};
+
+static inline struct file_journal *file_journal(struct journal *journal)
+{
+	return CONTAINER_OF(journal, struct file_journal, base);
+}
+
+/* recover.c: read the segments, leave an active one to append to. */
+NODISCARD bool recover(struct file_journal *j, struct err *err);
+
+/* segments.c: the list, and the segment zeroed ahead. Any thread. */
+void segments_add(struct file_journal *j, struct segment *segment);
+/* The last segment that starts at or before seq, or NULL. */
+const struct segment *segments_find(struct file_journal *j, uint64_t seq);
+/* The first segment that starts behind seq, or NULL. */
+const struct segment *segments_after(struct file_journal *j, uint64_t seq);
+/* Have a spare. Blocks for zeroing unless there is one. */
+NODISCARD bool spare_make(struct file_journal *j, struct err *err);
+/* The spare, which is then the caller's; there is one. */
+struct segment *spare_take(struct file_journal *j);
+
+/* flush.c */
+/* The key's place in the memory of idempotency keys. */
+uint64_t key_hash(const struct file_journal *j, struct org_id org, struct slice key);
+void turn_init(struct turn *turn, size_t bytes_max);
+void turn_release(struct turn *turn);
+/* Whether a batch of this length still fits the active segment. */
+bool flight_fits(const struct file_journal *j, size_t n);
+/* Wait for the flight under way, if any, and end the flusher thread. */
+void flight_stop(struct file_journal *j);
+/* Write one framed batch and flush it. */
+NODISCARD bool batch_write(const struct segment *segment, uint32_t offset, uint64_t first_seq,
+			   uint64_t flushed_seq, struct turn *turn, struct err *err);
+/* A batch without records that says all before next_seq is flushed. */
+NODISCARD bool mark_write(const struct segment *segment, uint32_t offset, uint64_t next_seq,
+			  struct err *err);
+
+/* Give everything back as it is; the flusher thread has ended. */
+void file_journal_free(struct file_journal *j);
+
+/* The driver's operations. */
+bool file_append(struct journal *journal, struct journal_batch *batch, int64_t wall_us,
+		 int64_t mono_us, struct err *err);
+void file_turn(struct journal *journal);
+void file_complete(struct journal *journal);
+struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, bool reverse);
+enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
+		     struct record *record, struct err *err);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOURNAL_FILE_FILE_OPS_H
+#define JOURNAL_FILE_FILE_OPS_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/*
+ * What the journal asks of a file system: a seam, so that tests can fail the Nth call, lose what
+ * was not flushed, and reorder it. All calls return -errno on failure, may block, and may be made
+ * from several threads at once. arg is journal_options.files_arg.
+ */
+struct file_ops {
+	/* flags of open(2); O_CLOEXEC is added. Returns a descriptor. */
+	int (*open)(void *arg, const char *path, int flags);
+	void (*close)(void *arg, int fd);
+	/* May be short; 0 is the end of the file. */
+	ssize_t (*pread)(void *arg, int fd, void *p, size_t n, uint64_t offset);
+	ssize_t (*pwrite)(void *arg, int fd, const void *p, size_t n, uint64_t offset);
+	int (*fdatasync)(void *arg, int fd);
+	int (*truncate)(void *arg, int fd, uint64_t size);
+	int64_t (*size)(void *arg, int fd);
+	int (*rename)(void *arg, const char *from, const char *to);
+	int (*unlink)(void *arg, const char *path);
+	/* Make the names in dir durable. */
+	int (*sync_dir)(void *arg, const char *dir);
+	/* Succeeds when it exists. */
+	int (*make_dir)(void *arg, const char *dir);
+	/* Call visit for each name in dir. */
+	int (*list)(void *arg, const char *dir, void (*visit)(void *to, const char *name),
+		    void *to);
+	/* An exclusive lock until close; -EWOULDBLOCK when somebody else has it. */
+	int (*lock)(void *arg, int fd);
+	/* Microseconds, for measuring flushes. */
+	int64_t (*mono_us)(void *arg);
+};
+
+/* The real one. */
+extern const struct file_ops file_ops_real;
+
+/* Where the calls go. */
+struct files {
+	const struct file_ops *ops;
+	void *arg;
+};
+
+/* All n bytes at offset; a file that is shorter fails. what names the file in errors. */
+NODISCARD bool files_read(const struct files *files, int fd, void *p, size_t n, uint64_t offset,
+			  const char *what, struct err *err);
+/* All n bytes. Never tries a failed part again. */
+NODISCARD bool files_write(const struct files *files, int fd, const void *p, size_t n,
+			   uint64_t offset, const char *what, struct err *err);
+NODISCARD bool files_flush(const struct files *files, int fd, const char *what, struct err *err);
+
+#endif

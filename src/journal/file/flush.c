@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the turn's buffer to the disk. Two buffers take turns: one gathers, one flies; so the
+ * position known flushed before a batch is always the end of the batch before it. Inline and
+ * thread share everything but who calls fly().
+ */
+#include <stdlib.h>
+
+#include "journal/file/file_journal.h"
+
+#define THREAD_OVER_US 1000 /* the 95th percentile that makes a thread worth its hand-over */
+#define INLINE_UNDER_US 500
+#define FLUSH_SAMPLES_LEAST 16
+
+void turn_init(struct turn *turn, size_t bytes_max)
+{
+	*turn = (struct turn) { .p = mem_alloc(bytes_max, 1), .n = BATCH_HEAD_BYTES };
+	turn->last = &turn->first;
+}
+
+void turn_release(struct turn *turn)
+{
+	free(turn->p);
+	free(turn->offsets);
+	*turn = (struct turn) { 0 };
+}
+
+static void turn_reset(struct turn *turn)
+{
+	turn->n = BATCH_HEAD_BYTES;
+	turn->count = 0;
+	turn->chain = 0;
+	turn->first = NULL;
+	turn->last = &turn->first;
+}
+
+bool batch_write(const struct segment *segment, uint32_t offset, uint64_t first_seq,
+		 uint64_t flushed_seq, struct turn *turn, struct err *err)
+{
+	struct batch_head head = {
+		.id = segment->id,
+		.epoch = segment->epoch,
+		.first_seq = first_seq,
+		.flushed_seq = flushed_seq,
+		.count = (uint32_t)turn->count,
+		.length = (uint32_t)(turn->n - BATCH_HEAD_BYTES),
+		.chain = turn->chain,
+	};
+
+	batch_head_encode(&head, turn->p);
+	return files_write(&segment->files, segment->fd, turn->p, turn->n, offset, segment->name,
+			   err) &&
+	       files_flush(&segment->files, segment->fd, segment->name, err);
+}
+
+bool mark_write(const struct segment *segment, uint32_t offset, uint64_t next_seq, struct err *err)
+{
+	char head[BATCH_HEAD_BYTES];
+	struct turn mark = { .p = head, .n = sizeof(head) };
+
+	return batch_write(segment, offset, next_seq, next_seq - 1, &mark, err);
+}
+
+bool flight_fits(const struct file_journal *j, size_t n)
+{
+	return n <= j->active->bytes - j->plan_end;
+}
+
+static bool fly(struct file_journal *j, int64_t *took_us, struct err *err)
+{
+	struct turn *turn = j->flight;
+	int64_t start_us = j->files.ops->mono_us(j->files.arg);
+	bool ok = batch_write(j->active, j->flight_at, turn->first_seq, turn->first_seq - 1, turn,
+			      err);
+
+	*took_us = j->files.ops->mono_us(j->files.arg) - start_us;
+	return ok;
+}
+
+static void *flusher(void *arg)
+{
+	struct file_journal *j = arg;
+
+	pthread_mutex_lock(&j->flight_lock);
+	for (;;) {
+		while (j->flight_state != FLIGHT_QUEUED && !j->thread_stop) {
+			pthread_cond_wait(&j->flight_cond, &j->flight_lock);
+		}
+		if (j->flight_state != FLIGHT_QUEUED) {
+			break;
+		}
+		pthread_mutex_unlock(&j->flight_lock);
+		j->flight_ok = fly(j, &j->flight_us, &j->flight_err);
+		pthread_mutex_lock(&j->flight_lock);
+		j->flight_state = FLIGHT_DONE;
+		pthread_cond_broadcast(&j->flight_cond);
+		pthread_mutex_unlock(&j->flight_lock);
+		j->wake(j->wake_arg);
+		pthread_mutex_lock(&j->flight_lock);
+	}
+	pthread_mutex_unlock(&j->flight_lock);
+	return NULL;
+}
+
+static void thread_start(struct file_journal *j)
+{
+	if (!j->thread_started) {
+		ensure(pthread_create(&j->thread, NULL, flusher, j) == 0);
+		j->thread_started = true;
+	}
+}
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a;
+	int64_t y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Every few flushes look at the slow ones and choose who flushes from now on. */
+static void choose_mode(struct file_journal *j)
+{
+	int64_t sorted[FLUSH_SAMPLES];
+	size_t n = j->flush_n < FLUSH_SAMPLES ? j->flush_n : FLUSH_SAMPLES;
+	int64_t p95;
+
+	if (j->flush != JOURNAL_FLUSH_AUTO || j->flush_n % FLUSH_SAMPLES_LEAST != 0) {
+		return;
+	}
+	memcpy(sorted, j->flush_us, n * sizeof(sorted[0]));
+	qsort(sorted, n, sizeof(sorted[0]), by_value);
+	p95 = sorted[n * 95 / 100];
+	if (p95 > THREAD_OVER_US) {
+		j->threaded = true;
+	} else if (p95 < INLINE_UNDER_US) {
+		j->threaded = false;
+	}
+}
+
+static void count_flush(struct file_journal *j, const struct turn *turn, int64_t took_us)
+{
+	size_t bucket = 0;
+
+	while (bucket + 1 < JOURNAL_FLUSH_BUCKETS && took_us >= INT64_C(16) << bucket) {
+		bucket++;
+	}
+	j->counts.flush_buckets[bucket]++;
+	j->counts.flush_us_sum += (uint64_t)took_us;
+	j->counts.flushes++;
+	j->counts.records += turn->count;
+	j->counts.bytes += turn->n;
+	j->flush_us[j->flush_n++ % FLUSH_SAMPLES] = took_us;
+	choose_mode(j);
+}
+
+static void copy_stats(struct file_journal *j)
+{
+	struct journal_stats *to = &j->counts;
+
+	to->idempotency_keys = j->idem.keys;
+	to->idempotency_bytes = j->idem.slots * sizeof(uint64_t);
+	to->idempotency_shortened = j->idem.shortened;
+	to->idempotency_from_us = idem_from_us(&j->idem);
+	to->threaded = j->threaded;
+	pthread_mutex_lock(&j->lock);
+	j->stats = *to;
+	pthread_mutex_unlock(&j->lock);
+}
+
+static void publish(struct file_journal *j, const struct turn *turn)
+{
+	uint32_t end = j->flight_at + (uint32_t)turn->n;
+	uint64_t last = turn->first_seq + turn->count - 1;
+
+	for (size_t i = 0; i < turn->count; i++) {
+		segment_note(j->active, turn->first_seq + i, j->flight_at + turn->offsets[i], end);
+	}
+	segment_publish(j->active, last, end);
+	/* In this order against the waiters' count and look, so that no wake-up is missed. */
+	atomic_store(&j->flushed, last);
+	if (atomic_load(&j->waiters) > 0) {
+		pthread_mutex_lock(&j->wait_lock);
+		pthread_cond_broadcast(&j->wait_cond);
+		pthread_mutex_unlock(&j->wait_lock);
+	}
+}
+
+static void complete_all(struct journal_batch *batch, const struct err *err)
+{
+	while (batch != NULL) {
+		struct journal_batch *next = batch->next;
+
+		batch->next = NULL;
+		batch->done(batch, err);
+		batch = next;
+	}
+}
+
+static void land(struct file_journal *j, bool ok, int64_t took_us, const struct err *err)
+{
+	struct journal_batch *batches = j->flight->first;
+	struct journal_batch *gathered;
+
+	if (ok && j->flight->count > 0) {
+		publish(j, j->flight);
+		count_flush(j, j->flight, took_us);
+	}
+	turn_reset(j->flight);
+	copy_stats(j);
+	j->completing = true;
+	if (ok) {
+		complete_all(batches, NULL);
+	} else {
+		log_error("journal_failed", log_str("error", err->text));
+		atomic_store(&j->failed, true);
+		gathered = j->gather->first;
+		turn_reset(j->gather);
+		complete_all(batches, err);
+		complete_all(gathered, err);
+	}
+	j->completing = false;
+}
+
+/* Give the gathered batch its place; append made sure that there is one. */
+static void plan(struct file_journal *j)
+{
+	if (!flight_fits(j, j->flight->n)) {
+		j->active = spare_take(j);
+		j->active->first_seq = j->flight->first_seq;
+		segment_publish(j->active, j->flight->first_seq - 1, SEGMENT_HEAD_BYTES);
+		segments_add(j, j->active);
+		j->plan_end = SEGMENT_HEAD_BYTES;
+	}
+	j->flight_at = j->plan_end;
+	j->plan_end += (uint32_t)j->flight->n;
+}
+
+static void take_off(struct file_journal *j)
+{
+	struct turn *turn = j->gather;
+	struct err err = { 0 };
+	int64_t took_us = 0;
+	bool ok = true;
+
+	j->gather = j->flight;
+	j->flight = turn;
+	if (turn->count > 0) {
+		plan(j);
+		if (j->flush == JOURNAL_FLUSH_THREAD || j->threaded) {
+			thread_start(j);
+			pthread_mutex_lock(&j->flight_lock);
+			j->flight_state = FLIGHT_QUEUED;
+			pthread_cond_broadcast(&j->flight_cond);
+			pthread_mutex_unlock(&j->flight_lock);
+			return;
+		}
+		ok = fly(j, &took_us, &err);
+	}
+	land(j, ok, took_us, &err);
+}
+
+static bool flight_is(struct file_journal *j, enum flight state)
+{
+	bool is;
+
+	pthread_mutex_lock(&j->flight_lock);
+	is = j->flight_state == state;
+	pthread_mutex_unlock(&j->flight_lock);
+	return is;
+}
+
+void file_complete(struct journal *journal)
+{
+	struct file_journal *j = file_journal(journal);
+
+	ensure(!j->completing);
+	if (!flight_is(j, FLIGHT_DONE)) {
+		return;
+	}
+	/* The flusher is done with the state until the next take-off. */
+	pthread_mutex_lock(&j->flight_lock);
+	j->flight_state = FLIGHT_IDLE;
+	pthread_mutex_unlock(&j->flight_lock);
+	land(j, j->flight_ok, j->flight_us, &j->flight_err);
+	if (j->gather->first != NULL) {
+		take_off(j);
+	}
+}
+
+void file_turn(struct journal *journal)
+{
+	struct file_journal *j = file_journal(journal);
+
+	file_complete(journal);
+	if (j->gather->first != NULL && flight_is(j, FLIGHT_IDLE)) {
+		take_off(j);
+	}
+}
+
+static void wait_landed(struct file_journal *j)
+{
+	pthread_mutex_lock(&j->flight_lock);
+	while (j->flight_state == FLIGHT_QUEUED) {
+		pthread_cond_wait(&j->flight_cond, &j->flight_lock);
+	}
+	pthread_mutex_unlock(&j->flight_lock);
+}
+
+void flight_stop(struct file_journal *j)
+{
+	for (;;) {
+		wait_landed(j);
+		file_turn(&j->base);
+		pthread_mutex_lock(&j->flight_lock);
+		if (j->flight_state == FLIGHT_IDLE && j->gather->first == NULL) {
+			break;
+		}
+		pthread_mutex_unlock(&j->flight_lock);
+	}
+	j->thread_stop = true;
+	pthread_cond_broadcast(&j->flight_cond);
+	pthread_mutex_unlock(&j->flight_lock);
+	if (j->thread_started) {
+		pthread_join(j->thread, NULL);
+	}
+}

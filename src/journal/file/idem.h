@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOURNAL_FILE_IDEM_H
+#define JOURNAL_FILE_IDEM_H
+
+#include "base/base.h"
+
+/*
+ * The memory of idempotency keys: which record number may hold a key. It keeps 36 bits of a key's
+ * hash (12 of them by place) and 40 of the number in eight bytes, so it proposes candidates, and
+ * whoever asks compares with the record itself. Oldest keys go first, when they are outside the window or when
+ * there are too many. One thread; statistics are read under the owner's lock.
+ */
+#define IDEM_TABLES 4096     /* each grows alone, so that no single insert stalls for long */
+#define IDEM_GENERATIONS 160 /* steps in which keys are forgotten, and some to spare */
+
+struct idem_table {
+	uint64_t *slots; /* number << 24 | tag; 0 is empty */
+	size_t cap;	 /* 0 or a power of two */
+	size_t used;
+};
+
+/* A run of numbers whose keys are forgotten together. */
+struct idem_generation {
+	uint64_t first_seq;
+	size_t keys;
+	int64_t from_us;
+	int64_t to_us;
+};
+
+struct idem {
+	struct idem_table tables[IDEM_TABLES];
+	struct idem_generation generations[IDEM_GENERATIONS]; /* a ring */
+	size_t head;
+	size_t generations_n;
+	size_t keys;
+	size_t keys_max;
+	size_t slots;
+	int64_t window_us;
+	uint64_t newest_seq;
+	uint64_t shortened; /* times keys went although inside the window */
+};
+
+void idem_init(struct idem *idem, size_t keys_max, int64_t window_us);
+void idem_release(struct idem *idem);
+
+/*
+ * Walk the numbers that may hold the key of this hash, no idem_put in between; start with *at = 0.
+ * 0 at the end.
+ */
+uint64_t idem_next(const struct idem *idem, uint64_t hash, size_t *at);
+/* Remember that record seq, received then, holds the key. Numbers and times only grow. */
+void idem_put(struct idem *idem, uint64_t hash, uint64_t seq, int64_t received_at_us);
+/* Forget what is outside the window at this time. Cheap; call per batch. */
+void idem_expire(struct idem *idem, int64_t now_us);
+/* Keys of records received since then are remembered, if in the window; 0 when there are none. */
+int64_t idem_from_us(const struct idem *idem);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Iterators. Forward is a walk. Reverse loads one group at a time, the records from one mark of
+ * the index to the next, remembers where each is, and hands them out from the back.
+ */
+#include <stdlib.h>
+
+#include "journal/file/file_journal.h"
+
+#define FORWARD_CHUNK ((size_t)256 << 10)
+#define REVERSE_CHUNK ((size_t)96 << 10) /* a group and what sticks out */
+#define READ_CHUNK ((size_t)16 << 10)
+
+struct place {
+	uint64_t seq;
+	size_t at;	    /* in group bytes */
+	struct err *damage; /* instead of a record */
+};
+
+struct file_iter {
+	struct journal_iter base;
+	struct file_journal *journal;
+	struct walk walk;
+	uint64_t budget; /* value of reader.loaded at which to stop */
+	bool reverse;
+	uint64_t next; /* reverse: the number to hand out next */
+	char *group;
+	size_t group_n;
+	size_t group_cap;
+	struct place *places;
+	size_t places_n;
+	size_t places_cap;
+};
+
+static struct file_iter *file_iter(struct journal_iter *iter)
+{
+	return CONTAINER_OF(iter, struct file_iter, base);
+}
+
+static void places_clear(struct file_iter *it)
+{
+	for (size_t i = 0; i < it->places_n; i++) {
+		free(it->places[i].damage);
+	}
+	it->places_n = 0;
+	it->group_n = 0;
+}
+
+static void iter_free(struct journal_iter *iter)
+{
+	struct file_iter *it = file_iter(iter);
+
+	places_clear(it);
+	walk_release(&it->walk);
+	free(it->group);
+	free(it->places);
+	free(it);
+}
+
+static enum found next_forward(struct file_iter *it, struct record *record, struct err *err)
+{
+	const char *p;
+	size_t size;
+	enum found found;
+
+	if (it->walk.reader.loaded >= it->budget &&
+	    !reader_has(&it->walk.reader, it->walk.offset, RECORD_HEAD_BYTES)) {
+		return NOT_FOUND;
+	}
+	found = walk_next(&it->walk, true, &p, &size, err);
+	if (found == FOUND) {
+		record_decode(p, record);
+	}
+	return found;
+}
+
+static void add_place(struct file_iter *it, uint64_t seq, const char *p, size_t size,
+		      const struct err *damage)
+{
+	struct place *place;
+
+	if (it->places_n == it->places_cap) {
+		it->places_cap = it->places_cap == 0 ? 256 : it->places_cap * 2;
+		it->places = mem_resize(it->places, it->places_cap, sizeof(*it->places));
+	}
+	if (it->group_cap - it->group_n < size) {
+		it->group_cap = (it->group_n + size) * 2;
+		it->group = mem_resize(it->group, it->group_cap, 1);
+	}
+	place = &it->places[it->places_n++];
+	*place = (struct place) { .seq = seq, .at = it->group_n };
+	if (damage != NULL) {
+		place->damage = mem_alloc(1, sizeof(*damage));
+		*place->damage = *damage;
+	} else {
+		memcpy(it->group + it->group_n, p, size);
+		it->group_n += size;
+	}
+}
+
+/* The number at which the group of seq begins. */
+static uint64_t group_start(struct file_iter *it, uint64_t seq)
+{
+	const struct segment *segment = segments_find(it->journal, seq);
+	struct segment_mark mark;
+
+	if (segment == NULL || !segment_find(segment, seq, &mark)) {
+		return seq;
+	}
+	return mark.seq;
+}
+
+/* Load the group that ends with it->next. False with ERR_IO, nothing loaded then. */
+static bool load_group(struct file_iter *it, struct err *err)
+{
+	places_clear(it);
+	walk_seek(&it->walk, group_start(it, it->next));
+	while (it->walk.seq <= it->next) {
+		uint64_t seq = it->walk.seq;
+		const char *p;
+		size_t size;
+		enum found found = walk_next(&it->walk, true, &p, &size, err);
+
+		if (found == FOUND) {
+			/* A purged start of the log makes the walk begin later. */
+			if (record_seq(p) <= it->next) {
+				add_place(it, record_seq(p), p, size, NULL);
+			}
+		} else if (found == NOT_FOUND) {
+			break;
+		} else if (err->kind == ERR_CORRUPT) {
+			add_place(it, seq, NULL, 0, err);
+		} else {
+			places_clear(it);
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum found next_reverse(struct file_iter *it, struct record *record, struct err *err)
+{
+	const struct place *place;
+
+	if (it->next == 0) {
+		return NOT_FOUND;
+	}
+	if (it->places_n == 0) {
+		if (it->walk.reader.loaded >= it->budget) {
+			return NOT_FOUND;
+		}
+		if (!load_group(it, err)) {
+			return FAILED;
+		}
+		if (it->places_n == 0) { /* before the first record */
+			it->next = 0;
+			return NOT_FOUND;
+		}
+	}
+	place = &it->places[--it->places_n];
+	it->next = place->seq - 1;
+	if (it->next + 1 == journal_first(&it->journal->base)) {
+		it->next = 0;
+	}
+	if (place->damage != NULL) {
+		*err = *place->damage;
+		free(place->damage);
+		return FAILED;
+	}
+	record_decode(it->group + place->at, record);
+	return FOUND;
+}
+
+static enum found iter_next(struct journal_iter *iter, struct record *record, struct err *err)
+{
+	struct file_iter *it = file_iter(iter);
+
+	return it->reverse ? next_reverse(it, record, err) : next_forward(it, record, err);
+}
+
+static uint64_t iter_at(const struct journal_iter *iter)
+{
+	const struct file_iter *it = CONTAINER_OF(iter, const struct file_iter, base);
+
+	return it->reverse ? it->next : it->walk.seq;
+}
+
+static void iter_set_budget(struct journal_iter *iter, size_t bytes)
+{
+	struct file_iter *it = file_iter(iter);
+
+	it->budget = it->walk.reader.loaded + bytes;
+}
+
+static const struct journal_iter_driver iter_driver = {
+	.free = iter_free,
+	.next = iter_next,
+	.at = iter_at,
+	.set_budget = iter_set_budget,
+};
+
+struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, bool reverse)
+{
+	struct file_iter *it = mem_alloc(1, sizeof(*it));
+	uint64_t flushed = journal_flushed(journal);
+
+	it->base.driver = &iter_driver;
+	it->journal = file_journal(journal);
+	it->budget = UINT64_MAX;
+	it->reverse = reverse;
+	walk_init(&it->walk, it->journal, reverse ? REVERSE_CHUNK : FORWARD_CHUNK);
+	if (reverse) {
+		it->next = from_seq == 0 || from_seq > flushed ? flushed : from_seq;
+		if (it->next < journal_first(journal)) {
+			it->next = 0;
+		}
+	} else {
+		uint64_t first = journal_first(journal);
+
+		walk_seek(&it->walk, from_seq < first ? first : from_seq);
+	}
+	return &it->base;
+}
+
+enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
+		     struct record *record, struct err *err)
+{
+	struct walk walk;
+	const char *p;
+	size_t size;
+	enum found found;
+
+	if (seq < journal_first(journal)) {
+		return NOT_FOUND;
+	}
+	walk_init(&walk, file_journal(journal), READ_CHUNK);
+	walk_seek(&walk, seq);
+	found = walk_next(&walk, true, &p, &size, err);
+	if (found == FOUND) {
+		record_decode(p, record);
+		record->idempotency_key = arena_dup(req, record->idempotency_key);
+		record->type = arena_dup(req, record->type);
+		record->body = arena_dup(req, record->body);
+		/* The walk steps over a hole at the start of the log; that is not this record. */
+		found = record->seq == seq ? FOUND : NOT_FOUND;
+	}
+	walk_release(&walk);
+	return found;
+}

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening what is there. First everything is read and judged, nothing written; so a refused open
+ * changes nothing. Then the tail that is not known flushed moves into a segment where it is.
+ *
+ * One flush is in flight at a time, so only the last batch can be torn or not flushed: damage
+ * with an intact batch of the same epoch behind it hit bytes that were acked.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "journal/file/file_journal.h"
+
+#define SCAN_CHUNK ((size_t)1 << 20)
+#define PATH_BYTES 4096
+
+struct tail {
+	struct segment *segment; /* NULL: there is no batch at all */
+	uint64_t offset;	 /* of the last batch */
+	uint64_t end;
+	struct batch_head head;
+};
+
+struct recovery {
+	struct file_journal *j;
+	struct reader reader;
+	uint64_t next; /* the number that comes next; 0 before the first */
+	bool damaged;
+	struct tail tail;
+	uint64_t *epochs;
+	size_t epochs_n;
+	struct segment **empty; /* segments without an intact batch */
+	size_t empty_n;
+};
+
+static void note_epoch(void *to, const char *name)
+{
+	struct recovery *r = to;
+	uint64_t epoch;
+
+	if (segment_epoch(name, &epoch)) {
+		r->epochs = mem_resize(r->epochs, r->epochs_n + 1, sizeof(epoch));
+		r->epochs[r->epochs_n++] = epoch;
+	}
+}
+
+static int by_epoch(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* False unless damage is accepted. */
+static bool damage(struct recovery *r, const struct segment *segment, uint64_t offset, uint64_t to,
+		   struct err *err)
+{
+	r->damaged = true;
+	err_set(err, ERR_CORRUPT,
+		"segment \"%s\" is damaged at offset %llu: of the flushed records %llu to %llu some "
+		"are lost, as intact records follow",
+		segment->name, (unsigned long long)offset, (unsigned long long)r->next,
+		(unsigned long long)to - 1);
+	if (r->j->accept_damage) {
+		log_error("journal_damaged", log_str("error", err->text));
+	}
+	return r->j->accept_damage;
+}
+
+/* Remember one intact record. */
+static void accept(struct recovery *r, struct segment *segment, const char *p, uint64_t offset,
+		   uint64_t batch_end)
+{
+	struct file_journal *j = r->j;
+	struct record record;
+
+	record_decode(p, &record);
+	segment_note(segment, record.seq, (uint32_t)offset, (uint32_t)batch_end);
+	if (record.received_at_us > j->last_received_at_us) {
+		j->last_received_at_us = record.received_at_us;
+	}
+	if (record.idempotency_key.n > 0) {
+		idem_put(&j->idem, key_hash(j, record.org, record.idempotency_key), record.seq,
+			 record.received_at_us);
+	}
+	r->next = record.seq + 1;
+}
+
+/* FOUND: header and all records are intact, *p the bytes from the header on. */
+static enum found whole_batch(struct recovery *r, uint64_t offset, struct batch_head *head,
+			      const char **p, struct err *err)
+{
+	uint64_t limit = r->reader.segment->bytes;
+	enum found found = reader_batch(&r->reader, offset, limit, head, err);
+	uint32_t chain = 0;
+	size_t at = BATCH_HEAD_BYTES;
+	size_t n;
+
+	if (found != FOUND) {
+		return found;
+	}
+	n = BATCH_HEAD_BYTES + head->length;
+	*p = reader_bytes(&r->reader, offset, n, limit, err);
+	if (*p == NULL) {
+		return FAILED;
+	}
+	for (uint32_t i = 0; i < head->count; i++) {
+		const char *record = *p + at;
+		size_t size = n - at < RECORD_HEAD_BYTES ? 0 : record_claims(record);
+
+		if (size == 0 || size > n - at || !record_intact(record, size) ||
+		    record_seq(record) != head->first_seq + i) {
+			return NOT_FOUND;
+		}
+		chain = crc32c(chain, record, sizeof(chain));
+		at += size;
+	}
+	return at == n && chain == head->chain ? FOUND : NOT_FOUND;
+}
+
+/* The first batch of a segment may repeat the last one of the segment before: a recovered tail. */
+static bool join(struct recovery *r, struct segment *segment, uint64_t offset,
+		 const struct batch_head *head, struct err *err)
+{
+	struct tail *tail = &r->tail;
+
+	if (r->next != 0 && head->first_seq < r->next) {
+		if (segment == tail->segment || head->first_seq != tail->head.first_seq) {
+			return err_set(err, ERR_CORRUPT,
+				       "segment \"%s\" at offset %llu starts again at record %llu",
+				       segment->name, (unsigned long long)offset,
+				       (unsigned long long)head->first_seq);
+		}
+		segment_cut(tail->segment, head->first_seq, (uint32_t)tail->offset);
+	} else if (r->next != 0 && head->first_seq > r->next) {
+		if (!damage(r, segment, offset, head->first_seq, err)) {
+			return false;
+		}
+	}
+	r->next = head->first_seq;
+	return true;
+}
+
+static bool take_batch(struct recovery *r, struct segment *segment, uint64_t offset,
+		       const struct batch_head *head, const char *p, struct err *err)
+{
+	uint64_t end = offset + BATCH_HEAD_BYTES + head->length;
+	size_t at = BATCH_HEAD_BYTES;
+
+	if (!join(r, segment, offset, head, err)) {
+		return false;
+	}
+	if (segment->first_seq == 0) {
+		segment->first_seq = head->first_seq;
+	}
+	for (uint32_t i = 0; i < head->count; i++) {
+		accept(r, segment, p + at, offset + at, end);
+		at += record_claims(p + at);
+	}
+	segment_publish(segment, r->next - 1, (uint32_t)end);
+	idem_expire(&r->j->idem, r->j->last_received_at_us);
+	r->tail = (struct tail) { segment, offset, end, *head };
+	return true;
+}
+
+/* Keep the intact records in a damaged stretch. */
+static bool salvage(struct recovery *r, struct segment *segment, uint64_t offset, uint64_t limit,
+		    uint64_t seq_end, struct err *err)
+{
+	struct resync at;
+	const char *p;
+	size_t size;
+
+	for (;;) {
+		enum found found = reader_resync(&r->reader, offset, limit, r->next, seq_end - 1,
+						 true, &at, err);
+
+		if (found != FOUND) {
+			return found == NOT_FOUND;
+		}
+		offset = at.offset + 8;
+		if (!at.is_batch) {
+			if (reader_record(&r->reader, at.offset, limit, &p, &size, err) != FOUND) {
+				return false;
+			}
+			if (segment->first_seq == 0) {
+				segment->first_seq = at.seq;
+			}
+			accept(r, segment, p, at.offset, 0);
+			offset = at.offset + size;
+		}
+	}
+}
+
+/* Behind the intact batches: the end, or damage before more of them. *offset moves to the next. */
+static enum found after_gap(struct recovery *r, struct segment *segment, uint64_t *offset,
+			    struct err *err)
+{
+	struct resync at;
+	uint64_t next = r->next == 0 ? 1 : r->next;
+	enum found found = reader_resync(&r->reader, *offset + 8, segment->bytes, next, 0, false,
+					 &at, err);
+
+	if (found != FOUND) {
+		return found;
+	}
+	r->next = next;
+	if (!damage(r, segment, *offset, at.seq, err) ||
+	    !salvage(r, segment, *offset, at.offset, at.seq, err)) {
+		return FAILED;
+	}
+	r->next = at.seq;
+	*offset = at.offset;
+	return FOUND;
+}
+
+static bool scan(struct recovery *r, struct segment *segment, struct err *err)
+{
+	uint64_t offset = SEGMENT_HEAD_BYTES;
+
+	reader_turn_to(&r->reader, segment);
+	for (;;) {
+		struct batch_head head;
+		const char *p;
+		enum found found = whole_batch(r, offset, &head, &p, err);
+
+		if (found == FOUND) {
+			if (!take_batch(r, segment, offset, &head, p, err)) {
+				return false;
+			}
+			offset = r->tail.end;
+			continue;
+		}
+		if (found == NOT_FOUND) {
+			found = after_gap(r, segment, &offset, err);
+		}
+		if (found != FOUND) {
+			return found == NOT_FOUND;
+		}
+	}
+}
+
+static bool scan_all(struct recovery *r, struct err *err)
+{
+	struct file_journal *j = r->j;
+
+	for (size_t i = 0; i < r->epochs_n; i++) {
+		struct segment *segment = segment_open(&j->files, j->dir, r->epochs[i],
+						       &j->base.meta.id, err);
+
+		j->epoch = r->epochs[i];
+		if (segment == NULL) {
+			if (err->kind != ERR_CORRUPT || !j->accept_damage) {
+				return false;
+			}
+			log_error("journal_damaged", log_str("error", err->text));
+			r->damaged = true;
+			continue;
+		}
+		if (!scan(r, segment, err)) {
+			segment_free(&segment);
+			return false;
+		}
+		if (segment->first_seq != 0) {
+			segments_add(j, segment);
+		} else {
+			r->empty = mem_resize(r->empty, r->empty_n + 1, sizeof(segment));
+			r->empty[r->empty_n++] = segment;
+		}
+	}
+	return true;
+}
+
+/* FOUND: only zeros from offset to the end. */
+static enum found zeros(struct recovery *r, const struct segment *segment, uint64_t offset,
+			struct err *err)
+{
+	struct reader *reader = &r->reader;
+	uint64_t sum = 0;
+
+	reader_turn_to(reader, segment);
+	for (; offset + 8 <= segment->bytes && sum == 0; offset += 8) {
+		const char *p = reader_bytes(reader, offset, 8, segment->bytes, err);
+
+		if (p == NULL) {
+			return FAILED;
+		}
+		memcpy(&sum, p, sizeof(sum));
+	}
+	return sum == 0 ? FOUND : NOT_FOUND;
+}
+
+static bool drop(struct file_journal *j, struct segment **segment, struct err *err)
+{
+	char path[PATH_BYTES];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/%s", j->dir, (*segment)->name);
+	segment_free(segment);
+	rc = j->files.ops->unlink(j->files.arg, path);
+	return rc < 0 ? err_errno(err, -rc, "remove \"%s\"", path) : true;
+}
+
+/* Keep the newest segment that nothing was ever written to as the spare; remove the others. */
+static bool sort_empty(struct recovery *r, struct err *err)
+{
+	struct file_journal *j = r->j;
+
+	for (; r->empty_n > 0; r->empty_n--) {
+		struct segment *segment = r->empty[r->empty_n - 1];
+		enum found found = NOT_FOUND;
+
+		if (segment->epoch == j->epoch && segment->bytes == j->segment_bytes) {
+			found = zeros(r, segment, SEGMENT_HEAD_BYTES, err);
+		}
+		if (found == FAILED) {
+			return false;
+		}
+		if (found == FOUND) {
+			j->spare = segment;
+		} else if (r->damaged) { /* evidence */
+			segment_free(&r->empty[r->empty_n - 1]);
+		} else if (!drop(j, &r->empty[r->empty_n - 1], err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A segment that can take n bytes of batches. */
+static struct segment *fresh(struct file_journal *j, size_t n, struct err *err)
+{
+	size_t bytes = j->segment_bytes;
+	bool made;
+
+	if (j->spare != NULL && j->spare->bytes - SEGMENT_HEAD_BYTES >= n) {
+		return spare_take(j);
+	}
+	segment_free(&j->spare);
+	if (bytes - SEGMENT_HEAD_BYTES < n) {
+		j->segment_bytes = SEGMENT_HEAD_BYTES + (n + 4095) / 4096 * 4096;
+	}
+	made = spare_make(j, err);
+	j->segment_bytes = bytes;
+	return made ? spare_take(j) : NULL;
+}
+
+static bool copy_batch(struct recovery *r, struct segment *to, uint32_t *end, struct err *err)
+{
+	const struct tail *tail = &r->tail;
+	size_t n = BATCH_HEAD_BYTES + tail->head.length;
+	struct turn turn = { .n = n, .count = tail->head.count, .chain = tail->head.chain };
+	const char *p;
+	bool ok;
+
+	reader_turn_to(&r->reader, tail->segment);
+	p = reader_bytes(&r->reader, tail->offset, n, tail->segment->bytes, err);
+	if (p == NULL) {
+		return false;
+	}
+	turn.p = mem_alloc(n, 1);
+	memcpy(turn.p, p, n);
+	ok = batch_write(to, *end, tail->head.first_seq, tail->head.first_seq - 1, &turn, err);
+	free(turn.p);
+	for (size_t at = BATCH_HEAD_BYTES, i = 0; i < tail->head.count; i++) {
+		segment_note(to, tail->head.first_seq + i, (uint32_t)(*end + at),
+			     (uint32_t)(*end + n));
+		at += record_claims(p + at);
+	}
+	*end += (uint32_t)n;
+	return ok;
+}
+
+/* What moved to the fresh segment, and what was torn, goes from the old one. */
+static bool cut_old(struct recovery *r, uint64_t first_moved, struct err *err)
+{
+	struct file_journal *j = r->j;
+	struct segment *old = r->tail.segment;
+	int rc;
+
+	if (r->damaged) {
+		segment_cut(old, first_moved, (uint32_t)r->tail.offset);
+		return true;
+	}
+	if (old->first_seq == first_moved) {
+		j->segments_n--;
+		return drop(j, &old, err);
+	}
+	segment_cut(old, first_moved,
+		    (uint32_t)(r->tail.head.count > 0 ? r->tail.offset : r->tail.end));
+	rc = j->files.ops->truncate(j->files.arg, old->fd, old->end);
+	return rc < 0 ? err_errno(err, -rc, "cut \"%s\"", old->name) : true;
+}
+
+/* Move the tail to a fresh segment, flush it there, and go on behind it. */
+static bool move_tail(struct recovery *r, struct err *err)
+{
+	struct file_journal *j = r->j;
+	const struct tail *tail = &r->tail;
+	bool some = tail->segment != NULL && tail->head.count > 0;
+	uint64_t first = some ? tail->head.first_seq : r->next;
+	uint32_t end = SEGMENT_HEAD_BYTES;
+	struct segment *to = fresh(j, 2 * BATCH_HEAD_BYTES + (some ? tail->head.length : 0), err);
+
+	if (to == NULL) {
+		return false;
+	}
+	to->first_seq = first;
+	if ((some && !copy_batch(r, to, &end, err)) || !mark_write(to, end, r->next, err)) {
+		segment_free(&to);
+		return false;
+	}
+	if (tail->segment != NULL && !cut_old(r, first, err)) {
+		segment_free(&to);
+		return false;
+	}
+	segment_publish(to, r->next - 1, end + BATCH_HEAD_BYTES);
+	segments_add(j, to);
+	return true;
+}
+
+static enum found is_clean(struct recovery *r, struct err *err)
+{
+	const struct tail *tail = &r->tail;
+
+	if (tail->segment == NULL || tail->head.count > 0 || r->damaged ||
+	    tail->segment != r->j->segments[r->j->segments_n - 1]) {
+		return NOT_FOUND;
+	}
+	return zeros(r, tail->segment, tail->end, err);
+}
+
+static bool settle(struct recovery *r, struct err *err)
+{
+	struct file_journal *j = r->j;
+	enum found clean = is_clean(r, err);
+
+	if (r->next == 0) {
+		r->next = 1;
+	}
+	if (clean == FAILED || !sort_empty(r, err)) {
+		return false;
+	}
+	if (clean == NOT_FOUND && !move_tail(r, err)) {
+		return false;
+	}
+	j->active = j->segments[j->segments_n - 1];
+	j->plan_end = j->active->end;
+	j->next_seq = r->next;
+	j->flushed = r->next - 1;
+	return true;
+}
+
+bool recover(struct file_journal *j, struct err *err)
+{
+	struct recovery r = { .j = j };
+	int rc = j->files.ops->list(j->files.arg, j->dir, note_epoch, &r);
+	bool ok = false;
+
+	reader_init(&r.reader, SCAN_CHUNK);
+	if (rc < 0) {
+		err_errno(err, -rc, "list \"%s\"", j->dir);
+		goto out;
+	}
+	qsort(r.epochs, r.epochs_n, sizeof(*r.epochs), by_epoch);
+	ok = scan_all(&r, err) && settle(&r, err);
+out:
+	while (r.empty_n > 0) {
+		segment_free(&r.empty[--r.empty_n]);
+	}
+	free(r.empty);
+	free(r.epochs);
+	reader_release(&r.reader);
+	return ok;
+}

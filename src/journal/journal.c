@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The port: fills in defaults, checks what callers promised, and hands on to the driver, so that
+ * every driver starts from the same ground.
+ */
+#include "journal/journal.h"
+
+#include "base/clock.h"
+#include "journal/driver.h"
+
+#define SEGMENT_BYTES_DEFAULT ((size_t)64 << 20)
+#define TURN_BYTES_DEFAULT ((size_t)32 << 20)
+#define WINDOW_US_DEFAULT (7 * 24 * 3600 * US_PER_S)
+#define KEYS_DEFAULT ((size_t)32 << 20)
+
+bool journal_open(struct journal **journal, const struct journal_options *options, struct err *err)
+{
+	struct journal_options filled = *options;
+
+	ensure(options->dir != NULL);
+	if (filled.segment_bytes == 0) {
+		filled.segment_bytes = SEGMENT_BYTES_DEFAULT;
+	}
+	if (filled.turn_bytes_max == 0) {
+		filled.turn_bytes_max = TURN_BYTES_DEFAULT;
+	}
+	if (filled.idempotency_window_us == 0) {
+		filled.idempotency_window_us = WINDOW_US_DEFAULT;
+	}
+	if (filled.idempotency_keys_max == 0) {
+		filled.idempotency_keys_max = KEYS_DEFAULT;
+	}
+	if (filled.wake == NULL) {
+		filled.flush = JOURNAL_FLUSH_INLINE;
+	}
+	*journal = NULL;
+	return file_journal_open(journal, &filled, err);
+}
+
+void journal_close(struct journal **journal)
+{
+	if (*journal != NULL) {
+		(*journal)->driver->close(*journal);
+		*journal = NULL;
+	}
+}
+
+const struct journal_meta *journal_meta(const struct journal *journal)
+{
+	return &journal->meta;
+}
+
+bool journal_append(struct journal *journal, struct journal_batch *batch, int64_t wall_us,
+		    int64_t mono_us, struct err *err)
+{
+	ensure(batch->n > 0 && batch->done != NULL);
+	return journal->driver->append(journal, batch, wall_us, mono_us, err);
+}
+
+void journal_turn(struct journal *journal)
+{
+	journal->driver->turn(journal);
+}
+
+void journal_complete(struct journal *journal)
+{
+	journal->driver->complete(journal);
+}
+
+bool journal_failed(const struct journal *journal)
+{
+	return journal->driver->failed(journal);
+}
+
+bool journal_prepare(struct journal *journal, struct err *err)
+{
+	return journal->driver->prepare(journal, err);
+}
+
+uint64_t journal_flushed(const struct journal *journal)
+{
+	return journal->driver->flushed(journal);
+}
+
+uint64_t journal_first(struct journal *journal)
+{
+	return journal->driver->first(journal);
+}
+
+int64_t journal_last_received_at(const struct journal *journal)
+{
+	return journal->driver->last_received_at(journal);
+}
+
+uint64_t journal_wait(struct journal *journal, uint64_t after_seq, int64_t wait_us)
+{
+	return journal->driver->wait(journal, after_seq, wait_us);
+}
+
+void journal_interrupt(struct journal *journal)
+{
+	journal->driver->interrupt(journal);
+}
+
+enum found journal_read(struct journal *journal, uint64_t seq, struct arena *req,
+			struct record *record, struct err *err)
+{
+	return journal->driver->read(journal, seq, req, record, err);
+}
+
+struct journal_iter *journal_iter_new(struct journal *journal, uint64_t from_seq, bool reverse)
+{
+	return journal->driver->iter_new(journal, from_seq, reverse);
+}
+
+void journal_iter_free(struct journal_iter **iter)
+{
+	if (*iter != NULL) {
+		(*iter)->driver->free(*iter);
+		*iter = NULL;
+	}
+}
+
+enum found journal_iter_next(struct journal_iter *iter, struct record *record, struct err *err)
+{
+	return iter->driver->next(iter, record, err);
+}
+
+uint64_t journal_iter_at(const struct journal_iter *iter)
+{
+	return iter->driver->at(iter);
+}
+
+void journal_iter_set_budget(struct journal_iter *iter, size_t bytes)
+{
+	iter->driver->set_budget(iter, bytes);
+}
+
+void journal_stats(struct journal *journal, struct journal_stats *stats)
+{
+	journal->driver->stats(journal, stats);
+}
+
+int64_t journal_flush_quantile(const struct journal_stats *stats, double q)
+{
+	uint64_t total = 0;
+	double want;
+
+	for (size_t i = 0; i < JOURNAL_FLUSH_BUCKETS; i++) {
+		total += stats->flush_buckets[i];
+	}
+	want = q * (double)total;
+	for (size_t i = 0; i < JOURNAL_FLUSH_BUCKETS && total > 0; i++) {
+		double n = (double)stats->flush_buckets[i];
+		double low = i == 0 ? 0 : (double)(INT64_C(8) << i);
+
+		if (n > 0 && want <= n) {
+			return (int64_t)(low + ((double)(INT64_C(16) << i) - low) * want / n);
+		}
+		want -= n;
+	}
+	return total == 0 ? 0 : INT64_C(16) << (JOURNAL_FLUSH_BUCKETS - 1);
+}

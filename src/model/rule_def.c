@@ -37,22 +37,20 @@ enum rule_match rule_match_of(struct slice event_type, struct slice *start)
 	return start->n == 0 ? RULE_MATCH_ALL : RULE_MATCH_PREFIX;
 }
 
-bool rule_event_type_check(struct slice event_type, struct err *err)
+const char *rule_event_type_check(struct slice event_type)
 {
 	struct slice start;
+	struct err err;
 
-	if (!event_type_check(event_type, "", err)) {
-		return err_field(err, ERR_INVALID, "eventType",
-				 "\"eventType\" must be 1 to 255 bytes of UTF-8 without control "
-				 "characters");
+	if (!event_type_check(event_type, "", &err)) {
+		return "must be 1 to 255 bytes of UTF-8 without control characters";
 	}
 	if (slice_find(event_type, '*') < event_type.n - 1 ||
 	    (rule_match_of(event_type, &start) == RULE_MATCH_PREFIX &&
 	     !slice_ends(start, S(".")))) {
-		return err_field(err, ERR_INVALID, "eventType",
-				 "\"eventType\" may have \"*\" only alone or behind its last dot");
+		return "may have \"*\" only alone or behind its last dot";
 	}
-	return true;
+	return NULL;
 }
 
 static bool has_control(struct slice text)

@@ -13,7 +13,7 @@
  * quiet afterwards, who is told. doc/rules.md has the meaning of each member. A definition never
  * changes; an edit makes the next version. Pure; any thread.
  */
-#define RULE_NAME_BYTES_MAX 255
+#define RULE_NAME_CHARS_MAX 255
 #define RULE_THRESHOLD_MAX 100000     /* a key keeps this many times of 8 bytes */
 #define RULE_WINDOW_SECONDS_MAX 86400 /* bounds what a restart or an edit has to read again */
 #define RULE_COOLDOWN_SECONDS_MAX 86400
@@ -75,8 +75,11 @@ struct rule_def {
 enum rule_match { RULE_MATCH_EXACT, RULE_MATCH_PREFIX, RULE_MATCH_ALL };
 /* *start gets the type itself, the prefix with its last dot, or "". event_type passed the check. */
 enum rule_match rule_match_of(struct slice event_type, struct slice *start);
-/* A type as event_type_check has it; an asterisk only alone or as the last part behind a dot. */
-NODISCARD bool rule_event_type_check(struct slice event_type, struct err *err);
+/*
+ * A type as event_type_check has it; an asterisk only alone or as the last part behind a dot. NULL,
+ * or what is wrong with it ("must be ..."): the check of a field row.
+ */
+const char *rule_event_type_check(struct slice event_type);
 
 /* Segments are slices of text. path names the value in errors ("groupBy[0]"). */
 NODISCARD bool rule_path_parse(struct slice text, const char *path, struct rule_path *out,

@@ -83,8 +83,8 @@ NODISCARD bool rule_apply(struct rule_set *set, const struct rule_input *input, 
 /* The time up to which records do not matter to a rebuild of this rule by a record at now_us. */
 int64_t rule_set_since(const struct rule_set *set, struct rule_id id, int64_t now_us);
 /*
- * During a rebuild: let one rule count one earlier event, if it is one of its own and since the rule
- * started. Nothing fires.
+ * During a rebuild: let one rule count one earlier event, if it is one of its own and since the
+ * rule started. Nothing fires.
  */
 NODISCARD bool rule_apply_silent(struct rule_set *set, struct rule_id id,
 				 const struct rule_input *input, struct arena *tick,

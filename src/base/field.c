@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rows to values. There is one way in: a JSON value is checked against its row and stored; text
- * from flags and files is first turned into the JSON value it stands for (field_text.c), so that a bound
- * holds the same wherever a value comes from.
+ * from flags and files is first turned into the JSON value it stands for (field_text.c), so that a
+ * bound holds the same wherever a value comes from.
  */
 #include "base/field.h"
 

@@ -63,7 +63,9 @@ struct field {
 	const char *unit; /* of the value or of min and max, "attempts"; NULL: that of the kind */
 	const char *const *words;		  /* ENUM: word i is value i; ends with NULL */
 	const char *(*check)(struct slice value); /* strings and items: a complaint, or NULL */
-	/* Of the value, or of its length in code points, bytes or items. No max: that of the kind. */
+	/*
+	 * Of the value, or of its length in code points, bytes or items. No max: that of the kind.
+	 */
 	int64_t min, max;
 	uint32_t item_max; /* code points in an item of a list or map; 0: FIELD_ITEM_MAX */
 	enum field_kind kind;
@@ -171,7 +173,9 @@ struct field_kind_info {
 const struct field_kind_info *field_kind_info(enum field_kind kind);
 /* The bounds that hold for a row, its own or those of the kind. */
 void field_bounds(const struct field *row, int64_t *min, int64_t *max);
-/* The bounds as text, "between 1 and 86400 seconds", "1 to 200 characters"; "" when there are none. */
+/*
+ * The bounds as text, "between 1 and 86400 seconds", "1 to 200 characters"; "" when there are none.
+ */
 void field_bounds_text(const struct field *row, char *out, size_t size);
 
 /* The row of that name, or NULL. */

@@ -5,9 +5,9 @@
  * y_ must be taken and n_ refused; i_ is free and only printed.
  *
  * What we make of the free ones: numbers of any size are taken, because they stay text; text that
- * is not UTF-8 (other encodings, a byte order mark, lone surrogates, escaped or not) is refused, and
- * so is nesting over JSON_DEPTH_MAX. Two y_ files have a name twice, which RFC 8259 allows and RFC
- * 7493 forbids; we refuse them, and check here that this is the one thing we hold against them.
+ * is not UTF-8 (other encodings, a byte order mark, lone surrogates, escaped or not) is refused,
+ * and so is nesting over JSON_DEPTH_MAX. Two y_ files have a name twice, which RFC 8259 allows and
+ * RFC 7493 forbids; we refuse them, and check here that this is the one thing we hold against them.
  */
 #include <dirent.h>
 #include <stdio.h>

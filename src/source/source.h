@@ -56,9 +56,9 @@ struct source_extra {
  * the scanned text or are in req; tags and payload are appended to raw without white space, and
  * their slices stay valid until raw grows or is cut, so encode the event before the next one.
  *
- * On false with ERR_INVALID or ERR_TOO_LARGE the scan is somewhere inside the object: use json_leave
- * to go on behind it. err->field has the path from the start of the scanned text; at is that path
- * up to this object ("" or "events[3].").
+ * On false with ERR_INVALID or ERR_TOO_LARGE the scan is somewhere inside the object: use
+ * json_leave to go on behind it. err->field has the path from the start of the scanned text; at is
+ * that path up to this object ("" or "events[3].").
  */
 NODISCARD bool source_read(const struct source_form *form, struct json_scan *scan,
 			   struct arena *req, struct buf *raw, const char *at, struct event *event,

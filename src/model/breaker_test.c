@@ -11,7 +11,7 @@
 
 static int64_t again_us;
 
-static void fail(struct breaker *b, int64_t now_us)
+static void failed(struct breaker *b, int64_t now_us)
 {
 	breaker_report(b, &breaker_default, true, now_us);
 }
@@ -22,7 +22,7 @@ static struct breaker opened(void)
 
 	for (unsigned i = 0; i < 5; i++) {
 		T_TRUE(breaker_enter(&b, NOW, &again_us));
-		fail(&b, NOW);
+		failed(&b, NOW);
 	}
 	return b;
 }
@@ -32,14 +32,14 @@ TEST(opens_after_five_failures_in_a_row)
 	struct breaker b = { 0 };
 
 	for (unsigned i = 0; i < 4; i++) {
-		fail(&b, NOW);
+		failed(&b, NOW);
 	}
 	breaker_report(&b, &breaker_default, false, NOW);
 	for (unsigned i = 0; i < 4; i++) {
-		fail(&b, NOW);
+		failed(&b, NOW);
 		T_TRUE(breaker_enter(&b, NOW, &again_us));
 	}
-	fail(&b, NOW);
+	failed(&b, NOW);
 	T_INT(b.state, BREAKER_OPEN);
 	T_FALSE(breaker_enter(&b, NOW, &again_us));
 	T_INT(again_us, NOW + 30 * S_US);
@@ -67,13 +67,13 @@ TEST(cools_twice_as_long_after_each_failed_probe_up_to_a_cap)
 	for (size_t i = 0; i < ARRAY_LEN(want_s); i++) {
 		int64_t at_us = b.until_us;
 		T_TRUE(breaker_enter(&b, at_us, &again_us));
-		fail(&b, at_us);
+		failed(&b, at_us);
 		T_STR(breaker_state_name(b.state), "open");
 		T_INT(b.until_us - at_us, want_s[i] * S_US);
 	}
 	breaker_report(&b, &breaker_default, false, NOW);
 	for (unsigned i = 0; i < 5; i++) {
-		fail(&b, NOW);
+		failed(&b, NOW);
 	}
 	T_INT(b.until_us, NOW + 30 * S_US);
 }
@@ -82,8 +82,8 @@ TEST(late_reports_of_parallel_attempts_change_nothing)
 {
 	struct breaker b = opened();
 
-	fail(&b, NOW + S_US);
-	fail(&b, NOW + 2 * S_US);
+	failed(&b, NOW + S_US);
+	failed(&b, NOW + 2 * S_US);
 	T_INT(b.until_us, NOW + 30 * S_US);
 	breaker_report(&b, &breaker_default, false, NOW + 3 * S_US);
 	T_INT(b.state, BREAKER_CLOSED);

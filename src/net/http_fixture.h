@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NET_HTTP_FIXTURE_H
+#define NET_HTTP_FIXTURE_H
+
+#include "base/buf.h"
+#include "net/http_server.h"
+
+/*
+ * For tests: a server on a loop thread of its own, and a client that speaks in raw bytes over a real
+ * socket. The client's calls wait for the condition they name, 10 s at most, and then fail.
+ *
+ * Paths: /echo answers the body; /small takes 100 bytes of it, /none no bytes; /early answers 401
+ * at the head; /hold waits for fixture_release; /hook answers in a turn end hook; /post by way of
+ * another thread; /big/N answers N bytes; /stream sends what fixture_feed says; /ws echoes raw bytes.
+ */
+struct fixture;
+struct client {
+	int fd;
+	struct buf in; /* received and not yet looked at */
+	bool eof;
+	bool reset;
+};
+
+/* options may be NULL. */
+struct fixture *fixture_new(const struct http_options *options);
+/* Fails the test when an exchange was not answered. */
+void fixture_free(struct fixture **f);
+uint16_t fixture_port(const struct fixture *f);
+struct http_server_stats fixture_stats(struct fixture *f);
+/* Wait until n exchanges are held by /hold. */
+void fixture_wait_held(struct fixture *f, size_t n);
+/* Answer the held exchange of that order of arrival (0 is the first). */
+void fixture_release(struct fixture *f, size_t which);
+/* Wait until n streams are open. */
+void fixture_wait_streams(struct fixture *f, size_t n);
+/* Queue one shared chunk of n bytes c on every open stream; how many took it. */
+size_t fixture_feed(struct fixture *f, char c, size_t n);
+void fixture_end_streams(struct fixture *f, bool abort);
+/* Start to drain, wait_us at most. fixture_drained waits for the end. */
+void fixture_drain(struct fixture *f, int64_t wait_us);
+void fixture_drained(struct fixture *f);
+/* What on_done saw last, and how often it was called. */
+struct fixture_done {
+	int status;
+	uint64_t bytes;
+	uint64_t calls;
+};
+struct fixture_done fixture_done(struct fixture *f);
+
+struct client client_open(struct fixture *f);
+/* The same with small socket buffers, so that writes to it block early. */
+struct client client_open_slow(struct fixture *f);
+void client_close(struct client *c);
+void client_send(struct client *c, struct slice bytes);
+#define client_say(c, text) client_send((c), S(text))
+/* One reply off the front: "STATUS body". The text lives until the next call. */
+const char *client_reply(struct client *c);
+/* The same for the answer to HEAD: "STATUS length". */
+const char *client_reply_head(struct client *c);
+/* The raw head of the last reply. */
+const char *client_head(void);
+/* Read n raw bytes, terminated; until the next call. */
+const char *client_raw(struct client *c, size_t n);
+/* Wait for the end of the connection; the bytes before it, terminated. */
+const char *client_rest(struct client *c);
+
+#endif

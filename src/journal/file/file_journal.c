@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/rand.h"
@@ -60,20 +59,6 @@ static int64_t file_last_received_at(const struct journal *journal)
 	return CONTAINER_OF(journal, const struct file_journal, base)->last_received_at_us;
 }
 
-static struct timespec deadline(int64_t wait_us)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	ts.tv_sec += (time_t)(wait_us / US_PER_S);
-	ts.tv_nsec += (long)(wait_us % US_PER_S) * 1000;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
-	return ts;
-}
-
 static uint64_t file_wait(struct journal *journal, uint64_t after_seq, int64_t wait_us)
 {
 	struct file_journal *j = file_journal(journal);
@@ -83,7 +68,7 @@ static uint64_t file_wait(struct journal *journal, uint64_t after_seq, int64_t w
 	if (atomic_load(&j->flushed) > after_seq || wait_us == 0) {
 		return atomic_load(&j->flushed);
 	}
-	until = deadline(wait_us > 0 ? wait_us : 0);
+	until = clock_deadline(wait_us);
 	pthread_mutex_lock(&j->wait_lock);
 	atomic_fetch_add(&j->waiters, 1);
 	while (atomic_load(&j->flushed) <= after_seq && !j->interrupted && rc == 0) {

@@ -6,12 +6,13 @@
 #include "net/http_server.h"
 
 /*
- * For tests: a server on a loop thread of its own, and a client that speaks in raw bytes over a real
- * socket. The client's calls wait for the condition they name, 10 s at most, and then fail.
+ * For tests: a server on a loop thread of its own, and a client that speaks in raw bytes over a
+ * real socket. The client's calls wait for the condition they name, 10 s at most, and then fail.
  *
  * Paths: /echo answers the body; /small takes 100 bytes of it, /none no bytes; /early answers 401
  * at the head; /hold waits for fixture_release; /hook answers in a turn end hook; /post by way of
- * another thread; /big/N answers N bytes; /stream sends what fixture_feed says; /ws echoes raw bytes.
+ * another thread; /big/N answers N bytes; /stream sends what fixture_feed says; /ws echoes raw
+ * bytes.
  */
 struct fixture;
 struct client {

@@ -35,7 +35,9 @@ enum conn_state {
 	CONN_LINGER   /* all is said; reading until the peer closes */
 };
 
-/* Times run in lists in the order of their start, one list per kind: the sweep looks at the heads. */
+/*
+ * Times run in lists in the order of their start, one list per kind: the sweep looks at the heads.
+ */
 enum clock_kind {
 	CLOCK_NONE,
 	CLOCK_HEAD,

@@ -12,6 +12,14 @@ import sys
 SKIPPED = ("node_modules", ".git", "coverage", "data", "dist")
 
 
+# Files that belong to tests: x_test.c, x_fuzz.c, x_contract.c, and their helpers x_fixture.c, bed.h.
+TEST_FILE = re.compile(r"(?:^|[/_])(?:test|fuzz|contract|fixture|bed)(?:_\w+)?\.[ch]$")
+
+
+def is_test(path):
+    return bool(TEST_FILE.search(path))
+
+
 def root():
     """The folder to look at: the first argument, or the project."""
     given = [a for a in sys.argv[1:] if not a.startswith("-")]

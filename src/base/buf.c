@@ -42,10 +42,11 @@ char *buf_room(struct buf *b, size_t n)
 		b->overflow = true;
 		return NULL;
 	}
-	if (b->cap - b->n >= n && b->p != NULL) {
+	/* One byte more than asked for: the terminator that vsnprintf insists on. */
+	if (b->cap - b->n > n && b->p != NULL) {
 		return b->p + b->n;
 	}
-	while (cap - b->n < n) {
+	while (cap - b->n <= n) {
 		cap *= 2;
 	}
 	b->p = mem_resize(b->p, cap, 1);
@@ -84,8 +85,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
 	ensure(n >= 0);
-	/* One byte more than counted: vsnprintf writes its terminator. */
-	to = buf_room(b, (size_t)n + 1);
+	to = buf_room(b, (size_t)n);
 	if (to != NULL) {
 		vsnprintf(to, (size_t)n + 1, fmt, again);
 		b->n += (size_t)n;

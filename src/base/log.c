@@ -6,10 +6,11 @@
 #include "base/log.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/time.h"
+#include "base/utf8.h"
 
 static struct {
 	enum log_level least;
@@ -79,21 +80,34 @@ static void put_closing(struct line *l, const char *s)
 	l->n += n;
 }
 
-/* Control bytes and bytes outside ASCII that are not valid UTF-8 must not break the reader. */
-static void put_escaped(struct line *l, struct slice s)
+/* One ASCII character. */
+static void put_ascii(struct line *l, char c)
 {
 	char hex[8];
 
-	for (size_t i = 0; i < s.n && !l->cut; i++) {
-		unsigned char c = (unsigned char)s.p[i];
+	if (c == '"' || c == '\\') {
+		put(l, (char[]) { '\\', c }, 2);
+	} else if (c < 0x20 || c == 0x7f) {
+		put(l, hex, (size_t)snprintf(hex, sizeof(hex), "\\u%04x", (unsigned)c));
+	} else {
+		put(l, &c, 1);
+	}
+}
 
-		if (c == '"' || c == '\\') {
-			put(l, (char[]) { '\\', (char)c }, 2);
-		} else if (c < 0x20 || c == 0x7f) {
-			put(l, hex, (size_t)snprintf(hex, sizeof(hex), "\\u%04x", c));
+/* Control bytes and bytes that are not valid UTF-8 must not break the reader. */
+static void put_escaped(struct line *l, struct slice s)
+{
+	while (s.n > 0 && !l->cut) {
+		size_t n = utf8_seq(s);
+
+		if (n == 1) {
+			put_ascii(l, *s.p);
+		} else if (n > 1) {
+			put(l, s.p, n);
 		} else {
-			put(l, s.p + i, 1);
+			puts_(l, "\xef\xbf\xbd");
 		}
+		s = slice_from(s, n == 0 ? 1 : n);
 	}
 }
 
@@ -121,16 +135,10 @@ static void put_value(struct line *l, const struct log_field *f)
 
 static void put_time(struct line *l)
 {
-	int64_t now_us = clock_wall_us();
-	time_t s = (time_t)(now_us / US_PER_S);
-	char text[40];
-	struct tm tm;
-	size_t n;
+	char text[TIME_TEXT_MAX];
+	struct slice now = time_format(clock_wall_us(), TIME_MILLIS, text);
 
-	gmtime_r(&s, &tm);
-	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	put(l, text, n);
-	put(l, text, (size_t)snprintf(text, sizeof(text), ".%03dZ", (int)(now_us / 1000 % 1000)));
+	put(l, now.p, now.n);
 }
 
 static void put_head_json(struct line *l, enum log_level level, const char *name)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "test/t.h"
 
 /* What one line came out as; written and read through a pipe, which one line always fits. */
@@ -95,6 +96,47 @@ TEST(fields_that_do_not_fit_are_dropped_whole)
 	T_TRUE(strstr(got, "number") == NULL);
 }
 
+/* Any bytes at any length around the limit: a JSON reader takes the line. */
+TEST(hostile_bytes_make_lines_that_parse)
+{
+	static char text[LOG_LINE_BYTES_MAX + 100];
+	struct arena arena;
+	struct err err;
+
+	arena_init(&arena, 0);
+	for (size_t n = 0; n < sizeof(text);
+	     n += n < 300 || n > LOG_LINE_BYTES_MAX - 300 ? 1 : 97) {
+		const struct json *line;
+
+		for (size_t i = 0; i < n; i++) {
+			/*
+			 * Whole and broken sequences, controls, quotes, and all bytes at some time.
+			 */
+			text[i] = i % 5 == 0 ? "\xe2\x82\xac\xff\"\\\n\x7f"[i / 5 % 8]
+					     : (char)(i * 7 + n);
+		}
+		CAPTURE(LOG_JSON, "hostile", log_slice("text", ((struct slice) { text, n })));
+		T_INT(slice_find(slice_of(got), '\n'), strlen(got) - 1);
+		T_OK(json_parse(&arena, slice_of(got), 1, &line, &err));
+		T_SLICE(json_get(line, "event")->text, "hostile");
+		T_TRUE(json_get(line, "text") != NULL);
+		arena_clear(&arena);
+	}
+	CAPTURE(LOG_JSON, "hostile", log_str("text", "\xe2\x82\xac\xe2\x82|\xff"));
+	T_TRUE(ends("\"\xe2\x82\xac\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\"}\n"));
+	arena_release(&arena);
+}
+
+TEST(levels_below_the_least_are_not_written)
+{
+	log_setup(LOG_WARN, LOG_TEXT, STDERR_FILENO);
+	T_FALSE(log_on(LOG_INFO));
+	T_TRUE(log_on(LOG_WARN));
+	log_setup(LOG_INFO, LOG_TEXT, STDERR_FILENO);
+	T_STR(log_level_name(LOG_ERROR), "error");
+}
+
 T_MAIN(T(json_has_head_and_fields), T(text_is_for_people),
        T(long_lines_are_cut_at_a_whole_byte_and_say_so),
-       T(fields_that_do_not_fit_are_dropped_whole))
+       T(fields_that_do_not_fit_are_dropped_whole), T(hostile_bytes_make_lines_that_parse),
+       T(levels_below_the_least_are_not_written))

@@ -195,7 +195,10 @@ static bool post_take(struct loop *l, struct post *post)
 	return got;
 }
 
-/* Only what waits at the start: a call that posts itself again must not keep the turn open. */
+/*
+ * Only what waits at the start: a call that posts itself again must not keep the turn open. What
+ * came meanwhile found the queue filled and did not wake the loop, so that is done here.
+ */
 static void on_wake(uv_async_t *handle)
 {
 	struct loop *l = handle->data;
@@ -210,6 +213,9 @@ static void on_wake(uv_async_t *handle)
 	loop_touch(l);
 	for (; n > 0 && post_take(l, &post); n--) {
 		post.fn(post.arg);
+	}
+	if (loop_posted(l) > 0) {
+		uv_async_send(&l->wake);
 	}
 	if (stop) {
 		uv_stop(&l->uv);

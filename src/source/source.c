@@ -229,6 +229,12 @@ static void rename_field(const struct reader *r, struct err *err)
 	}
 }
 
+/* A buffer that nothing was put into has no bytes to point at. */
+static struct slice part(const struct buf *raw, size_t at, size_t n)
+{
+	return n == 0 ? (struct slice) { 0 } : (struct slice) { raw->p + at, n };
+}
+
 bool source_read(const struct source_form *form, struct json_scan *scan, struct arena *req UNUSED,
 		 struct buf *raw, const char *at, struct event *event, struct source_extra *extra,
 		 struct err *err)
@@ -242,8 +248,8 @@ bool source_read(const struct source_form *form, struct json_scan *scan, struct 
 	if (!read_members(&r, err) || !check_required(&r, err)) {
 		return false;
 	}
-	event->payload = (struct slice) { raw->p + r.payload_at, r.payload_n };
-	event->tags = (struct slice) { raw->p + r.tags_at, r.tags_n };
+	event->payload = part(raw, r.payload_at, r.payload_n);
+	event->tags = part(raw, r.tags_at, r.tags_n);
 	if (!event_check(event, at, err)) {
 		rename_field(&r, err);
 		return false;

@@ -27,6 +27,8 @@
 #define JSON_DEPTH_MAX 32		 /* what we take from outside unless a caller says less */
 #define JSON_DEPTH_LIMIT 64		 /* what a scan has room for */
 #define JSON_BYTES_MAX ((size_t)1 << 30) /* offsets and counts are 32 bits inside */
+#define JSON_NAMES_MAX 65536 /* in all open objects: more than an event of 256 KiB can have */
+#define JSON_TREE_BYTES_MAX ((size_t)1 << 20) /* a tree takes up to 60 times its text in memory */
 
 enum json_type {
 	JSON_NONE, /* no value starts here */
@@ -77,8 +79,9 @@ struct json_scan {
 
 /*
  * Start at the value in text. depth_max counts open arrays and objects, at most JSON_DEPTH_LIMIT.
- * The arena takes what has no place in the text: strings with escapes and the names of objects
- * with many members, at most about ten times the text.
+ * The arena takes what has no place in the text: strings with escapes, and the names of objects
+ * with many members; at most about twice the text and 10 MiB. Open objects with more than
+ * JSON_NAMES_MAX names are ERR_MALFORMED.
  */
 void json_scan_init(struct json_scan *s, struct slice text, unsigned depth_max,
 		    struct arena *arena);
@@ -149,7 +152,10 @@ struct json {
 	struct json *next;  /* the next one of the same parent */
 };
 
-/* The whole text is one value. Up to about 60 times the text in arena memory. */
+/*
+ * The whole text is one value. Texts over JSON_TREE_BYTES_MAX are ERR_TOO_LARGE: what may be large
+ * is scanned.
+ */
 NODISCARD bool json_parse(struct arena *arena, struct slice text, unsigned depth_max,
 			  const struct json **out, struct err *err);
 /* The member of that name, or NULL; also NULL when obj is NULL or no object. Linear. */

@@ -372,7 +372,7 @@ static void rehash(struct json_scan *s, uint32_t cap)
 
 static void grow_names(struct json_scan *s)
 {
-	uint32_t cap = s->names_cap * 4;
+	uint32_t cap = s->names_cap * 2;
 	struct json_name *names = arena_array(s->arena, cap, sizeof(*names));
 
 	memcpy(names, s->names, s->names_n * sizeof(*names));
@@ -440,15 +440,19 @@ static bool is_twice(struct json_scan *s)
 	return false;
 }
 
-static void push_name(struct json_scan *s, struct slice name)
+static bool push_name(struct json_scan *s, struct slice name, struct err *err)
 {
 	struct json_level *level = &s->levels[s->depth - 1];
 
+	if (s->names_n == JSON_NAMES_MAX) {
+		return malformed(s, err, "too many names");
+	}
 	if (s->names_n == s->names_cap) {
 		grow_names(s);
 	}
 	s->names[s->names_n++] = (struct json_name) { .p = name.p, .n = (uint32_t)name.n };
 	level->count++;
+	return true;
 }
 
 static void drop_names(struct json_scan *s, const struct json_level *level)
@@ -537,7 +541,9 @@ static enum found next_key(struct json_scan *s, struct slice *key, struct err *e
 	if (escaped) {
 		*key = unescaped(s, *key);
 	}
-	push_name(s, *key);
+	if (!push_name(s, *key, err)) {
+		return FAILED;
+	}
 	blanks(s);
 	if (peek(s) != ':') {
 		malformed(s, err, "expected \":\"");

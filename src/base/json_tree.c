@@ -100,9 +100,14 @@ static bool parse_value(struct parse *p, struct json *v, struct err *err)
 bool json_parse(struct arena *arena, struct slice text, unsigned depth_max, const struct json **out,
 		struct err *err)
 {
-	struct json *root = arena_new(arena, struct json);
 	struct parse p = { .arena = arena };
+	struct json *root;
 
+	if (text.n > JSON_TREE_BYTES_MAX) {
+		return err_set(err, ERR_TOO_LARGE, "the value has more than %zu bytes",
+			       JSON_TREE_BYTES_MAX);
+	}
+	root = arena_new(arena, struct json);
 	json_scan_init(&p.scan, text, depth_max, arena);
 	if (!parse_value(&p, root, err) || !json_end(&p.scan, err)) {
 		return false;

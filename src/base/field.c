@@ -476,6 +476,9 @@ static bool parse_row(const struct place *at, const struct json *v, void *out, b
 		set_default(row, out, at->arena);
 		return true;
 	}
+	if (is_mask(row, v)) {
+		return complain(at, "", "must be the secret itself, not its mask");
+	}
 	if (partial && (row->flags & FIELD_IMMUTABLE) != 0) {
 		return set_same(at, v, out);
 	}

@@ -49,7 +49,7 @@ enum field_kind {
 
 enum field_flag {
 	FIELD_REQUIRED = 1,  /* must be there and not null */
-	FIELD_SECRET = 2,    /* written as FIELD_MASK; FIELD_MASK in a change means: keep it */
+	FIELD_SECRET = 2,    /* written as FIELD_MASK; FIELD_MASK in a change keeps it */
 	FIELD_IMMUTABLE = 4, /* a change may repeat it but not change it */
 	FIELD_READ_ONLY = 8, /* written, passed over when read: id, createdAt */
 };

@@ -248,6 +248,16 @@ TEST(a_change_touches_what_it_names)
 	T_FAIL(fields_parse(tree("{\"name\":null}"), ROWS, &t, &in, &arena, &err), ERR_INVALID);
 }
 
+TEST(a_mask_is_no_secret)
+{
+	struct thing t;
+
+	T_FAIL(fields_parse(tree("{\"name\":\"anna\",\"token\":\"" FIELD_MASK "\"}"), ROWS, &t,
+			    NULL, &arena, &err),
+	       ERR_INVALID);
+	T_STR(err.text, "\"token\" must be the secret itself, not its mask");
+}
+
 TEST(text_is_another_spelling)
 {
 	/* name, text, what field_write_text gives back */
@@ -337,6 +347,7 @@ TEST(bad_text_is_refused)
 TEST(what_is_written_reads_back)
 {
 	struct thing t = { 0 }, again = { 0 };
+	struct fields_in in = { .partial = true };
 	struct json_w w;
 	struct buf out;
 
@@ -357,7 +368,8 @@ TEST(what_is_written_reads_back)
 		"\"nets\":[\"127.0.0.1\",\"::1/128\"],\"headers\":{\"a\":\"1\"},"
 		"\"extra\":{\"a\": 1},\"any\":null}");
 	buf_putc(&out, '\0');
-	T_OK(fields_parse(tree(out.p), ROWS, &again, NULL, &arena, &err));
+	again.name = t.name;
+	T_OK(fields_parse(tree(out.p), ROWS, &again, &in, &arena, &err));
 	T_INT(again.until_us, t.until_us);
 	T_SLICE(again.headers.v[0].value, "1");
 	buf_release(&out);
@@ -399,5 +411,6 @@ TEST(names_that_are_near_are_found)
 T_MAIN(T(the_table_is_sound), T(values_of_every_kind_are_taken),
        T(absent_values_get_their_defaults), T(bad_values_name_path_and_bound),
        T(required_values_are_asked_for), T(earlier_calls_may_carry_more),
-       T(a_change_touches_what_it_names), T(text_is_another_spelling), T(bad_text_is_refused),
-       T(what_is_written_reads_back), T(bounds_are_told), T(names_that_are_near_are_found))
+       T(a_change_touches_what_it_names), T(a_mask_is_no_secret), T(text_is_another_spelling),
+       T(bad_text_is_refused), T(what_is_written_reads_back), T(bounds_are_told),
+       T(names_that_are_near_are_found))

@@ -464,7 +464,9 @@ bool recover(struct file_journal *j, struct err *err)
 		err_errno(err, -rc, "list \"%s\"", j->dir);
 		goto out;
 	}
-	qsort(r.epochs, r.epochs_n, sizeof(*r.epochs), by_epoch);
+	if (r.epochs_n > 0) {
+		qsort(r.epochs, r.epochs_n, sizeof(*r.epochs), by_epoch);
+	}
 	ok = scan_all(&r, err) && settle(&r, err);
 out:
 	while (r.empty_n > 0) {

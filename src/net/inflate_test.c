@@ -193,7 +193,10 @@ TEST(members_follow_each_other_in_gzip_and_zstd)
 
 TEST(a_window_of_a_gigabyte_is_refused)
 {
-	/* A frame header that asks for windowLog 30 (RFC 8878 section 3.1.1.1.2), and an empty block. */
+	/*
+	 * A frame header that asks for windowLog 30 (RFC 8878 section 3.1.1.1.2), and an empty
+	 * block.
+	 */
 	static const char frame[] = "\x28\xb5\x2f\xfd\x00\xa0\x01\x00\x00";
 	struct buf out;
 

@@ -20,231 +20,164 @@ struct row {
 	{ \
 		text, sizeof(text) - 1 \
 	}
-#define GOOD(text) { 0, B(text) },
-#define EVIL(status, text) { status, B(text) },
+#define GOOD(text) \
+	{ \
+		0, B(text) \
+	}
+#define EVIL(status, text) \
+	{ \
+		status, B(text) \
+	}
 
 static const struct row ROWS[] = {
-	GOOD("GET / HTTP/1.1\r\n" H E) GOOD("\r\nGET / HTTP/1.1\r\n" H E) GOOD(
-		"GET / HTTP/1.0\r\n\r\n") GOOD("PURGE /x HTTP/1.1\r\n" H
-						       E) GOOD("get / HTTP/1.1\r\n" H
-								       E) GOOD("OPTIONS * HTTP/1.1\r\n" H
-										       E)
-		GOOD("GET /a%20b/%2f?q=%c3%a9&r={}|^[]\" HTTP/1.1\r\n" H E) GOOD(
-			"GET /a:b;c=d,e@f!$&'()*+~ HTTP/1.1\r\n" H
-				E) GOOD("GET /../x//y HTTP/1.1\r\n" H
-						E) GOOD("GET /? HTTP/1.1\r\n" H
-								E) GOOD("GET http://a/x HTTP/1.1\r\n" H
-										E)
-			GOOD("GET HTTPS://A/x?y HTTP/1.1\r\n" H E) GOOD(
-				"GET http://a HTTP/1.1\r\n" H
-					E) GOOD("GET http://a?q HTTP/1.1\r\n" H
-							E) GOOD("GET http://b/ HTTP/1.0\r\n\r\n")
-				GOOD("GET / HTTP/1.1\r\nhOsT:a:8080\r\n" E) GOOD("GET / HTTP/1.1\r\nHost:\t [::1]:3000 \t\r\n" E) GOOD(
-					"GET / HTTP/1.1\r\nHost: 127.0.0.1:\r\n" E) GOOD("GET / HTTP/1.1\r\n" H
-											 "X:\r\n" E)
-					GOOD("GET / HTTP/1.1\r\n" H "X: \x80\xff caf\xc3\xa9\r\n" E) GOOD(
-						"GET / HTTP/1.1\r\n" H
-						"X: a\tb\r\n" E) GOOD("GET / HTTP/1.1\r\n" H
-								      "!#$%&'*+-.^_`|~09azAZ: x\r\n" E)
-						GOOD("GET / HTTP/1.1\r\n" H "Cookie: a\r\nCookie: b\r\n" E) GOOD(
-							"POST / HTTP/1.1\r\n" H
-							"Content-Length: 0\r\n" E)
-							GOOD("POST / HTTP/1.1\r\n" H "Content-Length: 00012\r\n" E) GOOD(
-								"POST / HTTP/1.1\r\n" H
-								"Content-Length:999999999999999999\r\n" E)
-								GOOD("POST / HTTP/1.1\r\n" H
-								     "Transfer-Encoding: chunked\r\n" E)
-									GOOD("POST / HTTP/1.1\r\n" H
-									     "transfer-encoding:CHUNKED \r\n" E)
-										GOOD("POST / HTTP/1.1\r\n" H
-										     "Expect: 100-Continue\r\nContent-Length: 1\r\n" E)
-											GOOD("POST / HTTP/1.0\r\nExpect: something\r\n" E)
-												GOOD("GET / HTTP/1.1\r\n" H
-												     "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" E)
-
+	GOOD("GET / HTTP/1.1\r\n" H E),
+	GOOD("\r\nGET / HTTP/1.1\r\n" H E),
+	GOOD("GET / HTTP/1.0\r\n\r\n"),
+	GOOD("PURGE /x HTTP/1.1\r\n" H E),
+	GOOD("get / HTTP/1.1\r\n" H E),
+	GOOD("OPTIONS * HTTP/1.1\r\n" H E),
+	GOOD("GET /a%20b/%2f?q=%c3%a9&r={}|^[]\" HTTP/1.1\r\n" H E),
+	GOOD("GET /a:b;c=d,e@f!$&'()*+~ HTTP/1.1\r\n" H E),
+	GOOD("GET /../x//y HTTP/1.1\r\n" H E),
+	GOOD("GET /? HTTP/1.1\r\n" H E),
+	GOOD("GET http://a/x HTTP/1.1\r\n" H E),
+	GOOD("GET HTTPS://A/x?y HTTP/1.1\r\n" H E),
+	GOOD("GET http://a HTTP/1.1\r\n" H E),
+	GOOD("GET http://a?q HTTP/1.1\r\n" H E),
+	GOOD("GET http://b/ HTTP/1.0\r\n\r\n"),
+	GOOD("GET / HTTP/1.1\r\nhOsT:a:8080\r\n" E),
+	GOOD("GET / HTTP/1.1\r\nHost:\t [::1]:3000 \t\r\n" E),
+	GOOD("GET / HTTP/1.1\r\nHost: 127.0.0.1:\r\n" E),
+	GOOD("GET / HTTP/1.1\r\n" H "X:\r\n" E),
+	GOOD("GET / HTTP/1.1\r\n" H "X: \x80\xff caf\xc3\xa9\r\n" E),
+	GOOD("GET / HTTP/1.1\r\n" H "X: a\tb\r\n" E),
+	GOOD("GET / HTTP/1.1\r\n" H "!#$%&'*+-.^_`|~09azAZ: x\r\n" E),
+	GOOD("GET / HTTP/1.1\r\n" H "Cookie: a\r\nCookie: b\r\n" E),
+	GOOD("POST / HTTP/1.1\r\n" H "Content-Length: 0\r\n" E),
+	GOOD("POST / HTTP/1.1\r\n" H "Content-Length: 00012\r\n" E),
+	GOOD("POST / HTTP/1.1\r\n" H "Content-Length:999999999999999999\r\n" E),
+	GOOD("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n" E),
+	GOOD("POST / HTTP/1.1\r\n" H "transfer-encoding:CHUNKED \r\n" E),
+	GOOD("POST / HTTP/1.1\r\n" H "Expect: 100-Continue\r\nContent-Length: 1\r\n" E),
+	GOOD("POST / HTTP/1.0\r\nExpect: something\r\n" E),
+	GOOD("GET / HTTP/1.1\r\n" H "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n" E),
 	/* Two lengths, or none that is sure. */
-	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n" E) EVIL(
-		400,
-		"POST / HTTP/1.1\r\n" H
-		"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n" E) EVIL(400,
-									      "POST / HTTP/1.1\r\n" H
-									      "Content-Length: 5\r\nContent-Length: 6\r\n" E)
-		EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n" E) EVIL(
-			400,
-			"POST / HTTP/1.1\r\n" H
-			"Content-Length: 5, 5\r\n" E) EVIL(400,
-							   "POST / HTTP/1.1\r\n" H
-							   "Content-Length: +5\r\n" E)
-			EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: -5\r\n" E) EVIL(
-				400,
-				"POST / HTTP/1.1\r\n" H
-				"Content-Length: 0x5\r\n" E) EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5 5\r\n" E)
-				EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5.0\r\n" E) EVIL(
-					400,
-					"POST / HTTP/1.1\r\n" H
-					"Content-Length:\r\n" E) EVIL(400,
-								      "POST / HTTP/1.1\r\n" H
-								      "Content-Length: 18446744073709551617\r\n" E)
-					EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length : 5\r\n" E) EVIL(
-						400,
-						"POST / HTTP/1.1\r\n" H
-						"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" E)
-						EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, chunked\r\n" E) EVIL(
-							400,
-							"POST / HTTP/1.1\r\n" H
-							"Transfer-Encoding: gzip, chunked\r\n" E) EVIL(400,
-												       "POST / HTTP/1.1\r\n" H
-												       "Transfer-Encoding: \r\n" E)
-							EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked;q=1\r\n" E) EVIL(
-								400,
-								"POST / HTTP/1.1\r\n" H
-								"Transfer-Encoding: \x0b"
-								"chunked\r\n" E) EVIL(400,
-										      "POST / HTTP/1.1\r\n" H
-										      "Transfer-Encoding : chunked\r\n" E)
-								EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding\r\n: chunked\r\n" E) EVIL(
-									400,
-									"POST / HTTP/1.1\r\n" H
-									"Transfer-Encoding:\r\n chunked\r\n" E)
-									EVIL(400,
-									     "POST / HTTP/1.0\r\n" H
-									     "Transfer-Encoding: chunked\r\n" E)
-										EVIL(501,
-										     "POST / HTTP/1.1\r\n" H
-										     "Transfer-Encoding: gzip\r\n" E)
-											EVIL(501,
-											     "POST / HTTP/1.1\r\n" H
-											     "Transfer-Encoding: identity\r\n" E)
-												EVIL(501,
-												     "POST / HTTP/1.1\r\n" H
-												     "Transfer-Encoding: xchunked\r\n" E)
-
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 6\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5, 5\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: +5\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: -5\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 0x5\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5 5\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 5.0\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length:\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length: 18446744073709551617\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Length : 5\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H
+		  "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, chunked\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: \r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked;q=1\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
+		  "chunked\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding : chunked\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding\r\n: chunked\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n chunked\r\n" E),
+	EVIL(400, "POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n" E),
+	EVIL(501, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip\r\n" E),
+	EVIL(501, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n" E),
+	EVIL(501, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n" E),
 	/* Lines. */
-	EVIL(400, "GET / HTTP/1.1\n" H E) EVIL(400, "GET / HTTP/1.1\r\nHost: a\n\r\n") EVIL(
-		400, "GET / HTTP/1.1\r\n" H "\n") EVIL(400, "GET / HTTP/1.1\r\n" H "X: a\rb\r\n" E)
-		EVIL(400, "GET / HTTP/1.1\r\n" H "X: a\r\r\n" E) EVIL(
-			400, "GET / HTTP/1.1\r\n" H "\r\r\n") EVIL(400, "GET /\rx HTTP/1.1\r\n" H E)
-			EVIL(400, "\nGET / HTTP/1.1\r\n" H E) EVIL(400,
-								   "\r\n\r\nGET / HTTP/1.1\r\n" H E)
-				EVIL(400, "\rGET / HTTP/1.1\r\n" H E)
-					EVIL(400, "GET / HTTP/1.1\r\n " H E) EVIL(
-						400, "GET / HTTP/1.1\r\n\t" H E)
-						EVIL(400, "GET / HTTP/1.1\r\n" H "X: a\r\n b\r\n" E)
-							EVIL(400, "GET / HTTP/1.1\r\n" H
-								  "X: a\r\n\tb\r\n" E)
-
+	EVIL(400, "GET / HTTP/1.1\n" H E),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: a\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "\n"),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X: a\rb\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X: a\r\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "\r\r\n"),
+	EVIL(400, "GET /\rx HTTP/1.1\r\n" H E),
+	EVIL(400, "\nGET / HTTP/1.1\r\n" H E),
+	EVIL(400, "\r\n\r\nGET / HTTP/1.1\r\n" H E),
+	EVIL(400, "\rGET / HTTP/1.1\r\n" H E),
+	EVIL(400, "GET / HTTP/1.1\r\n " H E),
+	EVIL(400, "GET / HTTP/1.1\r\n\t" H E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X: a\r\n b\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X: a\r\n\tb\r\n" E),
 	/* Names and values. */
-	EVIL(400, "GET / HTTP/1.1\r\n" H "X: a\0b\r\n" E) EVIL(
-		400, "GET / HTTP/1.1\r\n" H
-		     "X: abcdefgh\x01jklmnopq\r\n" E) EVIL(400, "GET / HTTP/1.1\r\n" H
-								"X: abcdefgh\x7f\r\n" E)
-		EVIL(400,
-		     "GET / HTTP/1.1\r\n" H
-		     "X : a\r\n" E) EVIL(400,
-					 "GET / HTTP/1.1\r\n" H
-					 "X\t: a\r\n" E) EVIL(400,
-							      "GET / HTTP/1.1\r\n" H
-							      ": a\r\n" E) EVIL(400, "GET / HTTP/1.1\r\n" H
-										     "nocolon\r\n" E)
-			EVIL(400, "GET / HTTP/1.1\r\n" H "X(): a\r\n" E) EVIL(
-				400,
-				"GET / HTTP/1.1\r\n" H
-				"X\x80: a\r\n" E) EVIL(400, "GET / HTTP/1.1\r\n" H "X\0: a\r\n" E)
-				EVIL(400, "GET / HTTP/1.1\r\n" H "\"X\": a\r\n" E) EVIL(
-					400,
-					"POST / HTTP/1.1\r\n" H
-					"Authorization: a\r\nauthorization: a\r\n" E)
-					EVIL(400, "POST / HTTP/1.1\r\n" H
-						  "Content-Type: a\r\nContent-Type: b\r\n" E)
-						EVIL(400,
-						     "POST / HTTP/1.1\r\n" H
-						     "Idempotency-Key: a\r\nIdempotency-Key: b\r\n" E)
-
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X: a\0b\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X: abcdefgh\x01jklmnopq\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X: abcdefgh\x7f\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X : a\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X\t: a\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H ": a\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "nocolon\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X(): a\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X\x80: a\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "X\0: a\r\n" E),
+	EVIL(400, "GET / HTTP/1.1\r\n" H "\"X\": a\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Authorization: a\r\nauthorization: a\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Content-Type: a\r\nContent-Type: b\r\n" E),
+	EVIL(400, "POST / HTTP/1.1\r\n" H "Idempotency-Key: a\r\nIdempotency-Key: b\r\n" E),
 	/* Host. */
-	EVIL(400, "GET / HTTP/1.1\r\n\r\n") EVIL(400, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n") EVIL(
-		400,
-		"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n")
-		EVIL(400, "GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n") EVIL(
-			400,
-			"GET / HTTP/1.1\r\nHost:\r\n\r\n") EVIL(400,
-								"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
-			EVIL(400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n") EVIL(
-				400,
-				"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n") EVIL(400,
-									    "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n")
-				EVIL(400, "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n") EVIL(
-					400,
-					"GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n")
-					EVIL(400, "GET / HTTP/1.1\r\nHost: :80\r\n\r\n") EVIL(
-						400,
-						"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n")
-						EVIL(400, "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n") EVIL(
-							400,
-							"GET / HTTP/1.1\r\nHost: []\r\n\r\n")
-							EVIL(400, "GET http://b/ HTTP/1.1\r\n" H E) EVIL(
-								400,
-								"GET http://a:80/ HTTP/1.1\r\n" H E)
-								EVIL(400,
-								     "GET http:///x HTTP/1.1\r\n" H
-									     E)
-									EVIL(400,
-									     "GET http://u@a/ HTTP/1.1\r\n" H
-										     E)
-
+	EVIL(400, "GET / HTTP/1.1\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: :80\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n"),
+	EVIL(400, "GET / HTTP/1.1\r\nHost: []\r\n\r\n"),
+	EVIL(400, "GET http://b/ HTTP/1.1\r\n" H E),
+	EVIL(400, "GET http://a:80/ HTTP/1.1\r\n" H E),
+	EVIL(400, "GET http:///x HTTP/1.1\r\n" H E),
+	EVIL(400, "GET http://u@a/ HTTP/1.1\r\n" H E),
 	/* Request lines. */
-	EVIL(400, "GET\r\n" H E) EVIL(400, "GET /\r\n" H E) EVIL(
-		400,
-		"GET  HTTP/1.1\r\n" H E) EVIL(400,
-					      "GET  / HTTP/1.1\r\n" H
-						      E) EVIL(400,
-							      "GET /  HTTP/1.1\r\n" H
-								      E) EVIL(400,
-									      "GET / HTTP/1.1 \r\n" H
-										      E)
-		EVIL(400, "GET /a b HTTP/1.1\r\n" H E) EVIL(400, "GET\t/ HTTP/1.1\r\n" H E) EVIL(
-			400,
-			" GET / HTTP/1.1\r\n" H
-				E) EVIL(400, "G@T / HTTP/1.1\r\n" H E)
-			EVIL(400, "GET x HTTP/1.1\r\n" H E) EVIL(400, "GET * HTTP/1.1\r\n" H E) EVIL(
-				400,
-				"GET ftp://a/ HTTP/1.1\r\n" H E) EVIL(400,
-								      "GET /a#b HTTP/1.1\r\n" H
-									      E) EVIL(400,
-										      "GET /?a#b HTTP/1.1\r\n" H
-											      E)
-				EVIL(400, "GET /\\ HTTP/1.1\r\n" H E) EVIL(400, "GET /\x80 HTTP/1.1\r\n" H E) EVIL(
-					400,
-					"GET /\0 HTTP/1.1\r\n" H E) EVIL(400,
-									 "GET /% HTTP/1.1\r\n" H
-										 E) EVIL(400, "GET /%2 HTTP/1.1\r\n" H E)
-					EVIL(400, "GET /%zz HTTP/1.1\r\n" H E) EVIL(
-						400,
-						"GET /%00 HTTP/1.1\r\n" H
-							E) EVIL(400, "GET /?a=%00 HTTP/1.1\r\n" H E)
-						EVIL(400, "GET /?a=%g0 HTTP/1.1\r\n" H E) EVIL(
-							400,
-							"GET / HTTP/1.1x\r\n" H
-								E) EVIL(400, "GET / HTTP/11\r\n" H E)
-							EVIL(400, "GET / http/1.1\r\n" H E) EVIL(
-								400,
-								"GET / HTTP/1.\r\n" H
-									E) EVIL(400, "GET / ICY/1.1\r\n" H E)
-								EVIL(505, "GET / HTTP/2.0\r\n" H E) EVIL(
-									505,
-									"GET / HTTP/1.2\r\n" H
-										E) EVIL(505, "GET / HTTP/0.9\r\n" H E)
-									EVIL(505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") EVIL(
-										501,
-										"CONNECT a:443 HTTP/1.1\r\n" H
-											E)
-										EVIL(417,
-										     "POST / HTTP/1.1\r\n" H
-										     "Expect: 200-ok\r\n" E)
-											EVIL(417,
-											     "POST / HTTP/1.1\r\n" H
-											     "Expect:\r\n" E)
-												EVIL(400,
-												     "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+	EVIL(400, "GET\r\n" H E),
+	EVIL(400, "GET /\r\n" H E),
+	EVIL(400, "GET  HTTP/1.1\r\n" H E),
+	EVIL(400, "GET  / HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /  HTTP/1.1\r\n" H E),
+	EVIL(400, "GET / HTTP/1.1 \r\n" H E),
+	EVIL(400, "GET /a b HTTP/1.1\r\n" H E),
+	EVIL(400, "GET\t/ HTTP/1.1\r\n" H E),
+	EVIL(400, " GET / HTTP/1.1\r\n" H E),
+	EVIL(400, "G@T / HTTP/1.1\r\n" H E),
+	EVIL(400, "GET x HTTP/1.1\r\n" H E),
+	EVIL(400, "GET * HTTP/1.1\r\n" H E),
+	EVIL(400, "GET ftp://a/ HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /a#b HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /?a#b HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /\\ HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /\x80 HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /\0 HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /% HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /%2 HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /%zz HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /%00 HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /?a=%00 HTTP/1.1\r\n" H E),
+	EVIL(400, "GET /?a=%g0 HTTP/1.1\r\n" H E),
+	EVIL(400, "GET / HTTP/1.1x\r\n" H E),
+	EVIL(400, "GET / HTTP/11\r\n" H E),
+	EVIL(400, "GET / http/1.1\r\n" H E),
+	EVIL(400, "GET / HTTP/1.\r\n" H E),
+	EVIL(400, "GET / ICY/1.1\r\n" H E),
+	EVIL(505, "GET / HTTP/2.0\r\n" H E),
+	EVIL(505, "GET / HTTP/1.2\r\n" H E),
+	EVIL(505, "GET / HTTP/0.9\r\n" H E),
+	EVIL(505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+	EVIL(501, "CONNECT a:443 HTTP/1.1\r\n" H E),
+	EVIL(417, "POST / HTTP/1.1\r\n" H "Expect: 200-ok\r\n" E),
+	EVIL(417, "POST / HTTP/1.1\r\n" H "Expect:\r\n" E),
+	EVIL(400, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
 };
 
 static bool same(const struct http_head *a, const struct http_head *b)

@@ -3,10 +3,9 @@
  * The pull scanner. Reading, skipping and compacting share one walk over one stack of levels, so
  * that every value is checked the same way whoever wants it, and errors can name their path.
  *
- * Names of the open objects lie on a stack. Objects with few of them are searched linearly; from
- * NAMES_LINEAR on the names are also chained in buckets under a keyed hash, so that an object of
- * a million chosen names costs a million steps. Chains grow and shrink at the head only, as
- * the stack does.
+ * Names of the open objects lie on a stack. Objects with few of them are searched linearly; over
+ * NAMES_LINEAR they are also chained in buckets under a keyed hash, so that no choice of names can
+ * make the cost quadratic. Chains grow and shrink at the head only, as the stack does.
  */
 #include "base/json.h"
 

@@ -114,7 +114,10 @@ bool db_in_transaction(const struct db *db);
 NODISCARD bool db_exec(struct db *db, const struct query *q, struct db_args args, uint64_t *changed,
 		       struct err *err);
 
-/* Start a statement that yields rows. Walk them with db_next until it is not FOUND, or db_end. */
+/*
+ * Start a statement that yields rows. Walk them with db_next until it is not FOUND, or db_end. One
+ * that writes outside a transaction must be walked to its end: there it commits.
+ */
 NODISCARD bool db_run(struct db *db, const struct query *q, struct db_args args, struct err *err);
 /* FOUND: the columns of a row can be read. NOT_FOUND and FAILED: the statement is closed. */
 NODISCARD enum found db_next(struct db *db, struct err *err);

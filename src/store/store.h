@@ -31,6 +31,9 @@ enum store_kind store_kind(const struct store *store);
 NODISCARD bool store_connect(struct store *store, enum store_role role, struct db **out,
 			     struct err *err);
 
+/* Writers that wait for the write lock of SQLite now; a metric. 0 on PostgreSQL. Any thread. */
+uint64_t store_writers_waiting(struct store *store);
+
 /* The newest schema that this program knows. */
 unsigned store_schema_newest(void);
 #define STORE_SCHEMA_EMPTY 0u

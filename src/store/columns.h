@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_COLUMNS_H
+#define STORE_COLUMNS_H
+
+/*
+ * The columns of each table in the order of its shape, and a letter per column as struct query
+ * wants them. Here because tenant and global statements read the same rows. Internal to store/.
+ */
+#define ORG_COLS "id, slug, name, status, created_at"
+#define ORG_LETTERS "ittti"
+
+#define KEY_COLS \
+	"id, org_id, project_id, name, key_hash, key_prefix, scopes, created_at, expires_at," \
+	" revoked_at, last_used_at"
+#define KEY_LETTERS "iiittttiiii"
+
+#define RULE_COLS \
+	"id, org_id, project_id, name, version, definition, event_type, enabled, created_at," \
+	" updated_at, deleted_at, seq"
+#define RULE_LETTERS \
+	"iiititt" \
+	"iiiii"
+
+#define ALERT_COLS \
+	"number, org_id, project_id, rule_id, rule_version, rule_name, event_seq, event_at," \
+	" event_type, key, severity, count, count_is_least, title, cid, created_at"
+#define ALERT_LETTERS "iiiiitiitttiitti"
+
+#define DELIVERY_COLS \
+	"number, org_id, project_id, alert_number, alert_at, rule_id, rule_name, action_index," \
+	" event_seq, event_at, event_type, channel, destination, config, payload, cid, status," \
+	" attempts, attempts_total, created_at, due_at, done_at, last_error, last_status, claim"
+#define DELIVERY_LETTERS \
+	"iiiiiitiiitttttt" \
+	"tiiiiitii"
+
+#define ATTEMPT_COLS \
+	"delivery_number, n, started_at, ended_at, duration, outcome, http_status, error"
+#define ATTEMPT_LETTERS "iiiiitit"
+
+#define CHANGE_COLS "org_id, project_id, number, kind, body, created_at"
+#define CHANGE_LETTERS "iiitti"
+
+#endif

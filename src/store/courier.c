@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The courier's side of deliveries, across organizations. A claim is a row update that moves the
+ * due time behind the lease, so whoever comes second no longer finds the row due.
+ */
+#include <stdlib.h>
+
+#include "store/columns.h"
+#include "store/global.h"
+#include "store/queries.h"
+#include "store/row.h"
+
+#define WHY "one courier serves all orgs"
+
+enum { INSERT, CLAIM, RECORD, ATTEMPT, RELEASE, QUEUE, DEAD };
+static const struct query queries[] = {
+	[INSERT] = {
+		.name = "delivery_insert", .args = DELIVERY_LETTERS, .cols = "",
+		.sql = "insert into deliveries (" DELIVERY_COLS ") values ($1, $2, $3, $4, $5, $6,"
+		       " $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
+		       " $22, $23, $24, $25)",
+		.global = "one engine batch serves many orgs",
+	},
+	/* Materialized: a limit in a sub-select that is run twice would claim too many. */
+	[CLAIM] = {
+		.name = "delivery_claim", .args = "iiii", .cols = DELIVERY_LETTERS,
+		.sql = "with due as materialized (select number from deliveries"
+		       " where due_at <= $2 order by due_at, number limit $4" DB_SKIP_LOCKED ")"
+		       " update deliveries set status = 'sending', claim = $1, due_at = $3"
+		       " where number in (select number from due) and due_at <= $2"
+		       " returning " DELIVERY_COLS,
+		.global = WHY,
+	},
+	[RECORD] = {
+		.name = "delivery_record", .args = "iitiiiti", .cols = "ii",
+		.sql = "update deliveries set status = $3, attempts = attempts + $4,"
+		       " attempts_total = attempts_total + $4, due_at = $5, done_at = $6,"
+		       " last_error = case when $4 = 1 then $7 else last_error end,"
+		       " last_status = case when $4 = 1 then $8 else last_status end,"
+		       " claim = null where number = $1 and claim = $2 and status = 'sending'"
+		       " returning attempts_total, org_id",
+		.global = WHY,
+	},
+	[ATTEMPT] = {
+		.name = "attempt_insert", .args = "iiiiiitit", .cols = "",
+		.sql = "insert into attempts (org_id, " ATTEMPT_COLS ")"
+		       " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+	},
+	[RELEASE] = {
+		.name = "delivery_release", .args = "i", .cols = "",
+		.sql = "update deliveries set due_at = $1, claim = null,"
+		       " status = case when attempts > 0 then 'retrying' else 'pending' end"
+		       " where due_at is not null and status = 'sending'",
+		.global = WHY,
+	},
+	[QUEUE] = {
+		.name = "delivery_queue", .args = "i", .cols = "iii",
+		.sql = "select count(*), sum(case when due_at <= $1 then 1 else 0 end), min(due_at)"
+		       " from deliveries where due_at is not null",
+		.global = "metrics are about the installation",
+	},
+	[DEAD] = {
+		.name = "delivery_dead", .args = "", .cols = "i",
+		.sql = "select count(*) from deliveries where status = 'dead'",
+		.global = "metrics are about the installation",
+	},
+};
+const struct query_set courier_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
+
+bool store_deliveries_insert(struct db *db, const struct delivery_row *rows, size_t n,
+			     struct err *err)
+{
+	ensure(db_in_transaction(db));
+	for (size_t i = 0; i < n; i++) {
+		if (!row_insert(db, &queries[INSERT], &delivery_shape, &rows[i], NULL, err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int by_number(const void *left, const void *right)
+{
+	const struct delivery_row *a = left, *b = right;
+
+	return a->number.v < b->number.v ? -1 : a->number.v > b->number.v;
+}
+
+bool store_deliveries_claim(struct db *db, uint64_t claim, int64_t now_us, int64_t lease_us,
+			    size_t limit, struct arena *tick, struct delivery_list *out,
+			    struct err *err)
+{
+	void *rows;
+
+	ensure(claim != 0 && lease_us > now_us && limit >= 1 && limit <= PAGE_ROWS_MAX);
+	if (!row_list(db, &queries[CLAIM],
+		      DB_ARGS(db_id(claim), db_int(now_us), db_int(lease_us), db_id(limit)),
+		      &delivery_shape, limit, tick, &rows, &out->n, err)) {
+		return false;
+	}
+	out->rows = rows;
+	out->next = (struct page_at) { 0 };
+	if (out->n > 1) {
+		qsort(out->rows, out->n, sizeof(*out->rows), by_number);
+	}
+	return true;
+}
+
+static bool result_is_sound(const struct delivery_result *r)
+{
+	switch (r->status) {
+	case DELIVERY_PENDING:
+	case DELIVERY_RETRYING:
+		return r->due_us != 0 && r->done_us == 0;
+	case DELIVERY_SENT:
+	case DELIVERY_DEAD:
+		return r->due_us == 0 && r->done_us != 0;
+	case DELIVERY_SENDING:
+	case DELIVERY_SUPERSEDED:
+	case DELIVERY_PURGED:
+	case DELIVERY_STATUSES:
+		return false;
+	}
+	never("delivery status");
+}
+
+static bool insert_attempt(struct db *db, uint64_t org, const struct attempt_row *a,
+			   struct err *err)
+{
+	return db_exec(db, &queries[ATTEMPT],
+		       DB_ARGS(db_id(org), db_id(a->delivery.v), db_int(a->n),
+			       db_int(a->started_us), db_int(a->ended_us), db_int(a->duration_us),
+			       db_text(a->outcome), db_int(a->http_status), db_text(a->error)),
+		       NULL, err);
+}
+
+static bool record(struct db *db, struct delivery_result *r, struct err *err)
+{
+	struct attempt_row *a = r->attempt;
+	enum found found;
+	uint64_t org;
+
+	ensure(result_is_sound(r));
+	if (!db_run(db, &queries[RECORD],
+		    DB_ARGS(db_id(r->number.v), db_id(r->claim),
+			    db_text(slice_of(delivery_status_name(r->status))),
+			    db_int(a != NULL ? 1 : 0), db_opt(r->due_us), db_opt(r->done_us),
+			    a != NULL ? db_text(a->error) : db_null(),
+			    a != NULL ? db_int(a->http_status) : db_null()),
+		    err)) {
+		return false;
+	}
+	found = db_next(db, err);
+	r->stale = found == NOT_FOUND;
+	if (found != FOUND) {
+		return found == NOT_FOUND;
+	}
+	org = (uint64_t)db_col_int(db, 1);
+	if (a != NULL) {
+		a->delivery = r->number;
+		a->n = (uint32_t)db_col_int(db, 0);
+	}
+	db_end(db); /* the transaction is the caller's, so nothing is lost by not walking on */
+	return a == NULL || insert_attempt(db, org, a, err);
+}
+
+bool store_deliveries_record(struct db *db, struct delivery_result *results, size_t n,
+			     struct err *err)
+{
+	ensure(db_in_transaction(db));
+	for (size_t i = 0; i < n; i++) {
+		if (!record(db, &results[i], err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool store_deliveries_release_all(struct db *db, int64_t now_us, uint64_t *released,
+				  struct err *err)
+{
+	return db_exec(db, &queries[RELEASE], DB_ARGS(db_int(now_us)), released, err);
+}
+
+bool store_delivery_queue(struct db *db, int64_t now_us, struct delivery_queue *out,
+			  struct err *err)
+{
+	int64_t dead;
+
+	if (!row_int(db, &queries[DEAD], (struct db_args) { 0 }, &dead, err) ||
+	    !db_run(db, &queries[QUEUE], DB_ARGS(db_int(now_us)), err)) {
+		return false;
+	}
+	if (db_next(db, err) != FOUND) {
+		return false;
+	}
+	*out = (struct delivery_queue) {
+		.open = (uint64_t)db_col_int(db, 0),
+		.due = (uint64_t)db_col_int(db, 1),
+		.oldest_due_us = db_col_int(db, 2),
+		.dead = (uint64_t)dead,
+	};
+	db_end(db);
+	return true;
+}

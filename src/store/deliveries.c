@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Deliveries as people see them; the courier's side is courier.c. */
+#include "store/deliveries.h"
+
+#include "store/columns.h"
+#include "store/queries.h"
+#include "store/row.h"
+
+static const char *const status_names[DELIVERY_STATUSES] = {
+	[DELIVERY_PENDING] = "pending",	  [DELIVERY_SENDING] = "sending",
+	[DELIVERY_RETRYING] = "retrying", [DELIVERY_SENT] = "sent",
+	[DELIVERY_DEAD] = "dead",	  [DELIVERY_SUPERSEDED] = "superseded",
+	[DELIVERY_PURGED] = "purged",
+};
+
+const char *delivery_status_name(enum delivery_status status)
+{
+	ensure((unsigned)status < DELIVERY_STATUSES);
+	return status_names[status];
+}
+
+bool delivery_status_parse(struct slice text, enum delivery_status *out)
+{
+	for (unsigned i = 0; i < DELIVERY_STATUSES; i++) {
+		if (slice_eq(text, slice_of(status_names[i]))) {
+			*out = (enum delivery_status)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+#define FILTERED " and (channel = $6 or $6 = '') and (rule_id = $7 or $7 = 0)"
+#define PAGED \
+	" and (created_at, number) < ($3, $4)" \
+	" order by created_at desc, number desc limit $8 offset $9"
+#define DEAD_ONES \
+	"select number from deliveries where org_id = $1 and project_id = $2" \
+	" and status = 'dead' and (number = $3 or $3 = 0) order by created_at, number limit $5"
+
+enum { GET, ATTEMPTS, LIST, LIST_DEAD, REPLAY, PURGE };
+static const struct query queries[] = {
+	[GET] = {
+		.name = "delivery_get", .args = "iii", .cols = DELIVERY_LETTERS,
+		.sql = "select " DELIVERY_COLS " from deliveries"
+		       " where org_id = $1 and (project_id = $2 or $2 = 0) and number = $3",
+	},
+	[ATTEMPTS] = {
+		.name = "attempt_list", .args = "iii", .cols = ATTEMPT_LETTERS,
+		.sql = "select " ATTEMPT_COLS " from (select " ATTEMPT_COLS " from attempts"
+		       " where org_id = $1 and delivery_number = $2 order by n desc limit $3)"
+		       " as newest order by n",
+	},
+	[LIST] = {
+		.name = "delivery_list", .args = "iiiittiii", .cols = DELIVERY_LETTERS,
+		.sql = "select " DELIVERY_COLS " from deliveries"
+		       " where org_id = $1 and project_id = $2 and (status = $5 or $5 = '')"
+		       FILTERED PAGED,
+	},
+	/* Dead ones are few among many; the literal lets the planner take their own index. */
+	[LIST_DEAD] = {
+		.name = "delivery_list_dead", .args = "iiiittiii", .cols = DELIVERY_LETTERS,
+		.sql = "select " DELIVERY_COLS " from deliveries"
+		       " where org_id = $1 and project_id = $2 and status = 'dead' and $5 <> ''"
+		       FILTERED PAGED,
+	},
+	[REPLAY] = {
+		.name = "delivery_replay", .args = "iiiii", .cols = "",
+		.sql = "update deliveries set status = 'pending', attempts = 0, due_at = $4,"
+		       " done_at = null where org_id = $1 and status = 'dead'"
+		       " and number in (" DEAD_ONES ")",
+	},
+	[PURGE] = {
+		.name = "delivery_purge", .args = "iiiii", .cols = "",
+		.sql = "update deliveries set status = 'purged', done_at = $4, config = '',"
+		       " payload = '' where org_id = $1 and status = 'dead'"
+		       " and number in (" DEAD_ONES ")",
+	},
+};
+const struct query_set delivery_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
+
+static const struct row_field fields[] = {
+	FIELD(struct delivery_row, number.v),
+	FIELD(struct delivery_row, org.v),
+	FIELD(struct delivery_row, project.v),
+	FIELD(struct delivery_row, alert.v),
+	FIELD(struct delivery_row, alert_us),
+	FIELD(struct delivery_row, rule.v),
+	FIELD(struct delivery_row, rule_name),
+	FIELD(struct delivery_row, action_index),
+	FIELD(struct delivery_row, event_seq),
+	FIELD(struct delivery_row, event_us),
+	FIELD(struct delivery_row, event_type),
+	FIELD(struct delivery_row, channel),
+	FIELD(struct delivery_row, destination),
+	FIELD(struct delivery_row, config),
+	FIELD(struct delivery_row, payload),
+	FIELD(struct delivery_row, cid),
+	FIELD_ENUM(struct delivery_row, status, status_names, DELIVERY_STATUSES),
+	FIELD(struct delivery_row, attempts),
+	FIELD(struct delivery_row, attempts_total),
+	FIELD(struct delivery_row, created_us),
+	FIELD_OPT(struct delivery_row, due_us),
+	FIELD_OPT(struct delivery_row, done_us),
+	FIELD(struct delivery_row, last_error),
+	FIELD(struct delivery_row, last_status),
+	FIELD_OPT_ID(struct delivery_row, claim),
+};
+const struct row_shape delivery_shape = SHAPE(struct delivery_row, fields);
+
+static const struct row_field attempt_fields[] = {
+	FIELD(struct attempt_row, delivery.v),	FIELD(struct attempt_row, n),
+	FIELD(struct attempt_row, started_us),	FIELD(struct attempt_row, ended_us),
+	FIELD(struct attempt_row, duration_us), FIELD(struct attempt_row, outcome),
+	FIELD(struct attempt_row, http_status), FIELD(struct attempt_row, error),
+};
+static const struct row_shape attempt_shape = SHAPE(struct attempt_row, attempt_fields);
+
+enum found store_delivery_get(struct org_id org, struct db *db, struct project_id project,
+			      struct delivery_id number, struct arena *req,
+			      struct delivery_row *out, struct err *err)
+{
+	return row_get(db, &queries[GET], DB_ARGS(db_id(org.v), db_id(project.v), db_id(number.v)),
+		       &delivery_shape, req, out, err);
+}
+
+bool store_attempt_list(struct org_id org, struct db *db, struct delivery_id number,
+			struct arena *req, struct attempt_list *out, struct err *err)
+{
+	void *rows;
+
+	if (!row_list(db, &queries[ATTEMPTS],
+		      DB_ARGS(db_id(org.v), db_id(number.v), db_int(ATTEMPTS_LISTED_MAX)),
+		      &attempt_shape, ATTEMPTS_LISTED_MAX, req, &rows, &out->n, err)) {
+		return false;
+	}
+	out->rows = rows;
+	return true;
+}
+
+bool store_delivery_list(struct org_id org, struct db *db, const struct delivery_filter *filter,
+			 const struct page *page, struct arena *req, struct delivery_list *out,
+			 struct err *err)
+{
+	bool dead = filter->status == DELIVERY_DEAD;
+	const char *status = filter->status == DELIVERY_STATUSES
+				     ? ""
+				     : delivery_status_name(filter->status);
+	void *rows;
+
+	ensure(filter->project.v != 0);
+	if (!row_list(db, &queries[dead ? LIST_DEAD : LIST],
+		      DB_ARGS(db_id(org.v), db_id(filter->project.v), page_before_at(page),
+			      page_before_id(page), db_text(slice_of(status)),
+			      db_text(filter->channel), db_id(filter->rule.v), page_limit(page),
+			      page_offset(page)),
+		      &delivery_shape, page->limit + 1, req, &rows, &out->n, err)) {
+		return false;
+	}
+	out->rows = rows;
+	PAGE_CUT(out, page, number);
+	return true;
+}
+
+static bool on_dead(struct org_id org, struct db *db, const struct query *q,
+		    struct project_id project, struct delivery_id number, int64_t now_us,
+		    size_t limit, uint64_t *changed, struct err *err)
+{
+	ensure(project.v != 0 && limit > 0);
+	return db_exec(db, q,
+		       DB_ARGS(db_id(org.v), db_id(project.v), db_id(number.v), db_int(now_us),
+			       db_id(limit)),
+		       changed, err);
+}
+
+bool store_delivery_replay(struct org_id org, struct db *db, struct project_id project,
+			   struct delivery_id number, int64_t now_us, size_t limit,
+			   uint64_t *replayed, struct err *err)
+{
+	return on_dead(org, db, &queries[REPLAY], project, number, now_us, limit, replayed, err);
+}
+
+bool store_delivery_purge(struct org_id org, struct db *db, struct project_id project,
+			  struct delivery_id number, int64_t now_us, size_t limit, uint64_t *purged,
+			  struct err *err)
+{
+	return on_dead(org, db, &queries[PURGE], project, number, now_us, limit, purged, err);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_QUERIES_H
+#define STORE_QUERIES_H
+
+#include "store/db.h"
+
+/*
+ * Every statement of the program, by the file that owns it. queries_test.c walks them: each must
+ * prepare on the migrated schema, and each must stay inside one organization or say why not.
+ * Internal to store/.
+ */
+extern const struct query_set meta_queries;
+extern const struct query_set migrate_queries;
+extern const struct query_set org_queries;
+extern const struct query_set key_queries;
+extern const struct query_set rule_queries;
+extern const struct query_set alert_queries;
+extern const struct query_set delivery_queries;
+extern const struct query_set change_queries;
+extern const struct query_set courier_queries;
+extern const struct query_set global_queries;
+
+#define QUERY_SETS \
+	{ \
+		&meta_queries, &migrate_queries, &org_queries, &key_queries, &rule_queries, \
+			&alert_queries, &delivery_queries, &change_queries, &courier_queries, \
+			&global_queries \
+	}
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every statement prepares on the migrated schema with the parameters and columns it declares, and
+ * stays inside one organization or says why not. The tables that count as tenant data are read
+ * from the schema itself: whoever adds a table with org_id is covered.
+ */
+#include "store/queries.h"
+
+#include <ctype.h>
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "store/db_impl.h"
+#include "test/t.h"
+
+#define TABLES_MAX 64
+
+static const struct query_set *const sets[] = QUERY_SETS;
+
+struct tables {
+	char names[TABLES_MAX][64];
+	size_t n;
+};
+
+static sqlite3 *schema(void)
+{
+	sqlite3 *handle = NULL;
+
+	T_INT(sqlite3_open(":memory:", &handle), SQLITE_OK);
+	for (size_t i = 0; i < migrations_n; i++) {
+		T_INT(sqlite3_exec(handle, migrations[i].up[STORE_SQLITE], NULL, NULL, NULL),
+		      SQLITE_OK);
+	}
+	T_INT(sqlite3_exec(handle,
+			   "create table schema_migrations (number, name, checksum, applied_at)",
+			   NULL, NULL, NULL),
+	      SQLITE_OK);
+	return handle;
+}
+
+static void tenant_tables(sqlite3 *handle, struct tables *out)
+{
+	sqlite3_stmt *st = NULL;
+
+	*out = (struct tables) { 0 };
+	T_INT(sqlite3_prepare_v2(handle,
+				 "select t.name from sqlite_schema t, pragma_table_info(t.name) c"
+				 " where t.type = 'table' and c.name = 'org_id'",
+				 -1, &st, NULL),
+	      SQLITE_OK);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		ensure(out->n < TABLES_MAX);
+		snprintf(out->names[out->n++], sizeof(out->names[0]), "%s",
+			 (const char *)sqlite3_column_text(st, 0));
+	}
+	sqlite3_finalize(st);
+}
+
+/* The next word of *sql: letters, digits, underscores, '$' and '.'. */
+static bool next_word(struct slice *sql, struct slice *word)
+{
+	size_t at = 0, end;
+
+	while (at < sql->n && !isalnum((unsigned char)sql->p[at]) && sql->p[at] != '_' &&
+	       sql->p[at] != '$') {
+		at++;
+	}
+	end = at;
+	while (end < sql->n && (isalnum((unsigned char)sql->p[end]) || sql->p[end] == '_' ||
+				sql->p[end] == '$' || sql->p[end] == '.')) {
+		end++;
+	}
+	*word = (struct slice) { .p = sql->p + at, .n = end - at };
+	*sql = slice_from(*sql, end);
+	return word->n > 0;
+}
+
+static bool names_table(struct slice word)
+{
+	return slice_eq(word, S("from")) || slice_eq(word, S("join")) ||
+	       slice_eq(word, S("into")) || slice_eq(word, S("update"));
+}
+
+static bool is_tenant_table(const struct tables *tables, struct slice word)
+{
+	for (size_t i = 0; i < tables->n; i++) {
+		if (slice_eq(word, slice_of(tables->names[i]))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static size_t count_text(const char *sql, const char *text)
+{
+	size_t n = 0;
+
+	for (const char *at = strstr(sql, text); at != NULL; at = strstr(at + 1, text)) {
+		n++;
+	}
+	return n;
+}
+
+/* How often the statement reads or writes a table of tenant data. */
+static size_t tenant_uses(const struct tables *tables, const char *sql)
+{
+	struct slice rest = slice_of(sql), word, before = { 0 };
+	size_t n = 0;
+
+	while (next_word(&rest, &word)) {
+		if (names_table(before) && is_tenant_table(tables, word)) {
+			n++;
+		}
+		before = word;
+	}
+	return n;
+}
+
+/*
+ * An insert names org_id among its columns; whatever else touches a tenant table says "org_id = $1"
+ * once per table it names. Selected columns do not count.
+ */
+static bool inside_one_org(const struct tables *tables, const struct query *q)
+{
+	size_t uses = tenant_uses(tables, q->sql);
+	size_t bound = count_text(q->sql, "org_id = $1");
+	const char *columns = strchr(q->sql, '(');
+	const char *closed = columns == NULL ? NULL : strchr(columns, ')');
+	const char *org = columns == NULL ? NULL : strstr(columns, "org_id");
+
+	if (slice_starts(slice_of(q->sql), S("insert into ")) && org != NULL && org < closed) {
+		bound++;
+	}
+	return bound >= uses;
+}
+
+TEST(each_statement_stays_inside_one_org_or_says_why)
+{
+	sqlite3 *handle = schema();
+	struct tables tables;
+
+	tenant_tables(handle, &tables);
+	T_TRUE(tables.n >= 8);
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		for (size_t j = 0; j < sets[i]->n; j++) {
+			const struct query *q = &sets[i]->queries[j];
+
+			if (q->global == NULL && !inside_one_org(&tables, q)) {
+				fail_msg("%s crosses organizations without a reason", q->name);
+			}
+			if (q->global != NULL && strlen(q->global) < 10) {
+				fail_msg("%s gives no reason", q->name);
+			}
+		}
+	}
+	sqlite3_close(handle);
+}
+
+TEST(the_check_sees_what_crosses)
+{
+	static const char *const bad[] = {
+		"select id from api_keys where id = $1",
+		"select org_id, id from rules where id = $1",
+		"update deliveries set status = $2 where number = $1",
+		"delete from changes where number < $1",
+		"insert into alerts (number, title) values ($1, $2)",
+		"select r.id from rules r join alerts on alerts.rule_id = r.id where r.org_id = $1",
+		"update deliveries set status = $2 where org_id = $1 and number in"
+		" (select delivery_number from attempts where n = $3)",
+	};
+	sqlite3 *handle = schema();
+	struct tables tables;
+
+	tenant_tables(handle, &tables);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct query q = { .name = "bad", .sql = bad[i] };
+
+		if (inside_one_org(&tables, &q)) {
+			fail_msg("not seen: %s", bad[i]);
+		}
+	}
+	sqlite3_close(handle);
+}
+
+TEST(each_statement_prepares_as_declared)
+{
+	sqlite3 *handle = schema();
+
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		for (size_t j = 0; j < sets[i]->n; j++) {
+			const struct query *q = &sets[i]->queries[j];
+			sqlite3_stmt *st = NULL;
+
+			if (sqlite3_prepare_v2(handle, q->sql, -1, &st, NULL) != SQLITE_OK) {
+				fail_msg("%s: %s", q->name, sqlite3_errmsg(handle));
+			}
+			if ((size_t)sqlite3_bind_parameter_count(st) != strlen(q->args) ||
+			    (size_t)sqlite3_column_count(st) != strlen(q->cols) ||
+			    strlen(q->args) > DB_ARGS_MAX) {
+				fail_msg("%s: has other parameters or columns", q->name);
+			}
+			T_INT(strspn(q->args, "it"), strlen(q->args));
+			T_INT(strspn(q->cols, "it"), strlen(q->cols));
+			sqlite3_finalize(st);
+		}
+	}
+	sqlite3_close(handle);
+}
+
+TEST(names_are_unique)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		for (size_t j = 0; j < sets[i]->n; j++) {
+			size_t same = 0;
+
+			for (size_t k = 0; k < ARRAY_LEN(sets); k++) {
+				for (size_t l = 0; l < sets[k]->n; l++) {
+					same += strcmp(sets[i]->queries[j].name,
+						       sets[k]->queries[l].name) == 0;
+				}
+			}
+			T_INT(same, 1);
+		}
+	}
+}
+
+T_MAIN(T(each_statement_stays_inside_one_org_or_says_why), T(the_check_sees_what_crosses),
+       T(each_statement_prepares_as_declared), T(names_are_unique))

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules as applied by the engine; one row per rule, its newest version. */
+#include "store/rules.h"
+
+#include "store/columns.h"
+#include "store/queries.h"
+#include "store/row.h"
+
+enum { PUT, DELETE, GET, LIST };
+static const struct query queries[] = {
+	/* The condition at the end makes an id of another org a row that is not written. */
+	[PUT] = {
+		.name = "rule_put", .args = RULE_LETTERS, .cols = "",
+		.sql = "insert into rules (" RULE_COLS ")"
+		       " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+		       " on conflict (id) do update set name = excluded.name,"
+		       " version = excluded.version, definition = excluded.definition,"
+		       " event_type = excluded.event_type, enabled = excluded.enabled,"
+		       " updated_at = excluded.updated_at, deleted_at = excluded.deleted_at,"
+		       " seq = excluded.seq where rules.org_id = excluded.org_id",
+	},
+	[DELETE] = {
+		.name = "rule_delete", .args = "iiii", .cols = "",
+		.sql = "update rules set deleted_at = $3, updated_at = $3, seq = $4"
+		       " where org_id = $1 and id = $2 and deleted_at is null",
+	},
+	[GET] = {
+		.name = "rule_get", .args = "iii", .cols = RULE_LETTERS,
+		.sql = "select " RULE_COLS " from rules where org_id = $1"
+		       " and (project_id = $2 or $2 = 0) and id = $3 and deleted_at is null",
+	},
+	[LIST] = {
+		.name = "rule_list", .args = "iiiiii", .cols = RULE_LETTERS,
+		.sql = "select " RULE_COLS " from rules where org_id = $1"
+		       " and (project_id = $2 or $2 = 0) and (created_at, id) < ($3, $4)"
+		       " and deleted_at is null"
+		       " order by created_at desc, id desc limit $5 offset $6",
+	},
+};
+const struct query_set rule_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
+
+static const struct row_field fields[] = {
+	FIELD(struct rule_row, id.v),		FIELD(struct rule_row, org.v),
+	FIELD(struct rule_row, project.v),	FIELD(struct rule_row, name),
+	FIELD(struct rule_row, version),	FIELD(struct rule_row, definition),
+	FIELD(struct rule_row, event_type),	FIELD(struct rule_row, enabled),
+	FIELD(struct rule_row, created_us),	FIELD(struct rule_row, updated_us),
+	FIELD_OPT(struct rule_row, deleted_us), FIELD(struct rule_row, seq),
+};
+const struct row_shape rule_shape = SHAPE(struct rule_row, fields);
+
+bool store_rule_put(struct org_id org, struct db *db, const struct rule_row *row, struct err *err)
+{
+	uint64_t changed;
+
+	ensure(row->org.v == org.v);
+	if (!row_insert(db, &queries[PUT], &rule_shape, row, &changed, err)) {
+		return false;
+	}
+	return changed == 1 || err_set(err, ERR_CONFLICT, "the rule id is taken");
+}
+
+enum found store_rule_delete(struct org_id org, struct db *db, struct rule_id id, int64_t now_us,
+			     uint64_t seq, struct err *err)
+{
+	return row_touch(db, &queries[DELETE],
+			 DB_ARGS(db_id(org.v), db_id(id.v), db_int(now_us), db_id(seq)), err);
+}
+
+enum found store_rule_get(struct org_id org, struct db *db, struct project_id project,
+			  struct rule_id id, struct arena *req, struct rule_row *out,
+			  struct err *err)
+{
+	return row_get(db, &queries[GET], DB_ARGS(db_id(org.v), db_id(project.v), db_id(id.v)),
+		       &rule_shape, req, out, err);
+}
+
+bool store_rule_list(struct org_id org, struct db *db, struct project_id project,
+		     const struct page *page, struct arena *req, struct rule_list *out,
+		     struct err *err)
+{
+	void *rows;
+
+	if (!row_list(db, &queries[LIST],
+		      DB_ARGS(db_id(org.v), db_id(project.v), page_before_at(page),
+			      page_before_id(page), page_limit(page), page_offset(page)),
+		      &rule_shape, page->limit + 1, req, &rows, &out->n, err)) {
+		return false;
+	}
+	out->rows = rows;
+	PAGE_CUT(out, page, id);
+	return true;
+}

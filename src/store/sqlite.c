@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The SQLite driver. Every commit is flushed (WAL, synchronous=FULL) and none checkpoints: the
+ * keeper does. Our own threads queue for the write lock in order before SQLite sees them, because
+ * its busy handler polls and starves whoever is unlucky; the handler is left for other processes.
+ */
+#include "store/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "store/db_impl.h"
+
+#define BUSY_MS 10000 /* another process migrates or restores; longer is a mistake to report */
+
+struct stmt {
+	const struct query *q;
+	sqlite3_stmt *handle;
+	int index[DB_ARGS_MAX]; /* where SQLite put $n: it numbers by first appearance */
+	bool writes;
+};
+struct sqlite_db {
+	struct db base;
+	sqlite3 *handle;
+	struct map stmts; /* struct stmt by address of its query */
+	struct stmt *current;
+	bool done;	/* current has no more rows */
+	bool autolock;	/* current holds the write lock for itself */
+	uint64_t wrote; /* rows, by the last statement that ended */
+};
+
+/* By enum store_role: KiB of page cache. The engine touches most; four workers share the rest. */
+static const int cache_kib[STORE_ROLES] = {
+	[STORE_API] = 512,
+	[STORE_ENGINE] = 2048,
+	[STORE_COURIER] = 1024,
+	[STORE_KEEPER] = 256,
+};
+
+static struct sqlite_db *from(struct db *db)
+{
+	return CONTAINER_OF(db, struct sqlite_db, base);
+}
+
+static enum err_kind kind_of(sqlite3 *handle, int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_INTERRUPT:
+		return ERR_OVERLOADED;
+	case SQLITE_FULL:
+		return ERR_DISK_FULL;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return ERR_CORRUPT;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return sqlite3_system_errno(handle) == ENOSPC ? ERR_DISK_FULL : ERR_IO;
+	case SQLITE_CONSTRAINT:
+		return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY ||
+				       code == SQLITE_CONSTRAINT_FOREIGNKEY ||
+				       code == SQLITE_CONSTRAINT_ROWID
+			       ? ERR_CONFLICT
+			       : ERR_INTERNAL;
+	default:
+		return ERR_INTERNAL;
+	}
+}
+
+static bool fail(sqlite3 *handle, struct err *err)
+{
+	int code = sqlite3_extended_errcode(handle);
+
+	return err_set(err, kind_of(handle, code), "%s", sqlite3_errmsg(handle));
+}
+
+static bool run_text(struct sqlite_db *s, const char *sql, struct err *err)
+{
+	return sqlite3_exec(s->handle, sql, NULL, NULL, NULL) == SQLITE_OK || fail(s->handle, err);
+}
+
+static bool sqlite_begin(struct db *db, struct err *err)
+{
+	struct sqlite_db *s = from(db);
+
+	store_write_enter(db->store);
+	if (!run_text(s, "begin immediate", err)) {
+		store_write_leave(db->store);
+		return false;
+	}
+	return true;
+}
+
+static void sqlite_rollback(struct db *db)
+{
+	struct sqlite_db *s = from(db);
+
+	/* Some failures have rolled back already; then there is nothing to do. */
+	if (sqlite3_get_autocommit(s->handle) == 0) {
+		(void)sqlite3_exec(s->handle, "rollback", NULL, NULL, NULL);
+	}
+	ensure(sqlite3_get_autocommit(s->handle) != 0);
+	store_write_leave(db->store);
+}
+
+static bool sqlite_commit(struct db *db, struct err *err)
+{
+	struct sqlite_db *s = from(db);
+
+	if (!run_text(s, "commit", err)) {
+		sqlite_rollback(db);
+		return false;
+	}
+	store_write_leave(db->store);
+	return true;
+}
+
+static struct stmt *prepare(struct sqlite_db *s, const struct query *q, struct err *err)
+{
+	struct slice key = { .p = (const char *)&q, .n = sizeof(q) };
+	struct stmt *st = map_get(&s->stmts, key);
+
+	if (st != NULL) {
+		return st;
+	}
+	st = mem_alloc(1, sizeof(*st));
+	st->q = q;
+	if (sqlite3_prepare_v3(s->handle, q->sql, -1, SQLITE_PREPARE_PERSISTENT, &st->handle,
+			       NULL) != SQLITE_OK) {
+		(void)fail(s->handle, err);
+		free(st);
+		return NULL;
+	}
+	for (size_t i = 0; i < strlen(q->args); i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "$%zu", i + 1);
+		st->index[i] = sqlite3_bind_parameter_index(st->handle, name);
+		ensure(st->index[i] > 0);
+	}
+	ensure((size_t)sqlite3_bind_parameter_count(st->handle) == strlen(q->args));
+	ensure((size_t)sqlite3_column_count(st->handle) == strlen(q->cols));
+	st->writes = sqlite3_stmt_readonly(st->handle) == 0;
+	map_put(&s->stmts, MAP_KEY(st->q), st);
+	return st;
+}
+
+static int bind(struct stmt *st, size_t i, const struct db_value *v)
+{
+	switch (v->type) {
+	case DB_NULL:
+		return sqlite3_bind_null(st->handle, st->index[i]);
+	case DB_INT:
+		return sqlite3_bind_int64(st->handle, st->index[i], v->num);
+	case DB_TEXT:
+		return sqlite3_bind_text64(st->handle, st->index[i],
+					   v->text.n == 0 ? "" : v->text.p, v->text.n,
+					   SQLITE_STATIC, SQLITE_UTF8);
+	}
+	never("value type");
+}
+
+static bool sqlite_run(struct db *db, const struct query *q, struct db_args args, struct err *err)
+{
+	struct sqlite_db *s = from(db);
+	struct stmt *st = prepare(s, q, err);
+
+	if (st == NULL) {
+		return false;
+	}
+	for (size_t i = 0; i < args.n; i++) {
+		if (bind(st, i, &args.v[i]) != SQLITE_OK) {
+			(void)sqlite3_clear_bindings(st->handle);
+			return fail(s->handle, err);
+		}
+	}
+	s->current = st;
+	s->done = false;
+	s->autolock = st->writes && !db->in_tx;
+	if (s->autolock) {
+		store_write_enter(db->store);
+	}
+	return true;
+}
+
+static enum found sqlite_next(struct db *db, struct err *err)
+{
+	struct sqlite_db *s = from(db);
+	int code;
+
+	ensure(!s->done);
+	code = sqlite3_step(s->current->handle);
+	if (code == SQLITE_ROW) {
+		return FOUND;
+	}
+	s->done = true;
+	if (code == SQLITE_DONE) {
+		s->wrote = s->current->writes ? (uint64_t)sqlite3_changes64(s->handle) : 0;
+		return NOT_FOUND;
+	}
+	(void)fail(s->handle, err);
+	return FAILED;
+}
+
+static uint64_t sqlite_changed(struct db *db)
+{
+	return from(db)->wrote;
+}
+
+static void sqlite_end(struct db *db)
+{
+	struct sqlite_db *s = from(db);
+
+	/* A commit of its own happens in the last step, where its failure can be told. */
+	ensure(!s->autolock || s->done);
+	/* These report the failure of the last step once more, which next has reported. */
+	(void)sqlite3_reset(s->current->handle);
+	(void)sqlite3_clear_bindings(s->current->handle);
+	s->current = NULL;
+	if (s->autolock) {
+		s->autolock = false;
+		store_write_leave(db->store);
+	}
+}
+
+static bool sqlite_col_null(struct db *db, size_t col)
+{
+	return sqlite3_column_type(from(db)->current->handle, (int)col) == SQLITE_NULL;
+}
+
+static int64_t sqlite_col_int(struct db *db, size_t col)
+{
+	return sqlite3_column_int64(from(db)->current->handle, (int)col);
+}
+
+static struct slice sqlite_col_text(struct db *db, size_t col)
+{
+	sqlite3_stmt *handle = from(db)->current->handle;
+	const unsigned char *p = sqlite3_column_text(handle, (int)col);
+
+	return (struct slice) {
+		.p = (const char *)p,
+		.n = (size_t)sqlite3_column_bytes(handle, (int)col),
+	};
+}
+
+static bool sqlite_script(struct db *db, const char *sql, struct err *err)
+{
+	return run_text(from(db), sql, err);
+}
+
+static void sqlite_close(struct db *db)
+{
+	struct sqlite_db *s = from(db);
+	struct stmt *st;
+	size_t at = 0;
+
+	while ((st = map_next(&s->stmts, &at)) != NULL) {
+		(void)sqlite3_finalize(st->handle);
+		free(st);
+	}
+	map_release(&s->stmts);
+	ensure(sqlite3_close(s->handle) == SQLITE_OK);
+	free(s);
+}
+
+static const struct db_driver driver = {
+	.close = sqlite_close,
+	.begin = sqlite_begin,
+	.commit = sqlite_commit,
+	.rollback = sqlite_rollback,
+	.run = sqlite_run,
+	.next = sqlite_next,
+	.changed = sqlite_changed,
+	.end = sqlite_end,
+	.col_null = sqlite_col_null,
+	.col_int = sqlite_col_int,
+	.col_text = sqlite_col_text,
+	.script = sqlite_script,
+};
+
+/* SQLite would create the file for everybody to read; its log and index take the file's mode. */
+static bool create_private(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0) {
+		return err_errno(err, errno, "open \"%s\"", path);
+	}
+	close(fd);
+	return true;
+}
+
+static bool set_up(struct sqlite_db *s, struct err *err)
+{
+	char pragmas[512];
+
+	snprintf(pragmas, sizeof(pragmas),
+		 "pragma journal_mode = wal;"
+		 "pragma synchronous = full;"
+		 "pragma foreign_keys = on;"
+		 "pragma wal_autocheckpoint = 0;"
+		 "pragma journal_size_limit = 67108864;"
+		 "pragma mmap_size = 0;"
+		 "pragma secure_delete = fast;"
+		 "pragma trusted_schema = off;"
+		 "pragma cell_size_check = on;"
+		 "pragma cache_size = -%d;",
+		 cache_kib[s->base.role]);
+	return run_text(s, pragmas, err);
+}
+
+bool sqlite_connect(struct store *store, enum store_role role, struct db **out, struct err *err)
+{
+	const char *path = store_target(store);
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	struct sqlite_db *s;
+
+	if (!create_private(path, err)) {
+		return false;
+	}
+	s = mem_alloc(1, sizeof(*s));
+	s->base = (struct db) { .driver = &driver, .store = store, .role = role };
+	map_init(&s->stmts);
+	/* Even a failed open may give a handle, which holds the reason and is closed like any. */
+	if (sqlite3_open_v2(path, &s->handle, flags, NULL) != SQLITE_OK) {
+		(void)fail(s->handle, err);
+		goto out;
+	}
+	(void)sqlite3_busy_timeout(s->handle, BUSY_MS);
+	(void)sqlite3_db_config(s->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (!set_up(s, err)) {
+		goto out;
+	}
+	*out = &s->base;
+	return true;
+out:
+	sqlite_close(&s->base);
+	return err_wrap(err, "open \"%s\"", path);
+}
+
+static bool copy_all(struct sqlite_db *s, sqlite3 *to, struct err *err)
+{
+	sqlite3_backup *backup = sqlite3_backup_init(to, "main", s->handle, "main");
+
+	if (backup == NULL) {
+		return fail(to, err);
+	}
+	(void)sqlite3_backup_step(backup, -1);
+	return sqlite3_backup_finish(backup) == SQLITE_OK || fail(to, err);
+}
+
+bool sqlite_backup(struct db *db, const char *path, struct err *err)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	sqlite3 *to = NULL;
+	bool ok = false;
+
+	if (unlink(path) != 0 && errno != ENOENT) {
+		return err_errno(err, errno, "remove \"%s\"", path);
+	}
+	if (!create_private(path, err)) {
+		return false;
+	}
+	if (sqlite3_open_v2(path, &to, flags, NULL) != SQLITE_OK) {
+		(void)fail(to, err);
+		goto out;
+	}
+	ok = copy_all(from(db), to, err);
+out:
+	(void)sqlite3_close(to);
+	return ok || err_wrap(err, "backup to \"%s\"", path);
+}
+
+static bool checkpoint(struct sqlite_db *s, struct err *err)
+{
+	int code = sqlite3_wal_checkpoint_v2(s->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+					     NULL);
+
+	/* Busy means that a reader or another checkpoint is in the way: the next call goes on. */
+	return code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY || fail(s->handle, err);
+}
+
+/*
+ * The first pass copies nearly all without holding anybody up. The second, under the write lock,
+ * copies the few frames that came meanwhile: only a log that is copied whole starts over.
+ */
+bool sqlite_checkpoint(struct db *db, struct err *err)
+{
+	struct sqlite_db *s = from(db);
+	bool ok;
+
+	if (!checkpoint(s, err)) {
+		return false;
+	}
+	store_write_enter(db->store);
+	ok = checkpoint(s, err);
+	store_write_leave(db->store);
+	return ok;
+}

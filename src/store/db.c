@@ -5,6 +5,7 @@
  */
 #include "store/db.h"
 
+#include "base/utf8.h"
 #include "store/db_impl.h"
 
 static void check_args(const struct query *q, struct db_args args)
@@ -17,15 +18,15 @@ static void check_args(const struct query *q, struct db_args args)
 	}
 }
 
-/* PostgreSQL has no 0 byte in texts, so SQLite gets none either. */
+/* PostgreSQL takes only UTF-8 without 0 bytes, so SQLite gets nothing else either. */
 static bool check_texts(const struct query *q, struct db_args args, struct err *err)
 {
 	for (size_t i = 0; i < args.n; i++) {
 		struct slice s = args.v[i].text;
 
-		if (args.v[i].type == DB_TEXT && slice_find(s, '\0') < s.n) {
-			return err_set(err, ERR_INVALID, "%s: text %zu holds a 0 byte", q->name,
-				       i + 1);
+		if (args.v[i].type == DB_TEXT && (slice_find(s, '\0') < s.n || !utf8_valid(s))) {
+			return err_set(err, ERR_INVALID,
+				       "%s: text %zu is not UTF-8 without 0 bytes", q->name, i + 1);
 		}
 	}
 	return true;

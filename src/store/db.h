@@ -20,7 +20,7 @@
  * Kinds of failure: ERR_CONFLICT a unique or foreign key is violated; ERR_OVERLOADED busy,
  * deadlock, serialization or time limit, trying the whole transaction again may help;
  * ERR_DISK_FULL; ERR_IO file or connection lost (the next use outside a transaction connects
- * anew); ERR_CORRUPT; ERR_INVALID a text that holds a 0 byte; else ERR_INTERNAL.
+ * anew); ERR_CORRUPT; ERR_INVALID a text that is not UTF-8 or holds a 0 byte; else ERR_INTERNAL.
  */
 struct db;
 

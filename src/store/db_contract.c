@@ -80,13 +80,15 @@ CONTRACT(odd_texts_come_back_as_they_were)
 	T_INT(store_meta_get(f->db, "empty", &f->arena, &value, &err), FOUND);
 	T_INT(value.n, 0);
 	T_FAIL(store_meta_put(f->db, "zero", S("a\0b"), &err), ERR_INVALID);
+	T_FAIL(store_meta_put(f->db, "cut", S("caf\xc3"), &err), ERR_INVALID);
+	T_FAIL(store_meta_put(f->db, "surrogate", S("\xed\xa0\x80"), &err), ERR_INVALID);
 }
 
 CONTRACT(big_values_fit)
 {
 	size_t n = (size_t)4 << 20;
 	char *big = arena_alloc(&f->arena, n);
-	struct delivery_row row = sample_delivery(ORG_A, PROJECT_A, INT64_MAX);
+	struct delivery_row row = sample_delivery(ORG_A, PROJECT_A, (uint64_t)(INT64_MAX - AT));
 	struct delivery_row got;
 	struct err err = { 0 };
 

@@ -44,8 +44,9 @@ struct slice event_kind_name(enum event_kind kind)
 
 bool event_kind_parse(struct slice text, enum event_kind *kind)
 {
-	for (*kind = EVENT_PLAIN; *kind < EVENT_KINDS; (*kind)++) {
-		if (slice_eq_nocase(text, event_kind_name(*kind))) {
+	for (enum event_kind k = EVENT_PLAIN; k < EVENT_KINDS; k++) {
+		if (slice_eq_nocase(text, event_kind_name(k))) {
+			*kind = k;
 			return true;
 		}
 	}
@@ -346,9 +347,13 @@ static void get_severity(struct reading *in, struct event *event)
 {
 	struct slice severity = get_text(in, S(",\"severity\":"));
 
-	event->severity = severity.n == 0 ? SEVERITY_NONE : severity_parse(severity);
-	if (!slice_eq(severity, severity_name(event->severity))) {
-		in->bad = true;
+	while (!slice_eq(severity, severity_name(event->severity))) {
+		event->severity++;
+		if (event->severity == SEVERITIES) {
+			event->severity = SEVERITY_NONE;
+			in->bad = true;
+			return;
+		}
 	}
 }
 
@@ -366,7 +371,7 @@ bool event_decode(struct slice body, struct arena *tick, struct event *event, st
 {
 	struct reading in = { .rest = body, .tick = tick };
 
-	*event = (struct event) { .kind = EVENT_PLAIN };
+	*event = (struct event) { .kind = EVENT_PLAIN, .severity = SEVERITY_NONE };
 	event->type = take(&in, S("{\"type\":")) ? get_string(&in) : broken(&in);
 	get_kind(&in, event);
 	get_severity(&in, event);

@@ -114,15 +114,19 @@ static void out_of_fds(struct http_server *s, int listen_fd, int why)
 	}
 }
 
-/* Whether there is room for one more, if need be by closing the connection idle longest. */
-static bool room(struct http_server *s)
+/* Whether one more may come in, if need be for the connection that is idle longest. */
+static bool has_room(const struct http_server *s)
 {
-	struct conn_clock *idle = &s->clocks[CLOCK_IDLE];
+	const struct conn_clock *idle = &s->clocks[CLOCK_IDLE];
 
-	if (s->stats.open >= s->options.conns_max && idle->next != idle) {
-		conn_kill(idle->next->conn);
+	return s->stats.open < s->options.conns_max || idle->next != idle;
+}
+
+static void make_room(struct http_server *s)
+{
+	if (s->stats.open >= s->options.conns_max) {
+		conn_kill(s->clocks[CLOCK_IDLE].next->conn);
 	}
-	return s->stats.open < s->options.conns_max;
 }
 
 static void on_listen(uv_poll_t *handle, int status UNUSED, int events UNUSED)
@@ -131,12 +135,13 @@ static void on_listen(uv_poll_t *handle, int status UNUSED, int events UNUSED)
 	struct http_server *s = ln->server;
 
 	loop_touch(s->loop);
-	for (int i = 0; i < ACCEPTS_PER_EVENT && room(s); i++) {
+	for (int i = 0; i < ACCEPTS_PER_EVENT && has_room(s); i++) {
 		struct sockaddr_storage sa;
 		socklen_t n = sizeof(sa);
 		int fd = accept4(ln->fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
+			make_room(s);
 			start(s, fd, &sa, n);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			   errno == ENOMEM) {
@@ -151,9 +156,7 @@ static void on_listen(uv_poll_t *handle, int status UNUSED, int events UNUSED)
 
 void accept_watch(struct http_server *s)
 {
-	bool on = !s->draining && loop_now_us(s->loop) >= s->accept_after_us &&
-		  (s->stats.open < s->options.conns_max ||
-		   s->clocks[CLOCK_IDLE].next != &s->clocks[CLOCK_IDLE]);
+	bool on = !s->draining && loop_now_us(s->loop) >= s->accept_after_us && has_room(s);
 
 	for (size_t i = 0; i < s->listeners_n; i++) {
 		struct listener *ln = s->listeners[i];

@@ -150,6 +150,9 @@ static void route(struct fixture *f, struct http_exchange *x)
 		stream_start(f, x, false);
 	} else if (slice_eq(r->path, S("/ws")) && r->upgrade) {
 		stream_start(f, x, true);
+	} else if (slice_eq(r->path, S("/header"))) {
+		http_reply(x, 200, &(struct http_header) { S("X-Echo"), S("a\r\nX-Evil: b") }, 1,
+			   S(""));
 	} else if (slice_eq(r->path, S("/empty"))) {
 		http_reply(x, 204, NULL, 0, S(""));
 	} else {
@@ -309,6 +312,16 @@ struct http_server_stats fixture_stats(struct fixture *f)
 
 	call_run(&call);
 	return call.stats;
+}
+
+void fixture_wait_open(struct fixture *f, size_t n)
+{
+	int64_t until_us = clock_mono_us() + WAIT_US;
+
+	while (fixture_stats(f).open != n) {
+		assert_true(clock_mono_us() < until_us);
+		poll(NULL, 0, 1);
+	}
 }
 
 static void do_release(struct call *call)

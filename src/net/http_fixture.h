@@ -28,6 +28,8 @@ struct fixture *fixture_new(const struct http_options *options);
 void fixture_free(struct fixture **f);
 uint16_t fixture_port(const struct fixture *f);
 struct http_server_stats fixture_stats(struct fixture *f);
+/* Wait until n connections are open. */
+void fixture_wait_open(struct fixture *f, size_t n);
 /* Wait until n exchanges are held by /hold. */
 void fixture_wait_held(struct fixture *f, size_t n);
 /* Answer the held exchange of that order of arrival (0 is the first). */
@@ -51,9 +53,16 @@ struct fixture_done fixture_done(struct fixture *f);
 struct client client_open(struct fixture *f);
 /* The same with small socket buffers, so that writes to it block early. */
 struct client client_open_slow(struct fixture *f);
+/* A socket that is not connected yet, and the other half of client_open. */
+struct client client_socket(void);
+void client_connect(struct client *c, struct fixture *f);
 void client_close(struct client *c);
 void client_send(struct client *c, struct slice bytes);
 #define client_say(c, text) client_send((c), S(text))
+/* Send one byte each time the server has said nothing for a few ms, until it says something. */
+void client_trickle(struct client *c, char byte);
+/* No more bytes from here; replies are still read. */
+void client_shut(struct client *c);
 /* One reply off the front: "STATUS body". The text lives until the next call. */
 const char *client_reply(struct client *c);
 /* The same for the answer to HEAD: "STATUS length". */

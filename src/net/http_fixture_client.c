@@ -2,6 +2,7 @@
 /* The raw client of the tests: blocking sockets with a time limit, replies cut by their length. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,33 +15,61 @@
 
 static char shown[SHOWN_MAX], head[32768];
 
-static struct client open_with(struct fixture *f, int buffer)
+struct client client_socket(void)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_port = htons(fixture_port(f)),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval limit = { .tv_sec = 10 };
 	struct client c = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 
 	assert_true(c.fd >= 0);
-	if (buffer > 0) {
-		setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
-	}
 	setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(c.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	assert_int_equal(connect(c.fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	buf_init(&c.in, IN_MAX);
 	return c;
 }
 
+void client_connect(struct client *c, struct fixture *f)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_port = htons(fixture_port(f)),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	assert_int_equal(connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+}
+
 struct client client_open(struct fixture *f)
 {
-	return open_with(f, 0);
+	struct client c = client_socket();
+
+	client_connect(&c, f);
+	return c;
 }
 
 struct client client_open_slow(struct fixture *f)
 {
-	return open_with(f, 4096);
+	struct client c = client_socket();
+	int buffer = 4096;
+
+	setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	client_connect(&c, f);
+	return c;
+}
+
+void client_trickle(struct client *c, char byte)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+	for (int i = 0; i < 5000; i++) {
+		if (poll(&p, 1, 2) > 0) {
+			return;
+		}
+		client_send(c, (struct slice) { &byte, 1 });
+	}
+	fail_msg("the server let itself be fed byte by byte for ten seconds");
+}
+
+void client_shut(struct client *c)
+{
+	assert_int_equal(shutdown(c->fd, SHUT_WR), 0);
 }
 
 void client_close(struct client *c)

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
-#include "journal/bed.h"
+#include "journal/bed_test.h"
 
 static enum journal_flush mode;
 

@@ -8,7 +8,7 @@
  * The memory of idempotency keys: which record number may hold a key. It keeps 36 bits of a key's
  * hash (12 of them by place) and 40 of the number in eight bytes, so it proposes candidates, and
  * whoever asks compares with the record itself. Oldest keys go first, when they are outside the
- * window or when there are too many. One thread; statistics are read under the owner's lock.
+ * window or when there are too many. One thread.
  */
 #define IDEM_TABLES 4096     /* each grows alone, so that no single insert stalls for long */
 #define IDEM_GENERATIONS 160 /* steps in which keys are forgotten, and some to spare */

@@ -28,6 +28,8 @@ struct recovery {
 	uint64_t next; /* the number that comes next; 0 before the first */
 	bool damaged;
 	struct tail tail;
+	struct segment *before; /* the segment read before this one, */
+	uint64_t before_end;	/* and where its intact batches end */
 	uint64_t *epochs;
 	size_t epochs_n;
 	struct segment **empty; /* segments without an intact batch */
@@ -134,10 +136,6 @@ static bool join(struct recovery *r, struct segment *segment, uint64_t offset,
 				       (unsigned long long)head->first_seq);
 		}
 		segment_cut(tail->segment, head->first_seq, (uint32_t)tail->offset);
-	} else if (r->next != 0 && head->first_seq > r->next) {
-		if (!damage(r, segment, offset, head->first_seq, err)) {
-			return false;
-		}
 	}
 	r->next = head->first_seq;
 	return true;
@@ -165,14 +163,16 @@ static bool take_batch(struct recovery *r, struct segment *segment, uint64_t off
 	return true;
 }
 
-/* Keep the intact records in a damaged stretch. */
+/* Keep the intact records in a damaged stretch; they end at *end. */
 static bool salvage(struct recovery *r, struct segment *segment, uint64_t offset, uint64_t limit,
-		    uint64_t seq_end, struct err *err)
+		    uint64_t seq_end, uint64_t *end, struct err *err)
 {
 	struct resync at;
 	const char *p;
 	size_t size;
 
+	/* So that walks meet the damage, and do not think that the segment begins behind it. */
+	segment_note(segment, r->next, (uint32_t)offset, 0);
 	for (;;) {
 		enum found found = reader_resync(&r->reader, offset, limit, r->next, seq_end - 1,
 						 true, &at, err);
@@ -190,8 +190,38 @@ static bool salvage(struct recovery *r, struct segment *segment, uint64_t offset
 			}
 			accept(r, segment, p, at.offset, 0);
 			offset = at.offset + size;
+			*end = offset;
 		}
 	}
+}
+
+/* A segment begins behind the number that comes next: the one before it lost its last batches. */
+static bool missing(struct recovery *r, const struct segment *segment, uint64_t first_seq,
+		    struct err *err)
+{
+	struct segment *before = r->before;
+	uint64_t end = r->before_end;
+
+	if (before == NULL) {
+		return damage(r, segment, SEGMENT_HEAD_BYTES, first_seq, err);
+	}
+	if (!damage(r, before, end, first_seq, err)) {
+		return false;
+	}
+	reader_turn_to(&r->reader, before);
+	if (!salvage(r, before, end, before->bytes, first_seq, &end, err)) {
+		return false;
+	}
+	reader_turn_to(&r->reader, segment);
+	if (before->first_seq == 0) {
+		return true;
+	}
+	segment_publish(before, r->next - 1, (uint32_t)end);
+	if (r->empty_n > 0 && r->empty[r->empty_n - 1] == before) {
+		r->empty_n--;
+		segments_add(r->j, before);
+	}
+	return true;
 }
 
 /* Behind the intact batches: the end, or damage before more of them. *offset moves to the next. */
@@ -200,6 +230,7 @@ static enum found after_gap(struct recovery *r, struct segment *segment, uint64_
 {
 	struct resync at;
 	uint64_t next = r->next == 0 ? 1 : r->next;
+	uint64_t end;
 	enum found found = reader_resync(&r->reader, *offset + 8, segment->bytes, next, 0, false,
 					 &at, err);
 
@@ -208,7 +239,7 @@ static enum found after_gap(struct recovery *r, struct segment *segment, uint64_
 	}
 	r->next = next;
 	if (!damage(r, segment, *offset, at.seq, err) ||
-	    !salvage(r, segment, *offset, at.offset, at.seq, err)) {
+	    !salvage(r, segment, *offset, at.offset, at.seq, &end, err)) {
 		return FAILED;
 	}
 	r->next = at.seq;
@@ -226,6 +257,13 @@ static bool scan(struct recovery *r, struct segment *segment, struct err *err)
 		const char *p;
 		enum found found = whole_batch(r, offset, &head, &p, err);
 
+		if (found == FOUND && r->next != 0 && head.first_seq > r->next) {
+			if (!missing(r, segment, head.first_seq, err)) {
+				return false;
+			}
+			r->next = head.first_seq;
+			continue;
+		}
 		if (found == FOUND) {
 			if (!take_batch(r, segment, offset, &head, p, err)) {
 				return false;
@@ -237,6 +275,8 @@ static bool scan(struct recovery *r, struct segment *segment, struct err *err)
 			found = after_gap(r, segment, &offset, err);
 		}
 		if (found != FOUND) {
+			r->before = segment;
+			r->before_end = offset;
 			return found == NOT_FOUND;
 		}
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shared by the tests of the journal; never part of the program. */
-#include "journal/bed.h"
+#include "journal/bed_test.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef JOURNAL_BED_H
-#define JOURNAL_BED_H
+#ifndef JOURNAL_BED_TEST_H
+#define JOURNAL_BED_TEST_H
 
 #include <pthread.h>
 

@@ -70,6 +70,21 @@ static bool addr_of(const struct sockaddr_storage *sa, socklen_t n, struct http_
 	return true;
 }
 
+/* Whether one more may come in, if need be for the connection that is idle longest. */
+static bool has_room(const struct http_server *s)
+{
+	const struct conn_clock *idle = &s->clocks[CLOCK_IDLE];
+
+	return s->stats.open < s->options.conns_max || idle->next != idle;
+}
+
+static void make_room(struct http_server *s)
+{
+	if (s->stats.open >= s->options.conns_max) {
+		conn_kill(s->clocks[CLOCK_IDLE].next->conn);
+	}
+}
+
 static void start(struct http_server *s, int fd, const struct sockaddr_storage *sa, socklen_t n)
 {
 	struct sockaddr_storage local;
@@ -92,6 +107,7 @@ static void start(struct http_server *s, int fd, const struct sockaddr_storage *
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	make_room(s);
 	conn_start(s, fd, &peer_addr, &local_addr, count);
 }
 
@@ -114,21 +130,6 @@ static void out_of_fds(struct http_server *s, int listen_fd, int why)
 	}
 }
 
-/* Whether one more may come in, if need be for the connection that is idle longest. */
-static bool has_room(const struct http_server *s)
-{
-	const struct conn_clock *idle = &s->clocks[CLOCK_IDLE];
-
-	return s->stats.open < s->options.conns_max || idle->next != idle;
-}
-
-static void make_room(struct http_server *s)
-{
-	if (s->stats.open >= s->options.conns_max) {
-		conn_kill(s->clocks[CLOCK_IDLE].next->conn);
-	}
-}
-
 static void on_listen(uv_poll_t *handle, int status UNUSED, int events UNUSED)
 {
 	struct listener *ln = handle->data;
@@ -141,7 +142,6 @@ static void on_listen(uv_poll_t *handle, int status UNUSED, int events UNUSED)
 		int fd = accept4(ln->fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			make_room(s);
 			start(s, fd, &sa, n);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			   errno == ENOMEM) {

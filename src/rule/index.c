@@ -257,28 +257,42 @@ static struct rule_matches merge(const struct bucket *const *hits, size_t hits_n
 	return (struct rule_matches) { .rules = all, .n = n };
 }
 
-struct rule_matches rule_index_find(const struct rule_index *index, struct org_id org,
-				    struct project_id project, struct slice type,
-				    struct arena *tick)
+static struct rule_matches rules_of(const struct bucket *bucket)
 {
-	struct scope_key key = { org.v, project.v };
-	const struct scope *scope = map_get(&index->scopes, MAP_KEY(key));
-	const struct bucket *hits[EVENT_TYPE_BYTES_MAX + 2], *exact;
-	size_t n;
+	return (struct rule_matches) { .rules = bucket->rules, .n = bucket->n };
+}
 
-	if (scope == NULL || type.n > EVENT_TYPE_BYTES_MAX) {
-		return (struct rule_matches) { 0 };
-	}
-	n = scope->prefixes.n == 0 ? 0 : find_prefixes(scope, type, hits);
-	exact = map_get(&scope->exact, type);
+/* Apart from the common case, because the list of hits is a large thing to have on the stack. */
+__attribute__((noinline)) static struct rule_matches find_all(const struct scope *scope,
+							      struct slice type, struct arena *tick)
+{
+	const struct bucket *hits[EVENT_TYPE_BYTES_MAX + 2];
+	const struct bucket *exact = map_get(&scope->exact, type);
+	size_t n = find_prefixes(scope, type, hits);
+
 	if (exact != NULL) {
 		hits[n++] = exact;
 	}
 	if (n == 0) {
 		return (struct rule_matches) { 0 };
 	}
-	if (n == 1) {
-		return (struct rule_matches) { .rules = hits[0]->rules, .n = hits[0]->n };
+	return n == 1 ? rules_of(hits[0]) : merge(hits, n, tick);
+}
+
+struct rule_matches rule_index_find(const struct rule_index *index, struct org_id org,
+				    struct project_id project, struct slice type,
+				    struct arena *tick)
+{
+	struct scope_key key = { org.v, project.v };
+	const struct scope *scope = map_get(&index->scopes, MAP_KEY(key));
+	const struct bucket *exact;
+
+	if (scope == NULL || type.n > EVENT_TYPE_BYTES_MAX) {
+		return (struct rule_matches) { 0 };
 	}
-	return merge(hits, n, tick);
+	if (scope->prefixes.n > 0) {
+		return find_all(scope, type, tick);
+	}
+	exact = map_get(&scope->exact, type);
+	return exact == NULL ? (struct rule_matches) { 0 } : rules_of(exact);
 }

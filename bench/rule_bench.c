@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "rule/rule_set.h"
+#include "rule/snapshot.h"
 
 #define ROUNDS 9
 #define EVENTS 100000 /* a round */
@@ -158,6 +158,34 @@ static void pair(const char *name, bool matching, const char *const *paths, size
 	rule_set_free(&many.set);
 }
 
+static bool append(void *arg, struct slice part, struct err *err)
+{
+	struct buf *out = arg;
+
+	buf_puts(out, part);
+	return !out->overflow || err_set(err, ERR_TOO_LARGE, "the snapshot has no room");
+}
+
+/* What a snapshot costs the engine, and a start. */
+static void save_and_load(const struct rule_set *set)
+{
+	int64_t start = clock_mono_us(), saved_us;
+	struct rule_set *back;
+	struct buf saved;
+	struct err err;
+
+	buf_init(&saved, (size_t)256 << 20);
+	must(rule_set_save(set, append, &saved, &err), &err);
+	saved_us = clock_mono_us() - start;
+	start = clock_mono_us();
+	back = rule_set_load(&seed, (struct window_limits) { 0 }, buf_slice(&saved), &err);
+	must(back != NULL, &err);
+	printf("%-34s %8.1f %8.1f ms for %zu bytes\n", "save and load these",
+	       (double)saved_us / 1000, (double)(clock_mono_us() - start) / 1000, saved.n);
+	rule_set_free(&back);
+	buf_release(&saved);
+}
+
 /* Every event has a key of its own, up to the limit of a rule and past it. */
 static void many_keys(struct arena *tick)
 {
@@ -188,6 +216,7 @@ static void many_keys(struct arena *tick)
 	printf("%-34s %8.0f          %zu keys of %zu bytes, %llu evicted\n",
 	       "a new key with each event", (double)(clock_mono_us() - start) * 1000 / (3 * EVENTS),
 	       usage.keys, usage.bytes / usage.keys, (unsigned long long)usage.evicted);
+	save_and_load(run.set);
 	rule_set_free(&run.set);
 }
 

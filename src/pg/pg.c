@@ -14,6 +14,7 @@ struct pg {
 	char *url;
 	const char *application;
 	const char *settings;
+	bool synced; /* the pipeline has its end, so answers will come */
 };
 
 static const struct {
@@ -193,4 +194,79 @@ bool pg_run(struct pg *pg, const char *name, const char *const *values, int n, P
 	}
 	*out = res;
 	return true;
+}
+
+bool pg_pipeline(struct pg *pg, struct err *err)
+{
+	pg->synced = false;
+	return PQenterPipelineMode(pg->conn) == 1 || fail_conn(pg, err);
+}
+
+bool pg_send(struct pg *pg, const char *name, const char *const *values, int n, struct err *err)
+{
+	return PQsendQueryPrepared(pg->conn, name, n, values, NULL, NULL, 0) == 1 ||
+	       fail_conn(pg, err);
+}
+
+bool pg_sync(struct pg *pg, struct err *err)
+{
+	pg->synced = PQpipelineSync(pg->conn) == 1;
+	return pg->synced || fail_conn(pg, err);
+}
+
+bool pg_take(struct pg *pg, PGresult **out, struct err *err)
+{
+	PGresult *res = PQgetResult(pg->conn);
+	PGresult *end;
+
+	if (res == NULL) {
+		return fail_conn(pg, err);
+	}
+	if (!check(pg, res, err)) {
+		return false;
+	}
+	/* A NULL closes the answer of one statement. */
+	end = PQgetResult(pg->conn);
+	if (end != NULL) {
+		PQclear(end);
+		PQclear(res);
+		return err_set(err, ERR_INTERNAL, "a statement gave two answers");
+	}
+	*out = res;
+	return true;
+}
+
+/* Drop answers until the sync; false when the connection ends before. */
+static bool read_to_sync(struct pg *pg)
+{
+	int empty = 0;
+
+	if (!pg->synced && PQpipelineSync(pg->conn) != 1) {
+		return false;
+	}
+	while (empty < 2 && !pg_lost(pg)) {
+		PGresult *res = PQgetResult(pg->conn);
+		bool sync = res != NULL && PQresultStatus(res) == PGRES_PIPELINE_SYNC;
+
+		empty = res == NULL ? empty + 1 : 0;
+		PQclear(res);
+		if (sync) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool pg_settle(struct pg *pg, bool ok, struct err *err)
+{
+	if (!read_to_sync(pg) || PQexitPipelineMode(pg->conn) != 1) {
+		if (ok) {
+			(void)err_set(err, ERR_IO, "the pipeline did not end");
+		}
+		/* Its state is unknown: close it, so that it counts as lost and is opened again. */
+		PQfinish(pg->conn);
+		pg->conn = NULL;
+		return false;
+	}
+	return ok;
 }

@@ -41,6 +41,23 @@ NODISCARD bool pg_prepare(struct pg *pg, const char *name, const char *sql, cons
 NODISCARD bool pg_run(struct pg *pg, const char *name, const char *const *values, int n,
 		      PGresult **out, struct err *err);
 
+/*
+ * Many prepared statements for one round trip: pg_pipeline, pg_send for each, pg_sync, pg_take for
+ * each in order until one fails, then pg_settle, whatever happened. At most some hundred at a time
+ * and with short answers, since we do not read while we send. A failure skips those behind it.
+ */
+NODISCARD bool pg_pipeline(struct pg *pg, struct err *err);
+NODISCARD bool pg_send(struct pg *pg, const char *name, const char *const *values, int n,
+		       struct err *err);
+NODISCARD bool pg_sync(struct pg *pg, struct err *err);
+/* *out is freed by the caller with PQclear. */
+NODISCARD bool pg_take(struct pg *pg, PGresult **out, struct err *err);
+/*
+ * Read up to the sync and leave the pipeline. ok says how it went so far: when false, err is kept
+ * and false returned. A pipeline that cannot be left costs the connection.
+ */
+NODISCARD bool pg_settle(struct pg *pg, bool ok, struct err *err);
+
 /* What an SQLSTATE (PostgreSQL manual, appendix A) means here. */
 enum err_kind pg_err_kind(const char *sqlstate);
 

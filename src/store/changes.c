@@ -110,11 +110,8 @@ static bool insert_of_org(struct db *db, struct change_row *rows, size_t n, stru
 	}
 	for (size_t i = 0; i < n; i++) {
 		rows[i].number = (uint64_t)last - n + 1 + i;
-		if (!row_insert(db, &queries[INSERT], &shape, &rows[i], NULL, err)) {
-			return false;
-		}
 	}
-	return true;
+	return row_insert_all(db, &queries[INSERT], &shape, rows, n, err);
 }
 
 bool store_changes_insert(struct db *db, struct change_row *rows, size_t n, struct err *err)

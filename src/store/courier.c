@@ -71,12 +71,7 @@ bool store_deliveries_insert(struct db *db, const struct delivery_row *rows, siz
 			     struct err *err)
 {
 	ensure(db_in_transaction(db));
-	for (size_t i = 0; i < n; i++) {
-		if (!row_insert(db, &queries[INSERT], &delivery_shape, &rows[i], NULL, err)) {
-			return false;
-		}
-	}
-	return true;
+	return row_insert_all(db, &queries[INSERT], &delivery_shape, rows, n, err);
 }
 
 static int by_number(const void *left, const void *right)
@@ -124,52 +119,87 @@ static bool result_is_sound(const struct delivery_result *r)
 	never("delivery status");
 }
 
-static bool insert_attempt(struct db *db, uint64_t org, const struct attempt_row *a,
-			   struct err *err)
-{
-	return db_exec(db, &queries[ATTEMPT],
-		       DB_ARGS(db_id(org), db_id(a->delivery.v), db_int(a->n),
-			       db_int(a->started_us), db_int(a->ended_us), db_int(a->duration_us),
-			       db_text(a->outcome), db_int(a->http_status), db_text(a->error)),
-		       NULL, err);
-}
+#define RECORD_ARGS 8
+#define ATTEMPT_ARGS 9
 
-static bool record(struct db *db, struct delivery_result *r, struct err *err)
+/* Parameters of RECORD. */
+static void put_result(const struct delivery_result *r, struct db_value v[RECORD_ARGS])
 {
-	struct attempt_row *a = r->attempt;
-	enum found found;
-	uint64_t org;
+	const struct attempt_row *a = r->attempt;
 
 	ensure(result_is_sound(r));
-	if (!db_run(db, &queries[RECORD],
-		    DB_ARGS(db_id(r->number.v), db_id(r->claim),
-			    db_text(slice_of(delivery_status_name(r->status))),
-			    db_int(a != NULL ? 1 : 0), db_opt(r->due_us), db_opt(r->done_us),
-			    a != NULL ? db_text(a->error) : db_null(),
-			    a != NULL ? db_int(a->http_status) : db_null()),
-		    err)) {
+	v[0] = db_id(r->number.v);
+	v[1] = db_id(r->claim);
+	v[2] = db_text(slice_of(delivery_status_name(r->status)));
+	v[3] = db_int(a != NULL ? 1 : 0);
+	v[4] = db_opt(r->due_us);
+	v[5] = db_opt(r->done_us);
+	v[6] = a != NULL ? db_text(a->error) : db_null();
+	v[7] = a != NULL ? db_int(a->http_status) : db_null();
+}
+
+/* Parameters of ATTEMPT. */
+static void put_attempt(uint64_t org, const struct attempt_row *a, struct db_value v[ATTEMPT_ARGS])
+{
+	v[0] = db_id(org);
+	v[1] = db_id(a->delivery.v);
+	v[2] = db_int(a->n);
+	v[3] = db_int(a->started_us);
+	v[4] = db_int(a->ended_us);
+	v[5] = db_int(a->duration_us);
+	v[6] = db_text(a->outcome);
+	v[7] = db_int(a->http_status);
+	v[8] = db_text(a->error);
+}
+
+/* What the updates of one batch say about their rows. */
+struct recorded {
+	struct delivery_result *results;
+	uint64_t orgs[DB_BATCH_MAX];
+};
+
+static void on_recorded(struct db *db, size_t i, void *arg)
+{
+	struct recorded *done = arg;
+	struct delivery_result *r = &done->results[i];
+
+	r->stale = false;
+	done->orgs[i] = (uint64_t)db_col_int(db, 1);
+	if (r->attempt != NULL) {
+		r->attempt->delivery = r->number;
+		r->attempt->n = (uint32_t)db_col_int(db, 0);
+	}
+}
+
+static bool record_batch(struct db *db, struct delivery_result *results, size_t n, struct err *err)
+{
+	struct recorded done = { .results = results };
+	struct db_value v[DB_BATCH_MAX * ATTEMPT_ARGS];
+	size_t tried = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		results[i].stale = true;
+		put_result(&results[i], &v[i * RECORD_ARGS]);
+	}
+	if (!db_exec_many(db, &queries[RECORD], v, n, on_recorded, &done, err)) {
 		return false;
 	}
-	found = db_next(db, err);
-	r->stale = found == NOT_FOUND;
-	if (found != FOUND) {
-		return found == NOT_FOUND;
+	for (size_t i = 0; i < n; i++) {
+		if (!results[i].stale && results[i].attempt != NULL) {
+			put_attempt(done.orgs[i], results[i].attempt, &v[tried++ * ATTEMPT_ARGS]);
+		}
 	}
-	org = (uint64_t)db_col_int(db, 1);
-	if (a != NULL) {
-		a->delivery = r->number;
-		a->n = (uint32_t)db_col_int(db, 0);
-	}
-	db_end(db); /* the transaction is the caller's, so nothing is lost by not walking on */
-	return a == NULL || insert_attempt(db, org, a, err);
+	return db_exec_many(db, &queries[ATTEMPT], v, tried, NULL, NULL, err);
 }
 
 bool store_deliveries_record(struct db *db, struct delivery_result *results, size_t n,
 			     struct err *err)
 {
 	ensure(db_in_transaction(db));
-	for (size_t i = 0; i < n; i++) {
-		if (!record(db, &results[i], err)) {
+	for (size_t at = 0; at < n; at += DB_BATCH_MAX) {
+		size_t some = n - at < DB_BATCH_MAX ? n - at : DB_BATCH_MAX;
+
+		if (!record_batch(db, results + at, some, err)) {
 			return false;
 		}
 	}

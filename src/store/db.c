@@ -159,6 +159,35 @@ bool db_exec(struct db *db, const struct query *q, struct db_args args, uint64_t
 	return true;
 }
 
+bool db_exec_many(struct db *db, const struct query *q, const struct db_value *v, size_t n,
+		  db_row_fn on_row, void *arg, struct err *err)
+{
+	size_t width = strlen(q->args);
+	bool ok;
+
+	ensure(db->in_tx && db->open == NULL && n <= DB_BATCH_MAX);
+	if (db->tx_failed) {
+		return err_set(err, ERR_INTERNAL, "%s: the transaction failed before", q->name);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct db_args args = { .v = v + i * width, .n = width };
+
+		check_args(q, args);
+		if (!check_texts(q, args, err)) {
+			return failed(db);
+		}
+	}
+	db->open = q;
+	ok = db->driver->many(db, q, v, n, on_row, arg, err);
+	db->open = NULL;
+	db->row = false;
+	if (!ok) {
+		(void)err_wrap(err, "%s", q->name);
+		return failed(db);
+	}
+	return true;
+}
+
 bool db_script(struct db *db, const char *sql, struct err *err)
 {
 	ensure(db->in_tx && db->open == NULL && !db->tx_failed);

@@ -124,6 +124,16 @@ NODISCARD enum found db_next(struct db *db, struct err *err);
 /* Close the open statement early. Does nothing when none is open. */
 void db_end(struct db *db);
 
+/*
+ * Run a statement n times, at most DB_BATCH_MAX, in the open transaction: run i has the parameters
+ * v[i * strlen(q->args)] and following. PostgreSQL gets them in one go, which saves a round trip
+ * each. on_row (may be NULL) is called for each row, in order, with the columns readable and i.
+ */
+#define DB_BATCH_MAX 100 /* so that the answers fit in the socket's buffers while we still send */
+typedef void (*db_row_fn)(struct db *db, size_t i, void *arg);
+NODISCARD bool db_exec_many(struct db *db, const struct query *q, const struct db_value *v,
+			    size_t n, db_row_fn on_row, void *arg, struct err *err);
+
 /* Columns of the current row, from 0, of the type that the statement declares. */
 bool db_col_null(struct db *db, size_t col);
 /* null reads as 0. */

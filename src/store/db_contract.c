@@ -63,6 +63,66 @@ CONTRACT(failed_statement_spoils_its_transaction)
 	T_INT(key_count(f), 1);
 }
 
+static const struct query mark = {
+	.name = "test_mark",
+	.args = "t",
+	.cols = "t",
+	.sql = "insert into meta (key, value) values ($1, 'x') returning key",
+};
+
+struct marked {
+	const struct db_value *v;
+	size_t n;
+	bool in_order;
+};
+
+static void on_marked(struct db *db, size_t i, void *arg)
+{
+	struct marked *m = arg;
+
+	m->in_order = m->in_order && i == m->n && slice_eq(db_col_text(db, 0), m->v[i].text);
+	m->n++;
+}
+
+CONTRACT(many_runs_answer_in_order)
+{
+	struct db_value v[DB_BATCH_MAX];
+	struct marked m = { .v = v, .in_order = true };
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < DB_BATCH_MAX; i++) {
+		v[i] = db_text(arena_printf(&f->arena, "mark %zu", i));
+	}
+	T_OK(db_begin(f->db, &err));
+	T_OK(db_exec_many(f->db, &mark, v, 0, NULL, NULL, &err));
+	T_OK(db_exec_many(f->db, &mark, v, DB_BATCH_MAX, on_marked, &m, &err));
+	T_OK(db_commit(f->db, &err));
+	T_INT(m.n, DB_BATCH_MAX);
+	T_TRUE(m.in_order);
+}
+
+CONTRACT(one_bad_run_of_many_spoils_all)
+{
+	struct db_value v[] = { db_text(S("a")), db_text(S("b")), db_text(S("a")),
+				db_text(S("c")) };
+	struct err err = { 0 };
+	struct slice value;
+
+	T_OK(db_begin(f->db, &err));
+	T_FAIL(db_exec_many(f->db, &mark, v, ARRAY_LEN(v), NULL, NULL, &err), ERR_CONFLICT);
+	T_FAIL(db_exec_many(f->db, &mark, v, 1, NULL, NULL, &err), ERR_INTERNAL);
+	db_rollback(f->db);
+	T_INT(store_meta_get(f->db, "a", &f->arena, &value, &err), NOT_FOUND);
+	v[2] = db_text(S("zero \xff"));
+	T_OK(db_begin(f->db, &err));
+	T_FAIL(db_exec_many(f->db, &mark, v, ARRAY_LEN(v), NULL, NULL, &err), ERR_INVALID);
+	db_rollback(f->db);
+	T_OK(db_begin(f->db, &err));
+	T_OK(db_exec_many(f->db, &mark, v, 2, NULL, NULL, &err));
+	T_OK(db_commit(f->db, &err));
+	T_INT(store_meta_get(f->db, "b", &f->arena, &value, &err), FOUND);
+}
+
 CONTRACT(odd_texts_come_back_as_they_were)
 {
 	/*
@@ -277,6 +337,23 @@ CONTRACT(lost_connection_comes_back)
 	db_close(&db);
 }
 
+CONTRACT(batch_notices_a_lost_connection)
+{
+	struct db_value v[] = { db_text(S("a")), db_text(S("b")) };
+	struct err err = { 0 };
+	struct db *db = fixture_connect(f);
+
+	T_OK(db_begin(db, &err));
+	T_OK(db_exec_many(db, &mark, v, 1, NULL, NULL, &err));
+	cut_off(f, db);
+	T_FAIL(db_exec_many(db, &mark, v + 1, 1, NULL, NULL, &err), ERR_IO);
+	db_rollback(db);
+	T_OK(db_begin(db, &err));
+	T_OK(db_exec_many(db, &mark, v, 2, NULL, NULL, &err));
+	T_OK(db_commit(db, &err));
+	db_close(&db);
+}
+
 CONTRACT(transaction_dies_with_its_connection)
 {
 	struct key_row row = sample_key(ORG_A, PROJECT_A, 1);
@@ -294,8 +371,9 @@ CONTRACT(transaction_dies_with_its_connection)
 	db_close(&db);
 }
 
-CONTRACTS(db_contract, C(rollback_leaves_nothing), C(closing_rolls_back),
-	  C(failed_statement_spoils_its_transaction), C(odd_texts_come_back_as_they_were),
-	  C(big_values_fit), C(five_writers_never_meet_a_lock),
+CONTRACTS(db_contract, C(rollback_leaves_nothing), C(many_runs_answer_in_order),
+	  C(one_bad_run_of_many_spoils_all), C_POSTGRES(batch_notices_a_lost_connection),
+	  C(closing_rolls_back), C(failed_statement_spoils_its_transaction),
+	  C(odd_texts_come_back_as_they_were), C(big_values_fit), C(five_writers_never_meet_a_lock),
 	  C_SQLITE(writers_are_served_in_order), C_SQLITE(checkpoints_empty_the_log),
 	  C_POSTGRES(lost_connection_comes_back), C_POSTGRES(transaction_dies_with_its_connection))

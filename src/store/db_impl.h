@@ -22,6 +22,9 @@ struct db_driver {
 	bool (*col_null)(struct db *db, size_t col);
 	int64_t (*col_int)(struct db *db, size_t col);
 	struct slice (*col_text)(struct db *db, size_t col);
+	/* See db_exec_many; parameters are checked, and q is the open statement. */
+	bool (*many)(struct db *db, const struct query *q, const struct db_value *v, size_t n,
+		     db_row_fn on_row, void *arg, struct err *err);
 	/* Several statements without parameters, for migrations. */
 	bool (*script)(struct db *db, const char *sql, struct err *err);
 };

@@ -194,6 +194,42 @@ CONTRACT(attempts_lead_to_sent)
 	T_INT(claim(f, 3, AT + 999, 1).n, 0);
 }
 
+#define MANY (2 * DB_BATCH_MAX + 3)
+
+CONTRACT(many_results_are_recorded_together)
+{
+	struct delivery_row *rows = arena_array(&f->arena, MANY, sizeof(*rows));
+	struct delivery_result *results = arena_array(&f->arena, MANY, sizeof(*results));
+	struct attempt_row *tried = arena_array(&f->arena, MANY, sizeof(*tried));
+	struct err err = { 0 };
+	struct attempt_list list;
+
+	for (uint64_t i = 0; i < MANY; i++) {
+		rows[i] = sample_delivery(ORG_A, PROJECT_A, i + 1);
+		tried[i] = attempt(200, S("delivered"));
+		results[i] = (struct delivery_result) {
+			.number = { i + 1 },
+			.claim = i == 150 ? 2 : 1, /* a claim that is not ours */
+			.status = DELIVERY_SENT,
+			.done_us = AT + 900,
+			.attempt = i == 50 ? NULL : &tried[i],
+		};
+	}
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_deliveries_insert(f->db, rows, MANY, &err));
+	T_OK(db_commit(f->db, &err));
+	T_INT(claim(f, 1, AT + 1000, PAGE_ROWS_MAX).n, MANY);
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_deliveries_record(f->db, results, MANY, &err));
+	T_OK(db_commit(f->db, &err));
+	for (uint64_t i = 0; i < MANY; i++) {
+		T_INT(results[i].stale, i == 150);
+		T_INT(get(f, i + 1).status, i == 150 ? DELIVERY_SENDING : DELIVERY_SENT);
+		T_OK(store_attempt_list(ORG_A, f->db, results[i].number, &f->arena, &list, &err));
+		T_INT(list.n, i != 50 && i != 150);
+	}
+}
+
 CONTRACT(given_back_without_an_attempt)
 {
 	struct delivery_result result = {
@@ -414,6 +450,7 @@ CONTRACT(no_delivery_is_claimed_twice)
 CONTRACTS(deliveries_contract, C(delivery_comes_back_whole),
 	  C(claims_take_what_is_due_earliest_first), C(lapsed_claims_are_due_again_and_stale),
 	  C(attempts_lead_to_sent), C(given_back_without_an_attempt),
-	  C(start_releases_what_a_crash_left), C(dead_ones_are_replayed_under_their_id),
-	  C(dead_ones_are_replayed_and_purged_together), C(deliveries_are_filtered_and_paged),
-	  C(status_words_are_read_back), C(no_delivery_is_claimed_twice))
+	  C(many_results_are_recorded_together), C(start_releases_what_a_crash_left),
+	  C(dead_ones_are_replayed_under_their_id), C(dead_ones_are_replayed_and_purged_together),
+	  C(deliveries_are_filtered_and_paged), C(status_words_are_read_back),
+	  C(no_delivery_is_claimed_twice))

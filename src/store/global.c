@@ -180,12 +180,7 @@ bool store_rules_all(struct db *db, struct rule_id after, size_t limit, struct a
 bool store_alerts_insert(struct db *db, const struct alert_row *rows, size_t n, struct err *err)
 {
 	ensure(db_in_transaction(db));
-	for (size_t i = 0; i < n; i++) {
-		if (!row_insert(db, &queries[ALERT_INSERT], &alert_shape, &rows[i], NULL, err)) {
-			return false;
-		}
-	}
-	return true;
+	return row_insert_all(db, &queries[ALERT_INSERT], &alert_shape, rows, n, err);
 }
 
 enum found store_cursor_get(struct db *db, uint32_t partition, struct arena *boot,

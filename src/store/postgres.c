@@ -229,6 +229,53 @@ static void postgres_end(struct db *db)
 	p->res = NULL;
 }
 
+static bool send_all(struct postgres_db *p, const struct query *q, const struct db_value *v,
+		     size_t n, struct err *err)
+{
+	size_t width = strlen(q->args);
+	struct bound b;
+	bool ok = true;
+
+	arena_init(&b.texts, 0);
+	for (size_t i = 0; i < n && ok; i++) {
+		bind(&b, (struct db_args) { .v = v + i * width, .n = width });
+		ok = pg_send(p->pg, q->name, b.values, (int)width, err);
+		arena_clear(&b.texts);
+	}
+	arena_release(&b.texts);
+	return ok;
+}
+
+/* The answer of run i, row by row. */
+static void tell_rows(struct postgres_db *p, size_t i, db_row_fn on_row, void *arg)
+{
+	for (p->at = 0; on_row != NULL && p->at < PQntuples(p->res); p->at++) {
+		p->base.row = true;
+		on_row(&p->base, i, arg);
+	}
+	PQclear(p->res);
+	p->res = NULL;
+}
+
+static bool postgres_many(struct db *db, const struct query *q, const struct db_value *v, size_t n,
+			  db_row_fn on_row, void *arg, struct err *err)
+{
+	struct postgres_db *p = from(db);
+	bool ok = prepare(p, q, err);
+
+	if (!ok || n == 0) {
+		return ok;
+	}
+	ok = pg_pipeline(p->pg, err) && send_all(p, q, v, n, err) && pg_sync(p->pg, err);
+	for (size_t i = 0; i < n && ok; i++) {
+		ok = pg_take(p->pg, &p->res, err);
+		if (ok) {
+			tell_rows(p, i, on_row, arg);
+		}
+	}
+	return pg_settle(p->pg, ok, err);
+}
+
 static bool postgres_col_null(struct db *db, size_t col)
 {
 	return PQgetisnull(from(db)->res, from(db)->at, (int)col) != 0;
@@ -276,6 +323,7 @@ static const struct db_driver driver = {
 	.next = postgres_next,
 	.changed = postgres_changed,
 	.end = postgres_end,
+	.many = postgres_many,
 	.col_null = postgres_col_null,
 	.col_int = postgres_col_int,
 	.col_text = postgres_col_text,

@@ -2,6 +2,8 @@
 /* Structs to parameters and back, driven by shape tables: no noun writes its own binding code. */
 #include "store/row.h"
 
+#include <stdlib.h>
+
 static struct db_value field_value(const struct row_field *f, const void *row)
 {
 	const void *p = (const char *)row + f->offset;
@@ -96,6 +98,39 @@ bool row_insert(struct db *db, const struct query *q, const struct row_shape *sh
 		v[i] = field_value(&shape->fields[i], row);
 	}
 	return db_exec(db, q, (struct db_args) { .v = v, .n = shape->n }, changed, err);
+}
+
+static bool insert_batch(struct db *db, const struct query *q, const struct row_shape *shape,
+			 const char *rows, size_t n, struct db_value *v, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < shape->n; j++) {
+			v[i * shape->n + j] = field_value(&shape->fields[j],
+							  rows + i * shape->size);
+		}
+	}
+	return db_exec_many(db, q, v, n, NULL, NULL, err);
+}
+
+bool row_insert_all(struct db *db, const struct query *q, const struct row_shape *shape,
+		    const void *rows, size_t n, struct err *err)
+{
+	size_t room = n < DB_BATCH_MAX ? n : DB_BATCH_MAX;
+	struct db_value *v;
+	bool ok = true;
+
+	if (n == 0) {
+		return true;
+	}
+	v = mem_alloc(room * shape->n, sizeof(*v));
+	for (size_t at = 0; at < n && ok; at += room) {
+		size_t some = n - at < room ? n - at : room;
+
+		ok = insert_batch(db, q, shape, (const char *)rows + at * shape->size, some, v,
+				  err);
+	}
+	free(v);
+	return ok;
 }
 
 /* Nothing may follow the one row; a statement that writes commits only when walked to its end. */

@@ -68,6 +68,9 @@ extern const struct row_shape delivery_shape;
 /* All fields of row as parameters $1..$n of q. */
 NODISCARD bool row_insert(struct db *db, const struct query *q, const struct row_shape *shape,
 			  const void *row, uint64_t *changed, struct err *err);
+/* The same for an array of n rows, in the open transaction, in as few round trips as it takes. */
+NODISCARD bool row_insert_all(struct db *db, const struct query *q, const struct row_shape *shape,
+			      const void *rows, size_t n, struct err *err);
 /* The first row of q, texts copied to req. */
 NODISCARD enum found row_get(struct db *db, const struct query *q, struct db_args args,
 			     const struct row_shape *shape, struct arena *req, void *out,

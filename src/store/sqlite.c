@@ -231,6 +231,30 @@ static void sqlite_end(struct db *db)
 	}
 }
 
+/* There is no round trip to save. */
+static bool sqlite_many(struct db *db, const struct query *q, const struct db_value *v, size_t n,
+			db_row_fn on_row, void *arg, struct err *err)
+{
+	size_t width = strlen(q->args);
+	enum found found = NOT_FOUND;
+
+	for (size_t i = 0; i < n && found != FAILED; i++) {
+		struct db_args args = { .v = v + i * width, .n = width };
+
+		if (!sqlite_run(db, q, args, err)) {
+			return false;
+		}
+		while ((found = sqlite_next(db, err)) == FOUND) {
+			db->row = true;
+			if (on_row != NULL) {
+				on_row(db, i, arg);
+			}
+		}
+		sqlite_end(db);
+	}
+	return found != FAILED;
+}
+
 static bool sqlite_col_null(struct db *db, size_t col)
 {
 	return sqlite3_column_type(from(db)->current->handle, (int)col) == SQLITE_NULL;
@@ -281,6 +305,7 @@ static const struct db_driver driver = {
 	.next = sqlite_next,
 	.changed = sqlite_changed,
 	.end = sqlite_end,
+	.many = sqlite_many,
 	.col_null = sqlite_col_null,
 	.col_int = sqlite_col_int,
 	.col_text = sqlite_col_text,

@@ -510,7 +510,7 @@ static void disturb(struct world *w, size_t applied)
 		w->has_saved = false;
 		break;
 	case 3:
-		rule_set_sweep(w->set, w->log[applied - 1].at_us, random_below(w, 4));
+		rule_set_sweep(w->set, random_below(w, 4));
 		break;
 	default:
 		break;

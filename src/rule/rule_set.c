@@ -340,13 +340,13 @@ bool rule_apply_silent(struct rule_set *set, struct rule_id id, const struct rul
 	return true;
 }
 
-void rule_set_sweep(struct rule_set *set, int64_t now_us, size_t rules)
+void rule_set_sweep(struct rule_set *set, size_t rules)
 {
 	for (size_t i = 0; i < rules && i < set->n; i++) {
 		struct rule *rule = set->rules[set->sweep_at++ % set->n];
 
 		if (rule->windows != NULL) {
-			windows_sweep(rule->windows, now_us);
+			windows_sweep(rule->windows, set->now_us);
 		}
 	}
 }

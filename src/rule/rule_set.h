@@ -91,10 +91,11 @@ NODISCARD bool rule_apply_silent(struct rule_set *set, struct rule_id id,
 				 struct err *err);
 
 /*
- * Give back what is over at now_us, for up to `rules` rules, beginning behind where the last call
- * stopped. Changes no result: for idle moments.
+ * Give back what is over by the time of the newest record applied (never by a clock: the log may
+ * lag behind it), for up to `rules` rules, beginning behind where the last call stopped. Changes no
+ * result: for idle moments.
  */
-void rule_set_sweep(struct rule_set *set, int64_t now_us, size_t rules);
+void rule_set_sweep(struct rule_set *set, size_t rules);
 
 /* False when the rule is not in the set. */
 NODISCARD bool rule_set_usage(const struct rule_set *set, struct rule_id id,

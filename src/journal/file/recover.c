@@ -32,6 +32,8 @@ struct recovery {
 	uint64_t before_end;	/* and where its intact batches end */
 	uint64_t *epochs;
 	size_t epochs_n;
+	struct segment **all; /* NULL once scanned */
+	size_t all_n;
 	struct segment **empty; /* segments without an intact batch */
 	size_t empty_n;
 };
@@ -122,34 +124,19 @@ static enum found whole_batch(struct recovery *r, uint64_t offset, struct batch_
 	return at == n && chain == head->chain ? FOUND : NOT_FOUND;
 }
 
-/* The first batch of a segment may repeat the last one of the segment before: a recovered tail. */
-static bool join(struct recovery *r, struct segment *segment, uint64_t offset,
-		 const struct batch_head *head, struct err *err)
-{
-	struct tail *tail = &r->tail;
-
-	if (r->next != 0 && head->first_seq < r->next) {
-		if (segment == tail->segment || head->first_seq != tail->head.first_seq) {
-			return err_set(err, ERR_CORRUPT,
-				       "segment \"%s\" at offset %llu starts again at record %llu",
-				       segment->name, (unsigned long long)offset,
-				       (unsigned long long)head->first_seq);
-		}
-		segment_cut(tail->segment, head->first_seq, (uint32_t)tail->offset);
-	}
-	r->next = head->first_seq;
-	return true;
-}
-
 static bool take_batch(struct recovery *r, struct segment *segment, uint64_t offset,
 		       const struct batch_head *head, const char *p, struct err *err)
 {
 	uint64_t end = offset + BATCH_HEAD_BYTES + head->length;
 	size_t at = BATCH_HEAD_BYTES;
 
-	if (!join(r, segment, offset, head, err)) {
-		return false;
+	if (r->next != 0 && head->first_seq < r->next) {
+		return err_set(err, ERR_CORRUPT,
+			       "segment \"%s\" at offset %llu starts again at record %llu",
+			       segment->name, (unsigned long long)offset,
+			       (unsigned long long)head->first_seq);
 	}
+	r->next = head->first_seq;
 	if (segment->first_seq == 0) {
 		segment->first_seq = head->first_seq;
 	}
@@ -225,8 +212,8 @@ static bool missing(struct recovery *r, const struct segment *segment, uint64_t 
 }
 
 /* Behind the intact batches: the end, or damage before more of them. *offset moves to the next. */
-static enum found after_gap(struct recovery *r, struct segment *segment, uint64_t *offset,
-			    struct err *err)
+static enum found after_gap(struct recovery *r, struct segment *segment, uint64_t limit,
+			    uint64_t *offset, struct err *err)
 {
 	struct resync at;
 	uint64_t next = r->next == 0 ? 1 : r->next;
@@ -234,8 +221,8 @@ static enum found after_gap(struct recovery *r, struct segment *segment, uint64_
 	enum found found = reader_resync(&r->reader, *offset + 8, segment->bytes, next, 0, false,
 					 &at, err);
 
-	if (found != FOUND) {
-		return found;
+	if (found != FOUND || at.seq >= limit) {
+		return found == FAILED ? FAILED : NOT_FOUND;
 	}
 	r->next = next;
 	if (!damage(r, segment, *offset, at.seq, err) ||
@@ -247,64 +234,101 @@ static enum found after_gap(struct recovery *r, struct segment *segment, uint64_
 	return FOUND;
 }
 
-static bool scan(struct recovery *r, struct segment *segment, struct err *err)
+/* Take in the segment's records below limit, where the next segment begins. */
+static bool scan(struct recovery *r, struct segment *segment, uint64_t limit, struct err *err)
 {
 	uint64_t offset = SEGMENT_HEAD_BYTES;
+	enum found found = FOUND;
 
 	reader_turn_to(&r->reader, segment);
-	for (;;) {
+	while (found == FOUND && r->next < limit) {
 		struct batch_head head;
 		const char *p;
-		enum found found = whole_batch(r, offset, &head, &p, err);
 
-		if (found == FOUND && r->next != 0 && head.first_seq > r->next) {
+		found = whole_batch(r, offset, &head, &p, err);
+		if (found == NOT_FOUND) {
+			found = after_gap(r, segment, limit, &offset, err);
+		} else if (found == FOUND && head.first_seq >= limit) {
+			break;
+		} else if (found == FOUND && r->next != 0 && head.first_seq > r->next) {
 			if (!missing(r, segment, head.first_seq, err)) {
 				return false;
 			}
 			r->next = head.first_seq;
-			continue;
-		}
-		if (found == FOUND) {
+		} else if (found == FOUND) {
 			if (!take_batch(r, segment, offset, &head, p, err)) {
 				return false;
 			}
 			offset = r->tail.end;
-			continue;
-		}
-		if (found == NOT_FOUND) {
-			found = after_gap(r, segment, &offset, err);
-		}
-		if (found != FOUND) {
-			r->before = segment;
-			r->before_end = offset;
-			return found == NOT_FOUND;
 		}
 	}
+	r->before = segment;
+	r->before_end = offset;
+	return found != FAILED;
 }
 
-static bool scan_all(struct recovery *r, struct err *err)
+static bool open_all(struct recovery *r, struct err *err)
 {
 	struct file_journal *j = r->j;
 
+	r->all = mem_alloc(r->epochs_n + 1, sizeof(struct segment *));
 	for (size_t i = 0; i < r->epochs_n; i++) {
 		struct segment *segment = segment_open(&j->files, j->dir, r->epochs[i],
 						       &j->base.meta.id, err);
 
 		j->epoch = r->epochs[i];
-		if (segment == NULL) {
-			if (err->kind != ERR_CORRUPT || !j->accept_damage) {
-				return false;
-			}
-			log_error("journal_damaged", log_str("error", err->text));
-			r->damaged = true;
+		if (segment != NULL) {
+			r->all[r->all_n++] = segment;
 			continue;
 		}
-		if (!scan(r, segment, err)) {
-			segment_free(&segment);
+		if (err->kind != ERR_CORRUPT || !j->accept_damage) {
 			return false;
 		}
+		log_error("journal_damaged", log_str("error", err->text));
+		r->damaged = true;
+	}
+	return true;
+}
+
+/*
+ * Where the segments behind the first i begin. What a segment has from there on is the leftover of
+ * a tail that was moved, perhaps half removed, and nobody's records any more.
+ */
+static bool next_start(struct recovery *r, size_t i, uint64_t *limit, struct err *err)
+{
+	*limit = UINT64_MAX;
+	for (; i < r->all_n; i++) {
+		struct batch_head head;
+		const char *p;
+		enum found found;
+
+		reader_turn_to(&r->reader, r->all[i]);
+		found = whole_batch(r, SEGMENT_HEAD_BYTES, &head, &p, err);
+		if (found == FOUND) {
+			*limit = head.first_seq;
+		}
+		if (found != NOT_FOUND) {
+			return found == FOUND;
+		}
+	}
+	return true;
+}
+
+static bool scan_all(struct recovery *r, struct err *err)
+{
+	if (!open_all(r, err)) {
+		return false;
+	}
+	for (size_t i = 0; i < r->all_n; i++) {
+		struct segment *segment = r->all[i];
+		uint64_t limit;
+
+		if (!next_start(r, i + 1, &limit, err) || !scan(r, segment, limit, err)) {
+			return false;
+		}
+		r->all[i] = NULL; /* the journal's from here on */
 		if (segment->first_seq != 0) {
-			segments_add(j, segment);
+			segments_add(r->j, segment);
 		} else {
 			r->empty = mem_resize(r->empty, r->empty_n + 1, sizeof(segment));
 			r->empty[r->empty_n++] = segment;
@@ -509,9 +533,13 @@ bool recover(struct file_journal *j, struct err *err)
 	}
 	ok = scan_all(&r, err) && settle(&r, err);
 out:
+	while (r.all_n > 0) {
+		segment_free(&r.all[--r.all_n]);
+	}
 	while (r.empty_n > 0) {
 		segment_free(&r.empty[--r.empty_n]);
 	}
+	free(r.all);
 	free(r.empty);
 	free(r.epochs);
 	reader_release(&r.reader);

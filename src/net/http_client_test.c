@@ -38,6 +38,37 @@ static struct name names[] = {
 	{ .name = "lan.test", .answers = { { "10.1.2.3", "192.168.0.1", "fd00::1" } } },
 };
 
+/* Look-ups of stuck.test, which end when the test lets them. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned stuck;
+	bool released;
+} stuck = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static void wait_for_release(void)
+{
+	pthread_mutex_lock(&stuck.lock);
+	stuck.stuck++;
+	while (!stuck.released) {
+		pthread_cond_wait(&stuck.changed, &stuck.lock);
+	}
+	stuck.stuck--;
+	pthread_cond_broadcast(&stuck.changed);
+	pthread_mutex_unlock(&stuck.lock);
+}
+
+static void release_and_join(void)
+{
+	pthread_mutex_lock(&stuck.lock);
+	stuck.released = true;
+	pthread_cond_broadcast(&stuck.changed);
+	while (stuck.stuck > 0) {
+		pthread_cond_wait(&stuck.changed, &stuck.lock);
+	}
+	pthread_mutex_unlock(&stuck.lock);
+}
+
 static struct addrinfo *make_info(const char *address, const char *service, struct addrinfo *next)
 {
 	struct addrinfo *info = mem_alloc(1, sizeof(*info) + sizeof(struct sockaddr_in6));
@@ -67,6 +98,10 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
 		struct addrinfo **out)
 {
 	*out = NULL;
+	if (strcmp(name, "stuck.test") == 0) {
+		wait_for_release();
+		return EAI_AGAIN;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (strcmp(name, names[i].name) != 0) {
 			continue;
@@ -101,6 +136,7 @@ static char long_head[40000];
 static const struct peer_answer script[] = {
 	{ "/200", OK_HEAD "Content-Length: 2\r\n\r\nok", 0, PEER_KEEP },
 	{ "/close", OK_HEAD "Content-Length: 2\r\nConnection: close\r\n\r\nok", 0, PEER_CLOSE },
+	{ "/quiet-close", OK_HEAD "Content-Length: 2\r\n\r\nok", 0, PEER_CLOSE },
 	{ "/chunked", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 0,
 	  PEER_KEEP },
 	{ "/early",
@@ -207,7 +243,8 @@ static int tear_down(void **state UNUSED)
 	return 0;
 }
 
-static void finish_call(const struct http_call *call)
+/* Run one call to its end while others are under way. */
+static void finish_beside(const struct http_call *call, size_t others)
 {
 	unsigned n = 0;
 
@@ -217,7 +254,12 @@ static void finish_call(const struct http_call *call)
 		http_client_run_once(client, US_PER_S);
 	}
 	T_INT(n, 1);
-	T_INT(http_client_room(client), 4);
+	T_INT(http_client_room(client), 4 - others);
+}
+
+static void finish_call(const struct http_call *call)
+{
+	finish_beside(call, 0);
 }
 
 static void call_host(const char *host, unsigned port, const char *path)
@@ -521,6 +563,43 @@ TEST(connections_are_kept_but_not_what_peers_said_on_them)
 	T_TRUE(strcasestr(peer_last(peer), "cookie") == NULL);
 }
 
+TEST(a_connection_that_the_peer_closed_meanwhile_costs_no_call)
+{
+	call_path("/quiet-close");
+	T_INT(got.status, 200);
+	call_path("/quiet-close");
+	T_INT(got.status, 200);
+	call_path("/200");
+	T_INT(got.status, 200);
+	T_INT(peer_requests(peer), 3);
+	T_INT(peer_connections(peer), 3);
+}
+
+TEST(a_name_server_that_hangs_holds_up_nobody)
+{
+	struct http_call hung = { .url = S("http://stuck.test/"), .connect_us = 100 * US_PER_MS };
+	int64_t start_us = clock_mono_us();
+	unsigned n = 0;
+	struct http_call good = { 0 };
+	char url[64];
+
+	finish_call(&hung);
+	T_INT(got.fail, HTTP_FAIL_DNS);
+	T_FALSE(got.sent);
+	hung.connect_us = 0;
+	T_TRUE(http_client_send(client, &hung, done, &n));
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/200", peer_port(peer));
+	good.url = slice_of(url);
+	finish_beside(&good, 1);
+	T_INT(got.status, 200);
+	T_INT(n, 0);
+	http_client_free(&client);
+	T_INT(n, 1);
+	T_INT(got.fail, HTTP_FAIL_CANCELLED);
+	T_TRUE(clock_mono_us() - start_us < 3 * US_PER_S);
+	release_and_join();
+}
+
 TEST(peers_that_are_not_there_say_which_way)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET };
@@ -670,6 +749,8 @@ T_MAIN(T_NET(every_kind_of_answer_ends_the_call_in_a_known_way),
        T_NET(among_several_addresses_only_allowed_ones_are_tried),
        T_NET(redirects_are_told_and_not_followed), T_NET(the_environment_chooses_no_way),
        T_NET(connections_are_kept_but_not_what_peers_said_on_them),
+       T_NET(a_connection_that_the_peer_closed_meanwhile_costs_no_call),
+       T_NET(a_name_server_that_hangs_holds_up_nobody),
        T_NET(peers_that_are_not_there_say_which_way), T_NET(tls_needs_a_peer_that_speaks_it),
        T_NET(more_calls_than_slots_are_refused_and_the_rest_ends),
        T_NET(calls_under_way_are_cancelled_with_the_client), T_NET(a_wake_ends_a_long_wait),

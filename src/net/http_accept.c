@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listening sockets and who may come in. Over the total, the connection that has been idle longest
- * makes room; without one, newcomers wait in the kernel's queue. When descriptors run out, a spare
+ * Listening sockets and who may come in. Over the total, a connection that does nothing makes room;
+ * without one, newcomers wait in the kernel's queue. When descriptors run out, a spare
  * one is given up to take a connection and close it, since a queue that is never emptied would
  * keep the loop awake and the client in doubt.
  */
@@ -18,6 +18,7 @@
 #define BACKLOG 1024
 #define PAUSE_US (100 * US_PER_MS) /* before trying again without descriptors */
 #define LOG_PAUSE_US (60 * US_PER_S)
+#define HEAD_GRACE_PART 10
 
 static const char TOO_MANY[] = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n"
 			       "Retry-After: 5\r\nConnection: close\r\n\r\n";
@@ -42,7 +43,7 @@ static struct ip_count *count_in(struct http_server *s, struct ip ip)
 		count->ip = key;
 		map_put(&s->counts, MAP_KEY(count->ip), count);
 	}
-	if (count->n >= s->options.conns_per_ip) {
+	if (count->n >= s->options.conns_per_ip && !ip_set_has(&s->options.exempt, ip)) {
 		return NULL;
 	}
 	count->n++;
@@ -70,18 +71,33 @@ static bool addr_of(const struct sockaddr_storage *sa, socklen_t n, struct http_
 	return true;
 }
 
-/* Whether one more may come in, if need be for the connection that is idle longest. */
-static bool has_room(const struct http_server *s)
+/*
+ * Who goes when the server is full: the connection idle longest, or else the one that has been at
+ * its first lines longest, if that is a tenth of its time: honest heads take milliseconds.
+ */
+static struct conn *spare(struct http_server *s)
 {
-	const struct conn_clock *idle = &s->clocks[CLOCK_IDLE];
+	struct conn_clock *idle = &s->clocks[CLOCK_IDLE], *head = &s->clocks[CLOCK_HEAD];
+	int64_t grace_us = s->options.head_us / HEAD_GRACE_PART;
 
-	return s->stats.open < s->options.conns_max || idle->next != idle;
+	if (idle->next != idle) {
+		return idle->next->conn;
+	}
+	if (head->next != head && loop_now_us(s->loop) - head->next->since_us >= grace_us) {
+		return head->next->conn;
+	}
+	return NULL;
+}
+
+static bool has_room(struct http_server *s)
+{
+	return s->stats.open < s->options.conns_max || spare(s) != NULL;
 }
 
 static void make_room(struct http_server *s)
 {
 	if (s->stats.open >= s->options.conns_max) {
-		conn_kill(s->clocks[CLOCK_IDLE].next->conn);
+		conn_kill(spare(s));
 	}
 }
 

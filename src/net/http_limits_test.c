@@ -220,6 +220,45 @@ TEST(without_an_idle_one_newcomers_wait)
 	fixture_free(&f);
 }
 
+TEST(heads_that_dawdle_make_room)
+{
+	struct http_options options = { .conns_max = 2, .head_us = 10 * SHORT_US };
+	struct fixture *f = fixture_new(&options);
+	struct client a = client_open(f), b = client_open(f), c = client_open(f);
+
+	client_say(&a, "GET /");
+	client_say(&b, "GET /");
+	client_say(&c, GET("/hold?c"));
+	fixture_wait_held(f, 1);
+	T_INT(fixture_stats(f).timeouts, 0);
+	fixture_release(f, 0);
+	T_STR(client_reply(&c), "200 held c");
+	client_close(&a);
+	client_close(&b);
+	client_close(&c);
+	fixture_free(&f);
+}
+
+TEST(a_proxy_may_have_more_connections)
+{
+	struct http_options options = { .conns_per_ip = 1 };
+	struct fixture *f;
+	struct client c[3];
+	struct err err;
+
+	T_OK(ip_set_parse(S("127.0.0.0/8"), &options.exempt, &err));
+	f = fixture_new(&options);
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		c[i] = client_open(f);
+		client_say(&c[i], GET("/echo"));
+		T_STR(client_reply(&c[i]), "200");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		client_close(&c[i]);
+	}
+	fixture_free(&f);
+}
+
 TEST(without_descriptors_clients_are_turned_away_and_later_served)
 {
 	struct fixture *f = fixture_new(NULL);
@@ -287,5 +326,6 @@ T_MAIN(T(a_slow_head_is_cut_whatever_it_sends), T(a_second_head_has_its_own_time
        T(a_reply_waits_for_a_reader_that_pauses), T(a_reader_that_stops_is_cut),
        T(no_more_is_read_while_replies_pile_up), T(an_address_has_so_many_connections),
        T(the_connection_idle_longest_makes_room), T(without_an_idle_one_newcomers_wait),
+       T(heads_that_dawdle_make_room), T(a_proxy_may_have_more_connections),
        T(without_descriptors_clients_are_turned_away_and_later_served),
        T(a_drain_finishes_what_is_open), T(a_drain_ends_in_time))

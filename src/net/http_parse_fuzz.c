@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes are a head, not yet one, or refused, and the same however they are cut; what is accepted
- * holds what the callers count on. The rest of the input is read as a chunked body, likewise.
+ * Any bytes are a head, not yet one, or refused, and the same however they are cut; what is
+ * accepted holds what the callers count on. The rest of the input is read as a chunked body,
+ * likewise.
  */
 #include "net/http_parse.h"
 

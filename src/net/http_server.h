@@ -113,6 +113,7 @@ struct http_options {
 	uint32_t rate_min;  /* 1024 bytes/s of body or reply, once body_us or write_us passed */
 	uint32_t conns_max; /* 8192 in total; over it idle ones are closed, then accepting waits */
 	uint32_t conns_per_ip; /* 1024 per IPv4 address or IPv6 /64; over it: 429 and close */
+	struct ip_set exempt;  /* none: proxies, whose many connections are not one client's */
 	uint32_t pipeline_max; /* 64 requests of one connection waiting for replies */
 	size_t output_max;     /* 1 MiB of replies queued on a connection before it is read again */
 	size_t stream_max;     /* 1 MiB queued on one stream: http_stream_write says false beyond */

@@ -131,6 +131,78 @@ TEST(bytes_may_arrive_one_by_one)
 	fixture_free(&f);
 }
 
+static uint32_t next_random(uint32_t *v)
+{
+	*v = *v * 1664525 + 1013904223;
+	return *v >> 16;
+}
+
+/* One request of a random kind to out, and what its reply must be to want. */
+static void random_request(uint32_t *v, struct buf *out, struct buf *want)
+{
+	uint32_t n = next_random(v) % 900;
+
+	switch (next_random(v) % 5) {
+	case 0:
+		buf_printf(out, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n%03u",
+			   n);
+		buf_printf(want, "200 %03u\n", n);
+		return;
+	case 1:
+		buf_printf(out,
+			   "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+			   "1;e\r\nx\r\n3\r\n%03u\r\n0\r\nA: b\r\n\r\n",
+			   n);
+		buf_printf(want, "200 x%03u\n", n);
+		return;
+	case 2:
+		buf_puts(out, S(GET("/hook")));
+		buf_puts(want, S("200 hooked\n"));
+		return;
+	case 3:
+		buf_puts(out, S(GET("/post")));
+		buf_puts(want, S("200 posted\n"));
+		return;
+	case 4:
+		buf_printf(out, "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: %u\r\n\r\n%*s",
+			   n, (int)n, "");
+		buf_puts(want, S("401 no\n"));
+		return;
+	}
+}
+
+TEST(requests_cut_anywhere_are_answered_in_order)
+{
+	struct fixture *f = fixture_new(NULL);
+	struct client c = client_open(f);
+	uint32_t v = 1;
+
+	for (int round = 0; round < 50; round++) {
+		struct buf out, want;
+		struct slice rest, line;
+
+		buf_init(&out, 1 << 20);
+		buf_init(&want, 1 << 20);
+		for (int i = 0; i < 20; i++) {
+			random_request(&v, &out, &want);
+		}
+		for (rest = buf_slice(&out); rest.n > 0;) {
+			size_t n = next_random(&v) % 400 + 1;
+
+			n = n < rest.n ? n : rest.n;
+			client_send(&c, (struct slice) { rest.p, n });
+			rest = slice_from(rest, n);
+		}
+		for (rest = buf_slice(&want); slice_split(&rest, '\n', &line);) {
+			assert_true(slice_eq(slice_of(client_reply(&c)), line));
+		}
+		buf_release(&out);
+		buf_release(&want);
+	}
+	client_close(&c);
+	fixture_free(&f);
+}
+
 TEST(head_says_the_length_and_no_body)
 {
 	struct fixture *f = fixture_new(NULL);
@@ -180,16 +252,16 @@ TEST(an_expectation_behind_an_owed_reply_waits_for_it)
 	fixture_free(&f);
 }
 
+#define TENS "0123456789"
+#define FIFTY TENS TENS TENS TENS TENS
+
 TEST(a_small_unwanted_body_is_dropped)
 {
 	struct fixture *f = fixture_new(NULL);
 	struct client c = client_open(f);
 
-	client_say(
-		&c,
-		POST("/early", 5, "hello") POST("/none", 5, "hello")
-			POST("/small", 101, "0123456789012345678901234567890123456789") "0123456789012345678901234567890123456789012345678901234567890" POST(
-				"/small", 4, "last"));
+	client_say(&c, POST("/early", 5, "hello") POST("/none", 5, "hello"));
+	client_say(&c, POST("/small", 101, FIFTY FIFTY "x") POST("/small", 4, "last"));
 	T_STR(client_reply(&c), "401 no");
 	T_STR(client_reply(&c),
 	      "413 {\"error\":{\"code\":\"too_large\",\"message\":\"the body is over "
@@ -447,7 +519,8 @@ T_MAIN(T(a_connection_serves_many_requests), T(pipelined_replies_keep_the_order_
        T(a_pipeline_over_the_limit_waits_and_is_served_whole),
        T(a_thousand_requests_in_one_write_are_answered_in_order),
        T(replies_of_hooks_and_other_threads_arrive), T(bytes_may_arrive_one_by_one),
-       T(head_says_the_length_and_no_body), T(expectations_are_answered_before_the_body),
+       T(requests_cut_anywhere_are_answered_in_order), T(head_says_the_length_and_no_body),
+       T(expectations_are_answered_before_the_body),
        T(an_expectation_behind_an_owed_reply_waits_for_it), T(a_small_unwanted_body_is_dropped),
        T(a_large_unwanted_body_ends_the_connection), T(nothing_behind_a_malformed_request_is_read),
        T(other_refusals_have_their_status), T(connections_end_when_the_client_says_so),

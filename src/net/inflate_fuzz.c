@@ -44,7 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	buf_init(&whole, OUT_BYTES_MAX);
 	buf_init(&pieces, OUT_BYTES_MAX);
 	if (decode(kind, in, n, &whole) == ERR_NONE) {
-		/* In pieces the ratio is looked at earlier, so this may say too large; never other bytes. */
+		/*
+		 * In pieces the ratio is looked at earlier, so this may say too large; never other
+		 * bytes.
+		 */
 		if (decode(kind, in, p[0] / 3 + 1U, &pieces) == ERR_NONE) {
 			ensure(slice_eq(buf_slice(&whole), buf_slice(&pieces)));
 		}

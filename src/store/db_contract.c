@@ -292,6 +292,41 @@ CONTRACT(checkpoints_empty_the_log)
 	T_INT(key_count(f), 80);
 }
 
+static const struct query limit_pages = {
+	.name = "test_limit_pages",
+	.args = "",
+	.cols = "i",
+	.sql = "pragma max_page_count = 1",
+};
+static const struct query free_pages = {
+	.name = "test_free_pages",
+	.args = "",
+	.cols = "i",
+	.sql = "pragma max_page_count = 1073741823",
+};
+
+CONTRACT(full_disk_is_told_and_survived)
+{
+	size_t n = (size_t)64 << 10;
+	char *big = arena_alloc(&f->arena, n);
+	struct err err = { 0 };
+	struct slice value;
+
+	memset(big, 'x', n);
+	/* No room beyond the pages there are: what the file system says when it is full. */
+	T_OK(db_exec(f->db, &limit_pages, (struct db_args) { 0 }, NULL, &err));
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_meta_put(f->db, "small", S("1"), &err));
+	T_FAIL(store_meta_put(f->db, "big", (struct slice) { .p = big, .n = n }, &err),
+	       ERR_DISK_FULL);
+	db_rollback(f->db);
+	T_INT(store_meta_get(f->db, "small", &f->arena, &value, &err), NOT_FOUND);
+	T_OK(db_exec(f->db, &free_pages, (struct db_args) { 0 }, NULL, &err));
+	T_OK(store_meta_put(f->db, "big", (struct slice) { .p = big, .n = n }, &err));
+	T_INT(store_meta_get(f->db, "big", &f->arena, &value, &err), FOUND);
+	T_INT(value.n, n);
+}
+
 static const struct query backend = {
 	.name = "test_backend",
 	.args = "",
@@ -371,9 +406,10 @@ CONTRACT(transaction_dies_with_its_connection)
 	db_close(&db);
 }
 
-CONTRACTS(db_contract, C(rollback_leaves_nothing), C(many_runs_answer_in_order),
-	  C(one_bad_run_of_many_spoils_all), C_POSTGRES(batch_notices_a_lost_connection),
-	  C(closing_rolls_back), C(failed_statement_spoils_its_transaction),
-	  C(odd_texts_come_back_as_they_were), C(big_values_fit), C(five_writers_never_meet_a_lock),
+CONTRACTS(db_contract, C(rollback_leaves_nothing), C_SQLITE(full_disk_is_told_and_survived),
+	  C(many_runs_answer_in_order), C(one_bad_run_of_many_spoils_all),
+	  C_POSTGRES(batch_notices_a_lost_connection), C(closing_rolls_back),
+	  C(failed_statement_spoils_its_transaction), C(odd_texts_come_back_as_they_were),
+	  C(big_values_fit), C(five_writers_never_meet_a_lock),
 	  C_SQLITE(writers_are_served_in_order), C_SQLITE(checkpoints_empty_the_log),
 	  C_POSTGRES(lost_connection_comes_back), C_POSTGRES(transaction_dies_with_its_connection))

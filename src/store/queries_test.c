@@ -207,6 +207,68 @@ TEST(each_statement_prepares_as_declared)
 	sqlite3_close(handle);
 }
 
+static const struct query *query_named(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		for (size_t j = 0; j < sets[i]->n; j++) {
+			if (strcmp(sets[i]->queries[j].name, name) == 0) {
+				return &sets[i]->queries[j];
+			}
+		}
+	}
+	never("no such statement");
+}
+
+/* The whole plan as SQLite explains it, one step after the other. */
+static void plan_of(sqlite3 *handle, const struct query *q, char *out, size_t cap)
+{
+	sqlite3_stmt *st = NULL;
+	char sql[4096];
+	size_t n = 0;
+
+	snprintf(sql, sizeof(sql), "explain query plan %s", q->sql);
+	T_INT(sqlite3_prepare_v2(handle, sql, -1, &st, NULL), SQLITE_OK);
+	out[0] = '\0';
+	while (sqlite3_step(st) == SQLITE_ROW && n < cap) {
+		n += (size_t)snprintf(out + n, cap - n, "%s; ",
+				      (const char *)sqlite3_column_text(st, 3));
+	}
+	sqlite3_finalize(st);
+}
+
+/* What a busy server runs all day must not read more the longer its history is. */
+TEST(frequent_statements_seek_and_do_not_sort)
+{
+	static const struct {
+		const char *name;
+		const char *index;
+	} wants[] = {
+		{ "alert_list", "USING INDEX alerts_list" },
+		{ "delivery_list", "USING INDEX deliveries_list" },
+		{ "delivery_list_dead", "USING INDEX deliveries_dead" },
+		{ "delivery_claim", "USING COVERING INDEX deliveries_due" },
+		{ "delivery_queue", "USING COVERING INDEX deliveries_due" },
+		{ "delivery_dead", "USING INDEX deliveries_dead" },
+		{ "delivery_release", "USING INDEX deliveries_due" },
+		{ "delivery_replay", "USING COVERING INDEX deliveries_dead" },
+		{ "delivery_record", "USING INTEGER PRIMARY KEY" },
+		{ "attempt_list", "USING INDEX sqlite_autoindex_attempts_1" },
+		{ "change_after", "USING INDEX sqlite_autoindex_changes_1" },
+		{ "key_list", "USING INDEX api_keys_list" },
+		{ "rule_list", "USING INDEX rules_list" },
+	};
+	sqlite3 *handle = schema();
+	char plan[2048];
+
+	for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+		plan_of(handle, query_named(wants[i].name), plan, sizeof(plan));
+		if (strstr(plan, wants[i].index) == NULL || strstr(plan, "TEMP B-TREE") != NULL) {
+			fail_msg("%s: %s", wants[i].name, plan);
+		}
+	}
+	sqlite3_close(handle);
+}
+
 TEST(names_are_unique)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
@@ -225,4 +287,5 @@ TEST(names_are_unique)
 }
 
 T_MAIN(T(each_statement_stays_inside_one_org_or_says_why), T(the_check_sees_what_crosses),
-       T(each_statement_prepares_as_declared), T(names_are_unique))
+       T(each_statement_prepares_as_declared), T(frequent_statements_seek_and_do_not_sort),
+       T(names_are_unique))

@@ -128,6 +128,25 @@ TEST(a_reader_that_stops_is_cut)
 	fixture_free(&f);
 }
 
+TEST(a_reader_that_only_sips_is_cut)
+{
+	struct http_options options = { .write_us = 40 * US_PER_MS, .rate_min = UINT32_MAX };
+	struct fixture *f = fixture_new(&options);
+	struct client c = client_open_slow(f);
+	size_t got = 0;
+
+	client_say(&c, GET("/big/60000000"));
+	T_STR(client_reply_head(&c), "200 60000000");
+	while (fixture_stats(f).timeouts == 0) {
+		client_raw(&c, 1000);
+		got += 1000;
+		T_TRUE(got < 60000000);
+	}
+	client_close(&c);
+	fixture_wait_open(f, 0);
+	fixture_free(&f);
+}
+
 TEST(no_more_is_read_while_replies_pile_up)
 {
 	struct http_options options = { .output_max = 1000 };
@@ -320,12 +339,42 @@ TEST(a_drain_ends_in_time)
 	fixture_free(&f);
 }
 
+static size_t on_head(void *ctx UNUSED, struct http_exchange *x UNUSED)
+{
+	return 0;
+}
+
+static void on_request(void *ctx UNUSED, struct http_exchange *x)
+{
+	http_reply_json(x, 200, S("{}"));
+}
+
+TEST(numeric_addresses_are_listened_on)
+{
+	struct http_handlers handlers = { .on_head = on_head, .on_request = on_request };
+	struct loop *loop = loop_new(1);
+	struct http_server *s = http_server_new(loop, NULL, &handlers);
+	struct err err;
+
+	T_OK(http_server_listen(s, "[::1]", 0, &err));
+	T_TRUE(http_server_port(s) != 0);
+	T_OK(http_server_listen(s, "127.0.0.1", http_server_port(s), &err));
+	T_FAIL(http_server_listen(s, "127.0.0.1", http_server_port(s), &err), ERR_IO);
+	T_FAIL(http_server_listen(s, "localhost", 0, &err), ERR_INVALID);
+	T_FAIL(http_server_listen(s, "", 0, &err), ERR_INVALID);
+	http_server_free(&s);
+	T_TRUE(s == NULL);
+	loop_free(&loop);
+}
+
 T_MAIN(T(a_slow_head_is_cut_whatever_it_sends), T(a_second_head_has_its_own_time),
        T(a_body_that_stops_is_cut), T(a_body_that_trickles_is_cut),
        T(idle_connections_are_closed_and_busy_ones_are_not),
        T(a_reply_waits_for_a_reader_that_pauses), T(a_reader_that_stops_is_cut),
-       T(no_more_is_read_while_replies_pile_up), T(an_address_has_so_many_connections),
-       T(the_connection_idle_longest_makes_room), T(without_an_idle_one_newcomers_wait),
-       T(heads_that_dawdle_make_room), T(a_proxy_may_have_more_connections),
+       T(a_reader_that_only_sips_is_cut), T(no_more_is_read_while_replies_pile_up),
+       T(an_address_has_so_many_connections), T(the_connection_idle_longest_makes_room),
+       T(without_an_idle_one_newcomers_wait), T(heads_that_dawdle_make_room),
+       T(a_proxy_may_have_more_connections),
        T(without_descriptors_clients_are_turned_away_and_later_served),
-       T(a_drain_finishes_what_is_open), T(a_drain_ends_in_time))
+       T(a_drain_finishes_what_is_open), T(a_drain_ends_in_time),
+       T(numeric_addresses_are_listened_on))

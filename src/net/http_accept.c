@@ -127,6 +127,14 @@ static void start(struct http_server *s, int fd, const struct sockaddr_storage *
 	conn_start(s, fd, &peer_addr, &local_addr, count);
 }
 
+static void start_unix(struct http_server *s, int fd)
+{
+	struct http_addr addr = unix_addr();
+
+	make_room(s);
+	conn_start(s, fd, &addr, &addr, NULL);
+}
+
 static void out_of_fds(struct http_server *s, int listen_fd, int why)
 {
 	int64_t now_us = loop_now_us(s->loop);
@@ -157,7 +165,9 @@ static void on_listen(uv_poll_t *handle, int status UNUSED, int events UNUSED)
 		socklen_t n = sizeof(sa);
 		int fd = accept4(ln->fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd >= 0) {
+		if (fd >= 0 && ln->path != NULL) {
+			start_unix(s, fd);
+		} else if (fd >= 0) {
 			start(s, fd, &sa, n);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 			   errno == ENOMEM) {
@@ -203,8 +213,24 @@ void accept_stop(struct http_server *s)
 
 		uv_close((uv_handle_t *)&ln->poll, on_closed);
 		close(ln->fd);
+		if (ln->path != NULL) {
+			unix_forget(ln);
+		}
 	}
 	s->listeners_n = 0;
+}
+
+struct listener *accept_add(struct http_server *s, int fd)
+{
+	struct listener *ln = mem_alloc(1, sizeof(*ln));
+
+	ensure(s->listeners_n < HTTP_LISTENERS_MAX);
+	*ln = (struct listener) { .server = s, .fd = fd };
+	ensure(uv_poll_init(loop_uv(s->loop), &ln->poll, fd) == 0);
+	ln->poll.data = ln;
+	s->listeners[s->listeners_n++] = ln;
+	accept_watch(s);
+	return ln;
 }
 
 static socklen_t sockaddr_of(struct ip ip, uint16_t port, struct sockaddr_storage *sa)
@@ -255,7 +281,6 @@ static int listen_on(struct ip ip, uint16_t *port)
 bool http_server_listen(struct http_server *s, const char *host, uint16_t port, struct err *err)
 {
 	struct slice text = slice_of(host);
-	struct listener *ln;
 	struct ip ip;
 	int fd;
 
@@ -273,12 +298,7 @@ bool http_server_listen(struct http_server *s, const char *host, uint16_t port, 
 	if (fd < 0) {
 		return err_errno(err, errno, "listen on %s port %u", host, port);
 	}
-	ln = mem_alloc(1, sizeof(*ln));
-	*ln = (struct listener) { .server = s, .fd = fd };
-	ensure(uv_poll_init(loop_uv(s->loop), &ln->poll, fd) == 0);
-	ln->poll.data = ln;
-	s->listeners[s->listeners_n++] = ln;
+	accept_add(s, fd);
 	s->port = port;
-	accept_watch(s);
 	return true;
 }

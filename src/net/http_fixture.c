@@ -134,6 +134,16 @@ static void post(struct fixture *f, struct http_exchange *x)
 	pthread_detach(t);
 }
 
+static void tell_peer(struct http_exchange *x)
+{
+	const struct http_addr *peer = http_exchange_request(x)->peer;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.*s%s%s", SARG(peer->text),
+		 peer->loopback ? " loopback" : "", peer->unix_socket ? " socket" : "");
+	http_reply(x, 200, NULL, 0, slice_of(text));
+}
+
 static void route(struct fixture *f, struct http_exchange *x)
 {
 	const struct http_request *r = http_exchange_request(x);
@@ -150,6 +160,8 @@ static void route(struct fixture *f, struct http_exchange *x)
 		stream_start(f, x, false);
 	} else if (slice_eq(r->path, S("/ws")) && r->upgrade) {
 		stream_start(f, x, true);
+	} else if (slice_eq(r->path, S("/peer"))) {
+		tell_peer(x);
 	} else if (slice_eq(r->path, S("/header"))) {
 		http_reply(x, 200, &(struct http_header) { S("X-Echo"), S("a\r\nX-Evil: b") }, 1,
 			   S(""));
@@ -281,6 +293,9 @@ struct call {
 	char c;
 	int64_t wait_us;
 	struct http_server_stats stats;
+	const char *path;
+	struct err *err;
+	bool ok;
 	size_t finished;
 };
 
@@ -312,6 +327,20 @@ struct http_server_stats fixture_stats(struct fixture *f)
 
 	call_run(&call);
 	return call.stats;
+}
+
+static void do_listen(struct call *call)
+{
+	call->ok = http_server_listen_unix(call->f->server, call->path, (unsigned)call->n,
+					   call->err);
+}
+
+bool fixture_listen_unix(struct fixture *f, const char *path, unsigned mode, struct err *err)
+{
+	struct call call = { .f = f, .fn = do_listen, .path = path, .n = mode, .err = err };
+
+	call_run(&call);
+	return call.ok;
 }
 
 void fixture_wait_open(struct fixture *f, size_t n)

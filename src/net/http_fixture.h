@@ -12,7 +12,7 @@
  * Paths: /echo answers the body; /small takes 100 bytes of it, /none no bytes; /early answers 401
  * at the head; /hold waits for fixture_release; /hook answers in a turn end hook; /post by way of
  * another thread; /big/N answers N bytes; /stream sends what fixture_feed says; /ws echoes raw
- * bytes.
+ * bytes; /peer says where the request came from.
  */
 struct fixture;
 struct client {
@@ -27,6 +27,9 @@ struct fixture *fixture_new(const struct http_options *options);
 /* Fails the test when an exchange was not answered. */
 void fixture_free(struct fixture **f);
 uint16_t fixture_port(const struct fixture *f);
+/* Listen on a Unix socket as well. */
+NODISCARD bool fixture_listen_unix(struct fixture *f, const char *path, unsigned mode,
+				   struct err *err);
 struct http_server_stats fixture_stats(struct fixture *f);
 /* Wait until n connections are open. */
 void fixture_wait_open(struct fixture *f, size_t n);
@@ -53,6 +56,7 @@ struct fixture_done fixture_done(struct fixture *f);
 struct client client_open(struct fixture *f);
 /* The same with small socket buffers, so that writes to it block early. */
 struct client client_open_slow(struct fixture *f);
+struct client client_open_unix(const char *path);
 /* A socket that is not connected yet, and the other half of client_open. */
 struct client client_socket(void);
 void client_connect(struct client *c, struct fixture *f);

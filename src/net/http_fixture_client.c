@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "net/http_fixture.h"
@@ -15,15 +16,31 @@
 
 static char shown[SHOWN_MAX], head[32768];
 
-struct client client_socket(void)
+static struct client socket_of(int family)
 {
 	struct timeval limit = { .tv_sec = 10 };
-	struct client c = { .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	struct client c = { .fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 
 	assert_true(c.fd >= 0);
 	setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(c.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	buf_init(&c.in, IN_MAX);
+	return c;
+}
+
+struct client client_socket(void)
+{
+	return socket_of(AF_INET);
+}
+
+struct client client_open_unix(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct client c = socket_of(AF_UNIX);
+
+	assert_true(strlen(path) < sizeof(sa.sun_path));
+	memcpy(sa.sun_path, path, strlen(path));
+	assert_int_equal(connect(c.fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	return c;
 }
 

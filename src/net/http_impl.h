@@ -133,6 +133,8 @@ struct listener {
 	struct http_server *server;
 	int fd;
 	bool on;
+	char *path; /* of a Unix socket; NULL: TCP */
+	uint64_t inode;
 };
 
 struct http_server {
@@ -184,6 +186,13 @@ void server_conn_gone(struct http_server *s);
 void accept_watch(struct http_server *s);
 void accept_stop(struct http_server *s);
 void accept_forget(struct conn *c);
+/* A new listener on fd, which it closes. There is room for it. */
+struct listener *accept_add(struct http_server *s, int fd);
+
+/* http_unix.c */
+struct http_addr unix_addr(void);
+/* Remove the file and forget its path. */
+void unix_forget(struct listener *ln);
 
 /* http_conn.c */
 void conn_start(struct http_server *s, int fd, const struct http_addr *peer,

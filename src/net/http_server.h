@@ -28,7 +28,8 @@ struct http_addr {
 	struct ip ip;
 	uint16_t port;
 	bool loopback;	   /* 127.0.0.0/8 or ::1 */
-	struct slice text; /* "127.0.0.1", "::1"; without port */
+	bool unix_socket;  /* came by http_server_listen_unix: no ip, no port, not loopback */
+	struct slice text; /* "127.0.0.1", "::1"; without port; "unix" */
 	struct ip_text text_bytes;
 };
 
@@ -130,6 +131,14 @@ struct http_server *http_server_new(struct loop *l, const struct http_options *o
  */
 NODISCARD bool http_server_listen(struct http_server *s, const char *host, uint16_t port,
 				  struct err *err);
+/*
+ * Listen on a Unix stream socket too. The file gets this mode before anybody can connect, replaces
+ * one that a dead process has left, and is removed when the server stops accepting. Its connections
+ * are not counted by address. ERR_IO when something else is there or somebody answers on it; that
+ * two processes do not take it at once is up to a lock of the caller's. Blocks for a moment.
+ */
+NODISCARD bool http_server_listen_unix(struct http_server *s, const char *path, unsigned mode,
+				       struct err *err);
 /* The port of the last http_server_listen. */
 uint16_t http_server_port(const struct http_server *s);
 /*

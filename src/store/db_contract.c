@@ -327,6 +327,27 @@ CONTRACT(full_disk_is_told_and_survived)
 	T_INT(value.n, n);
 }
 
+CONTRACT(what_is_no_database_is_refused)
+{
+	struct err err = { 0 };
+	struct store *store = NULL;
+	struct db *db = NULL;
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/notes.txt", f->place);
+	file = fopen(path, "w");
+	T_TRUE(file != NULL);
+	for (int i = 0; i < 1000; i++) {
+		T_TRUE(fputs("this is not a database\n", file) >= 0);
+	}
+	T_INT(fclose(file), 0);
+	T_OK(store_open(slice_of(path), &store, &err));
+	T_FAIL(store_connect(store, STORE_API, &db, &err), ERR_CORRUPT);
+	T_TRUE(db == NULL);
+	store_close(&store);
+}
+
 static const struct query backend = {
 	.name = "test_backend",
 	.args = "",
@@ -406,10 +427,10 @@ CONTRACT(transaction_dies_with_its_connection)
 	db_close(&db);
 }
 
-CONTRACTS(db_contract, C(rollback_leaves_nothing), C_SQLITE(full_disk_is_told_and_survived),
-	  C(many_runs_answer_in_order), C(one_bad_run_of_many_spoils_all),
-	  C_POSTGRES(batch_notices_a_lost_connection), C(closing_rolls_back),
-	  C(failed_statement_spoils_its_transaction), C(odd_texts_come_back_as_they_were),
-	  C(big_values_fit), C(five_writers_never_meet_a_lock),
+CONTRACTS(db_contract, C(rollback_leaves_nothing), C_SQLITE(what_is_no_database_is_refused),
+	  C_SQLITE(full_disk_is_told_and_survived), C(many_runs_answer_in_order),
+	  C(one_bad_run_of_many_spoils_all), C_POSTGRES(batch_notices_a_lost_connection),
+	  C(closing_rolls_back), C(failed_statement_spoils_its_transaction),
+	  C(odd_texts_come_back_as_they_were), C(big_values_fit), C(five_writers_never_meet_a_lock),
 	  C_SQLITE(writers_are_served_in_order), C_SQLITE(checkpoints_empty_the_log),
 	  C_POSTGRES(lost_connection_comes_back), C_POSTGRES(transaction_dies_with_its_connection))

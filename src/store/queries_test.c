@@ -165,8 +165,7 @@ TEST(the_check_sees_what_crosses)
 		"delete from changes where number < $1",
 		"insert into alerts (number, title) values ($1, $2)",
 		"select r.id from rules r join alerts on alerts.rule_id = r.id where r.org_id = $1",
-		"update deliveries set status = $2 where org_id = $1 and number in"
-		" (select delivery_number from attempts where n = $3)",
+		"update alerts set title = $2 where org_id = $1 and number in (select n from attempts)",
 	};
 	sqlite3 *handle = schema();
 	struct tables tables;

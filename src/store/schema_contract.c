@@ -169,7 +169,8 @@ CONTRACT(urls_say_which_database)
 {
 	struct err err = { 0 };
 	struct store *store = NULL;
-	static const char *const bad[] = { "", "sqlite:", "mysql://x", "redis://a/b" };
+	static const char *const bad[] = { "", "sqlite:", "mysql://x", "redis://a/b",
+					   "sqlite::memory:" };
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		T_FAIL(store_open(slice_of(bad[i]), &store, &err), ERR_INVALID);

@@ -324,12 +324,37 @@ static bool create_private(const char *path, struct err *err)
 	return true;
 }
 
+/* Where the log cannot be shared in memory, SQLite quietly stays with another kind of journal. */
+static bool set_wal(struct sqlite_db *s, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	const unsigned char *mode = NULL;
+	bool ok = sqlite3_prepare_v2(s->handle, "pragma journal_mode = wal", -1, &st, NULL) ==
+			  SQLITE_OK &&
+		  sqlite3_step(st) == SQLITE_ROW;
+
+	if (ok) {
+		mode = sqlite3_column_text(st, 0);
+		ok = mode != NULL && slice_eq(slice_of((const char *)mode), S("wal"));
+		if (!ok) {
+			(void)err_set(err, ERR_IO,
+				      "this file system cannot hold a write-ahead log");
+		}
+	} else {
+		(void)fail(s->handle, err);
+	}
+	(void)sqlite3_finalize(st);
+	return ok;
+}
+
 static bool set_up(struct sqlite_db *s, struct err *err)
 {
 	char pragmas[512];
 
+	if (!set_wal(s, err)) {
+		return false;
+	}
 	snprintf(pragmas, sizeof(pragmas),
-		 "pragma journal_mode = wal;"
 		 "pragma synchronous = full;"
 		 "pragma foreign_keys = on;"
 		 "pragma wal_autocheckpoint = 0;"

@@ -61,6 +61,10 @@ static bool parse_url(struct slice url, enum store_kind *kind, struct slice *tar
 		return err_field(err, ERR_INVALID, "database-url",
 				 "\"database-url\" must start with sqlite: or postgresql://");
 	}
+	if (slice_eq(*target, S(":memory:"))) {
+		return err_field(err, ERR_INVALID, "database-url",
+				 "\"database-url\" must name a file: memory is not durable");
+	}
 	if (target->n == 0 || target->n > TARGET_BYTES_MAX ||
 	    slice_find(*target, '\0') < target->n) {
 		return err_field(err, ERR_INVALID, "database-url",

@@ -11,6 +11,7 @@
 #define SEGMENT_MAGIC "tocsin\nS"
 #define BATCH_MAGIC 0xb47c4a01U
 #define VERSION 1
+#define NUMBER_MAX (UINT64_C(1) << 62) /* no number or time comes near it */
 
 static void put16(void *p, uint16_t v)
 {
@@ -139,7 +140,7 @@ bool batch_head_decode(const char *p, const struct journal_id *id, uint64_t epoc
 	head->count = get32(p + 48);
 	head->length = get32(p + 52);
 	head->chain = get32(p + 56);
-	return head->length % 8 == 0;
+	return head->length % 8 == 0 && head->first_seq > 0 && head->first_seq < NUMBER_MAX;
 }
 
 static size_t padded(size_t n)
@@ -198,9 +199,10 @@ size_t record_claims(const char *p)
 	size_t body = get32(p + 72);
 	unsigned kind = get16(p + 64);
 
-	if (kind < RECORD_EVENT || kind > RECORD_START || get16(p + 70) != RECORD_HEAD_BYTES ||
-	    type > RECORD_TYPE_BYTES_MAX || key > RECORD_KEY_BYTES_MAX ||
-	    body > RECORD_BODY_BYTES_MAX || size != padded(RECORD_HEAD_BYTES + type + key + body)) {
+	if (kind < RECORD_EVENT || kind > RECORD_START || get64(p + 16) >= NUMBER_MAX ||
+	    get16(p + 70) != RECORD_HEAD_BYTES || type > RECORD_TYPE_BYTES_MAX ||
+	    key > RECORD_KEY_BYTES_MAX || body > RECORD_BODY_BYTES_MAX ||
+	    size != padded(RECORD_HEAD_BYTES + type + key + body)) {
 		return 0;
 	}
 	return size;

@@ -56,7 +56,7 @@ static struct segment *make(const struct files *files, int fd, const struct segm
 
 static bool zero(const struct files *files, int fd, size_t bytes, struct err *err)
 {
-	char *zeros = mem_alloc(ZERO_BYTES, 1);
+	char *zeros = mem_alloc(bytes < ZERO_BYTES ? bytes : ZERO_BYTES, 1);
 	bool ok = true;
 
 	for (size_t at = 0; ok && at < bytes; at += ZERO_BYTES) {

@@ -95,7 +95,8 @@ void db_close(struct db **db);
 
 /*
  * Begin a transaction that may write. On SQLite this waits in first-come first-served order for
- * the one write lock that all connections of a store share, so hold it for milliseconds.
+ * the one write lock that all connections of a store share, so hold it for milliseconds, and write
+ * through no other connection on this thread meanwhile: that would wait for itself.
  */
 NODISCARD bool db_begin(struct db *db, struct err *err);
 /*

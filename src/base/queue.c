@@ -120,3 +120,13 @@ size_t queue_len(struct queue *q)
 	pthread_mutex_unlock(&q->lock);
 	return n;
 }
+
+bool queue_closed(struct queue *q)
+{
+	bool closed;
+
+	pthread_mutex_lock(&q->lock);
+	closed = q->closed;
+	pthread_mutex_unlock(&q->lock);
+	return closed;
+}

@@ -25,5 +25,7 @@ void *queue_take(struct queue *q, int64_t wait_us);
 /* No more puts; takers drain the rest and then get NULL at once. */
 void queue_close(struct queue *q);
 size_t queue_len(struct queue *q);
+/* Whether queue_close was called. */
+bool queue_closed(struct queue *q);
 
 #endif

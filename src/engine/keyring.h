@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "model/id.h"
 #include "model/scope.h"
+#include "store/global.h"
 
 /*
  * All API keys, in memory, by the hash of their secret: one look-up per request and no database.
@@ -44,10 +45,6 @@ const struct api_key *keyring_get(const struct keyring *k, struct key_id id);
  * Take up to max keys used since the last call: their ids and times. For the lazy last-used
  * update. Returns how many.
  */
-struct key_use {
-	struct key_id id;
-	int64_t at_us;
-};
 size_t keyring_uses(struct keyring *k, struct key_use *uses, size_t max);
 
 #endif

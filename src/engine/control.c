@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control records as JSON: readable in an export, and checked to the last byte when read. */
+#include "engine/control.h"
+
+#include "base/json.h"
+#include "model/rule_json.h"
+
+static const char *const types[CONTROL_OPS] = {
+	[CONTROL_RULE_PUT] = "rule.put",
+	[CONTROL_RULE_DELETE] = "rule.delete",
+};
+
+struct slice control_type(enum control_op op)
+{
+	ensure((size_t)op < CONTROL_OPS);
+	return slice_of(types[op]);
+}
+
+void control_encode(const struct control *control, struct arena *req, struct buf *out)
+{
+	struct id_text id = id_format(ID_RULE, control->rule_id.v);
+	struct json_w w;
+
+	json_w_init(&w, out);
+	json_w_object(&w);
+	json_w_key(&w, "type");
+	json_w_str(&w, control_type(control->op));
+	json_w_key(&w, "expect");
+	json_w_int(&w, (int64_t)control->expect);
+	json_w_key(&w, "id");
+	json_w_str(&w, slice_of(id.p));
+	if (control->op == CONTROL_RULE_PUT) {
+		json_w_key(&w, "rule");
+		json_w_raw(&w, rule_def_text(&control->rule, req));
+	}
+	json_w_end(&w);
+}
+
+static bool bad(struct err *err, const char *what)
+{
+	return err_set(err, ERR_CORRUPT, "a control record without a valid \"%s\"", what);
+}
+
+static bool decode_op(const struct json *type, enum control_op *op)
+{
+	for (size_t i = 0; type != NULL && i < CONTROL_OPS; i++) {
+		if (slice_eq(type->text, slice_of(types[i]))) {
+			*op = (enum control_op)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool control_decode(struct slice body, struct arena *tick, struct control *out, struct err *err)
+{
+	const struct json *root, *rule, *id, *expect;
+
+	*out = (struct control) { 0 };
+	if (!json_parse(tick, body, JSON_DEPTH_LIMIT, &root, err)) {
+		return bad(err, "body");
+	}
+	expect = json_get(root, "expect");
+	if (expect == NULL || expect->type != JSON_NUMBER ||
+	    !slice_u64(expect->text, &out->expect)) {
+		return bad(err, "expect");
+	}
+	id = json_get(root, "id");
+	if (id == NULL || !id_parse(ID_RULE, id->text, &out->rule_id.v)) {
+		return bad(err, "id");
+	}
+	if (!decode_op(json_get(root, "type"), &out->op)) {
+		return bad(err, "type");
+	}
+	if (out->op != CONTROL_RULE_PUT) {
+		return true;
+	}
+	rule = json_get(root, "rule");
+	if (rule == NULL || !rule_def_read(rule->raw, tick, &out->rule, err)) {
+		return bad(err, "rule");
+	}
+	out->rule.id = out->rule_id;
+	out->rule.version = out->expect + 1;
+	return true;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_CONTROL_H
+#define ENGINE_CONTROL_H
+
+#include "base/buf.h"
+#include "model/rule_def.h"
+
+/*
+ * Control records: changes of what decides, as entries of the same log as the events they are to
+ * decide about. The body is JSON whose first member is the type, like an event's.
+ *
+ *   {"type":"rule.put","expect":2,"id":"rul_...","rule":{...}}  expect 0: the rule must be new
+ *   {"type":"rule.delete","expect":2,"id":"rul_..."}             expect 0: any version
+ *
+ * Org and project are those of the record.
+ *
+ * Pure; any thread.
+ */
+enum control_op { CONTROL_RULE_PUT, CONTROL_RULE_DELETE, CONTROL_OPS };
+
+struct control {
+	enum control_op op;
+	uint64_t expect; /* the version that the change is based on */
+	struct rule_id rule_id;
+	/* CONTROL_RULE_PUT: org and project come from the record, the version is expect + 1. */
+	struct rule_def rule;
+};
+
+/* "rule.put", the type of the record. */
+struct slice control_type(enum control_op op);
+/* Append the body; req is for scratch. */
+void control_encode(const struct control *control, struct arena *req, struct buf *out);
+/* Read what control_encode wrote. ERR_CORRUPT when body is anything else. */
+NODISCARD bool control_decode(struct slice body, struct arena *tick, struct control *out,
+			      struct err *err);
+
+#endif

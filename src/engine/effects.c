@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows that wait for their transaction. The bounds make one batch one short transaction. */
+#include "engine/effects.h"
+
+void effects_init(struct effects *e, struct arena *tick)
+{
+	*e = (struct effects) { .tick = tick };
+}
+
+static void *grow(struct arena *tick, void *rows, size_t n, size_t *cap, size_t size)
+{
+	void *more;
+
+	if (n < *cap) {
+		return rows;
+	}
+	*cap = *cap == 0 ? 16 : *cap * 2;
+	more = arena_array(tick, *cap, size);
+	if (n > 0) {
+		memcpy(more, rows, n * size);
+	}
+	return more;
+}
+
+#define PUSH(e, kind) \
+	((e)->kind.rows = grow((e)->tick, (e)->kind.rows, (e)->kind.n, &(e)->kind.cap, \
+			       sizeof(*(e)->kind.rows)), \
+	 &(e)->kind.rows[(e)->kind.n++])
+
+struct rule_effect *effects_rule(struct effects *e)
+{
+	return PUSH(e, rules);
+}
+
+struct alert_row *effects_alert(struct effects *e)
+{
+	return PUSH(e, alerts);
+}
+
+struct delivery_row *effects_delivery(struct effects *e)
+{
+	return PUSH(e, deliveries);
+}
+
+struct change_row *effects_change(struct effects *e)
+{
+	return PUSH(e, changes);
+}
+
+struct verdict_effect *effects_verdict(struct effects *e)
+{
+	return PUSH(e, verdicts);
+}
+
+#undef PUSH
+
+bool effects_empty(const struct effects *e)
+{
+	return e->rules.n + e->alerts.n + e->deliveries.n + e->changes.n + e->verdicts.n == 0;
+}
+
+bool effects_full(const struct effects *e)
+{
+	return e->rules.n + e->alerts.n + e->deliveries.n >= EFFECTS_BATCH_ROWS ||
+	       e->bytes >= EFFECTS_BATCH_BYTES;
+}
+
+static bool write_rules(const struct effects *e, struct db *db, struct err *err)
+{
+	for (size_t i = 0; i < e->rules.n; i++) {
+		const struct rule_effect *r = &e->rules.rows[i];
+
+		if (r->put.version > 0) {
+			if (!store_rule_put(r->org, db, &r->put, err)) {
+				return false;
+			}
+		} else if (store_rule_delete(r->org, db, r->removed, r->at_us, r->seq, err) ==
+			   FAILED) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool effects_write(const struct effects *e, struct db *db, struct err *err)
+{
+	return write_rules(e, db, err) &&
+	       store_alerts_insert(db, e->alerts.rows, e->alerts.n, err) &&
+	       store_deliveries_insert(db, e->deliveries.rows, e->deliveries.n, err);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All rules by id, each a deep copy in one piece; saved in the order of ids, so that equal books
+ * have equal bytes. */
+#include "engine/rulebook.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "model/rule_json.h"
+
+struct entry {
+	struct rule_id id;
+	struct rule_def *def;
+};
+
+struct project_count {
+	struct project_id id;
+	size_t n;
+};
+
+struct rulebook {
+	struct map by_id;
+	struct map by_project;
+};
+
+struct rulebook *rulebook_new(void)
+{
+	struct rulebook *b = mem_alloc(1, sizeof(*b));
+
+	map_init(&b->by_id);
+	map_init(&b->by_project);
+	return b;
+}
+
+static void entry_free(struct entry *entry)
+{
+	rule_def_free(&entry->def);
+	free(entry);
+}
+
+void rulebook_free(struct rulebook **bp)
+{
+	struct project_count *count;
+	struct rulebook *b = *bp;
+	struct entry *entry;
+	size_t at = 0;
+
+	if (b == NULL) {
+		return;
+	}
+	while ((entry = map_next(&b->by_id, &at)) != NULL) {
+		entry_free(entry);
+	}
+	at = 0;
+	while ((count = map_next(&b->by_project, &at)) != NULL) {
+		free(count);
+	}
+	map_release(&b->by_id);
+	map_release(&b->by_project);
+	free(b);
+	*bp = NULL;
+}
+
+const struct rule_def *rulebook_get(const struct rulebook *b, struct rule_id id)
+{
+	const struct entry *entry = map_get(&b->by_id, MAP_KEY(id));
+
+	return entry == NULL ? NULL : entry->def;
+}
+
+static struct project_count *count_of(struct rulebook *b, struct project_id project)
+{
+	struct project_count *count = map_get(&b->by_project, MAP_KEY(project));
+
+	if (count == NULL) {
+		count = mem_alloc(1, sizeof(*count));
+		count->id = project;
+		map_put(&b->by_project, MAP_KEY(count->id), count);
+	}
+	return count;
+}
+
+void rulebook_del(struct rulebook *b, struct rule_id id)
+{
+	struct entry *entry = map_del(&b->by_id, MAP_KEY(id));
+
+	if (entry != NULL) {
+		count_of(b, entry->def->project)->n--;
+		entry_free(entry);
+	}
+}
+
+void rulebook_put(struct rulebook *b, const struct rule_def *def)
+{
+	struct entry *entry = mem_alloc(1, sizeof(*entry));
+
+	/* def may be the one that is replaced. */
+	entry->def = rule_def_new(def);
+	entry->id = entry->def->id;
+	rulebook_del(b, entry->id);
+	map_put(&b->by_id, MAP_KEY(entry->id), entry);
+	count_of(b, entry->def->project)->n++;
+}
+
+size_t rulebook_count(const struct rulebook *b, struct project_id project)
+{
+	const struct project_count *count = map_get(&b->by_project, MAP_KEY(project));
+
+	return count == NULL ? 0 : count->n;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint64_t x = (*(const struct entry *const *)a)->id.v;
+	uint64_t y = (*(const struct entry *const *)b)->id.v;
+
+	return (x > y) - (x < y);
+}
+
+/* A line: four numbers and the JSON of the definition, which holds no line break. */
+static void save_one(const struct rule_def *def, struct buf *out)
+{
+	struct arena tick;
+
+	arena_init(&tick, 0);
+	buf_printf(out, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " ", def->id.v, def->org.v,
+		   def->project.v, def->version);
+	buf_puts(out, rule_def_text(def, &tick));
+	buf_putc(out, '\n');
+	arena_release(&tick);
+}
+
+void rulebook_save(const struct rulebook *b, struct buf *out)
+{
+	struct entry **all = mem_alloc(b->by_id.n + 1, sizeof(struct entry *));
+	struct entry *entry;
+	size_t at = 0, n = 0;
+
+	while ((entry = map_next(&b->by_id, &at)) != NULL) {
+		all[n++] = entry;
+	}
+	qsort(all, n, sizeof(struct entry *), by_id);
+	for (size_t i = 0; i < n; i++) {
+		save_one(all[i]->def, out);
+	}
+	free(all);
+}
+
+static bool load_one(struct slice line, struct arena *tick, struct rule_def *def, struct err *err)
+{
+	uint64_t numbers[4];
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		struct slice word;
+
+		if (!slice_split(&line, ' ', &word) || !slice_u64(word, &numbers[i])) {
+			return err_set(err, ERR_CORRUPT, "a saved rule without its numbers");
+		}
+	}
+	if (!rule_def_read(line, tick, def, err)) {
+		return false;
+	}
+	def->id.v = numbers[0];
+	def->org.v = numbers[1];
+	def->project.v = numbers[2];
+	def->version = numbers[3];
+	return true;
+}
+
+bool rulebook_load(struct rulebook *b, struct slice saved, struct err *err)
+{
+	struct arena tick;
+	struct slice line;
+	bool ok = true;
+
+	arena_init(&tick, 0);
+	while (ok && slice_split(&saved, '\n', &line)) {
+		struct rule_def def;
+
+		ok = load_one(line, &tick, &def, err);
+		if (ok) {
+			rulebook_put(b, &def);
+		}
+		arena_clear(&tick);
+	}
+	arena_release(&tick);
+	return ok;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One record: an event is counted by the rules it matches, a control record changes the rules. The
+ * same function runs in production and in a replay; only the effects are left out there.
+ */
+#include <stdio.h>
+
+#include "engine/control.h"
+#include "engine/engine_impl.h"
+#include "model/rule_json.h"
+
+#define RULES_PER_PROJECT_MAX 10000 /* what one event may have to be compared with */
+
+static struct rule_input input_of(const struct record *record)
+{
+	return (struct rule_input) {
+		.seq = record->seq,
+		.received_at_us = record->received_at_us,
+		.org = record->org,
+		.project = record->project,
+		.type = record->type,
+		.body = record->body,
+	};
+}
+
+static bool apply_event(struct engine *e, const struct record *record, struct err *err)
+{
+	struct rule_input input = input_of(record);
+	struct firings firings;
+	struct event event;
+
+	if (!rule_apply(e->state.rules, &input, &e->tick, &firings, err)) {
+		return false;
+	}
+	if (firings.n == 0) {
+		return true;
+	}
+	if (!event_decode(record->body, &e->tick, &event, err)) {
+		return false;
+	}
+	if (e->with_effects) {
+		/* The record is borrowed from the iterator; the rows outlive it. */
+		event.payload = arena_dup(&e->tick, event.payload);
+	}
+	for (size_t i = 0; i < firings.n; i++) {
+		engine_alert(e, record, &event, &firings.items[i]);
+	}
+	return true;
+}
+
+/* The first record received after since_us, found by walking back from a record. */
+static uint64_t seq_after(struct engine *e, uint64_t from_seq, int64_t since_us)
+{
+	struct journal_iter *iter = journal_iter_new(e->o.journal, from_seq, true);
+	uint64_t seq = from_seq;
+	struct record record;
+	struct err err;
+	enum found found;
+
+	while ((found = journal_iter_next(iter, &record, &err)) != NOT_FOUND) {
+		if (found == FOUND && record.received_at_us <= since_us) {
+			break;
+		}
+		if (found == FOUND) {
+			seq = record.seq;
+		} else if (err.kind == ERR_IO) {
+			break;
+		}
+	}
+	journal_iter_free(&iter);
+	return seq;
+}
+
+/* Show a rule the records of its window once more; nothing fires. */
+static void rebuild(struct engine *e, struct rule_id id, const struct record *until)
+{
+	uint64_t seq = seq_after(e, until->seq,
+				 rule_set_since(e->state.rules, id, until->received_at_us));
+	struct journal_iter *iter = journal_iter_new(e->o.journal, seq, false);
+	struct arena tick;
+	struct record record;
+	struct err err;
+	enum found found;
+
+	arena_init(&tick, 0);
+	while ((found = journal_iter_next(iter, &record, &err)) != NOT_FOUND) {
+		struct rule_input input;
+
+		if (found == FOUND && record.seq >= until->seq) {
+			break;
+		}
+		if (found == FAILED && err.kind == ERR_IO) {
+			log_error("rebuild_failed", log_str("error", err.text));
+			break;
+		}
+		if (found != FOUND || record.kind != RECORD_EVENT) {
+			continue;
+		}
+		input = input_of(&record);
+		if (!rule_apply_silent(e->state.rules, id, &input, &tick, &err)) {
+			log_error("record_unreadable", log_int("seq", record.seq),
+				  log_str("error", err.text));
+		}
+		arena_clear(&tick);
+	}
+	arena_release(&tick);
+	journal_iter_free(&iter);
+}
+
+static void say(struct engine *e, const struct record *record, struct verdict verdict)
+{
+	if (e->with_effects) {
+		*effects_verdict(&e->effects) = (struct verdict_effect) { record->seq, verdict };
+	}
+}
+
+static struct verdict refusal(enum err_kind kind, const char *text)
+{
+	struct verdict v = { .ok = false };
+
+	err_set(&v.err, kind, "%s", text);
+	return v;
+}
+
+/* NULL when the change may go on; else why not. */
+static bool check(struct engine *e, const struct record *record, struct rule_id id, uint64_t expect,
+		  bool must_exist)
+{
+	const struct rule_def *old = rulebook_get(e->state.rulebook, id);
+
+	if (old == NULL || old->org.v != record->org.v) {
+		if (must_exist || old != NULL) {
+			say(e, record, refusal(ERR_NOT_FOUND, "there is no such rule"));
+			return false;
+		}
+		return true;
+	}
+	if (expect != old->version && (expect != 0 || !must_exist)) {
+		say(e, record, refusal(ERR_PRECONDITION, "the rule was changed meanwhile"));
+		return false;
+	}
+	return true;
+}
+
+static void effect_put(struct engine *e, const struct record *record, const struct rule_def *def)
+{
+	struct rule_effect *effect = effects_rule(&e->effects);
+	struct slice json = rule_def_text(def, &e->tick);
+
+	*effect = (struct rule_effect) {
+		.org = def->org,
+		.at_us = record->received_at_us,
+		.seq = record->seq,
+		.put = { .id = def->id,
+			 .org = def->org,
+			 .project = def->project,
+			 .name = arena_dup(&e->tick, def->name),
+			 .version = def->version,
+			 .definition = json,
+			 .event_type = arena_dup(&e->tick, def->event_type),
+			 .enabled = def->enabled,
+			 .created_us = record->received_at_us,
+			 .updated_us = record->received_at_us,
+			 .seq = record->seq },
+	};
+	e->effects.bytes += json.n;
+}
+
+static void put_rule(struct engine *e, const struct record *record, struct control *control)
+{
+	struct rule_def *def = &control->rule;
+
+	def->org = record->org;
+	def->project = record->project;
+	if (!check(e, record, def->id, control->expect, control->expect > 0)) {
+		return;
+	}
+	if (control->expect == 0 &&
+	    rulebook_count(e->state.rulebook, def->project) >= RULES_PER_PROJECT_MAX) {
+		say(e, record, refusal(ERR_LIMIT, "a project has at most 10000 rules"));
+		return;
+	}
+	rulebook_put(e->state.rulebook, def);
+	if (rule_set_put(e->state.rules, def, record->seq, record->received_at_us) ==
+	    RULE_REBUILD) {
+		rebuild(e, def->id, record);
+	}
+	if (e->with_effects) {
+		effect_put(e, record, def);
+	}
+	say(e, record, (struct verdict) { .ok = true, .version = def->version });
+}
+
+static void delete_rule(struct engine *e, const struct record *record,
+			const struct control *control)
+{
+	if (!check(e, record, control->rule_id, control->expect, true)) {
+		return;
+	}
+	rulebook_del(e->state.rulebook, control->rule_id);
+	rule_set_remove(e->state.rules, control->rule_id);
+	if (e->with_effects) {
+		*effects_rule(&e->effects) = (struct rule_effect) { .org = record->org,
+								    .removed = control->rule_id,
+								    .at_us = record->received_at_us,
+								    .seq = record->seq };
+	}
+	say(e, record, (struct verdict) { .ok = true });
+}
+
+static bool apply_control(struct engine *e, const struct record *record, struct err *err)
+{
+	struct control control;
+
+	if (!control_decode(record->body, &e->tick, &control, err)) {
+		return false;
+	}
+	switch (control.op) {
+	case CONTROL_RULE_PUT:
+		put_rule(e, record, &control);
+		return true;
+	case CONTROL_RULE_DELETE:
+		delete_rule(e, record, &control);
+		return true;
+	case CONTROL_OPS:
+		break;
+	}
+	never("a control record without an operation");
+}
+
+bool engine_apply(struct engine *e, const struct record *record, struct err *err)
+{
+	bool ok = true;
+
+	switch (record->kind) {
+	case RECORD_EVENT:
+		ok = apply_event(e, record, err);
+		break;
+	case RECORD_CONTROL:
+		ok = apply_control(e, record, err);
+		break;
+	case RECORD_TICK:
+	case RECORD_START:
+		/* Their time is all they bring, and every record brings that. */
+		break;
+	}
+	e->state.seq = record->seq;
+	return ok;
+}

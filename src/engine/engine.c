@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread and its transactions. A batch is what was flushed since the last one, up to 20
+ * milliseconds of work; deciding fills memory, then one transaction writes it with the cursor. When
+ * that fails, the same rows are written again: nothing is decided twice.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "engine/engine_impl.h"
+
+#define BATCH_US (20 * US_PER_MS)
+#define CLOCK_EVERY 256		  /* records between two looks at the clock */
+#define WAIT_US (500 * US_PER_MS) /* idle: how often the cursor and snapshots get a chance */
+#define CURSOR_US US_PER_S	  /* a cursor without effects is saved this often */
+#define RETRY_US_FIRST (10 * US_PER_MS)
+#define RETRY_US_MAX US_PER_S
+#define SWEEP_RULES 64 /* per idle moment */
+#define TICK_BYTES_KEPT ((size_t)4 << 20)
+
+uint64_t engine_applied(const struct engine *e)
+{
+	return __atomic_load_n(&e->applied, __ATOMIC_ACQUIRE);
+}
+
+static bool stopping(const struct engine *e)
+{
+	return __atomic_load_n(&e->stopping, __ATOMIC_ACQUIRE) != 0;
+}
+
+void engine_release(struct engine *e)
+{
+	__atomic_store_n(&e->held, 0, __ATOMIC_RELEASE);
+}
+
+/* Changes carry numbers per org in the order of commits, so they are written last. */
+static bool write_batch(struct engine *e, struct engine_cursor *cursor, struct err *err)
+{
+	struct effects *fx = &e->effects;
+
+	return db_begin(e->db, err) && effects_write(fx, e->db, err) &&
+	       store_cursor_set(e->db, cursor, err) &&
+	       (fx->changes.n == 0 ||
+		store_changes_insert(e->db, fx->changes.rows, fx->changes.n, err)) &&
+	       db_commit(e->db, err);
+}
+
+/*
+ * PostgreSQL may lose the connection between COMMIT and its answer: whether the batch is there is
+ * then read from the cursor, which moved with it or not at all.
+ */
+static bool committed_after_all(struct engine *e, const struct engine_cursor *want)
+{
+	struct engine_cursor have;
+	struct err err;
+
+	return store_cursor_get(e->db, want->partition, &e->tick, &have, &err) == FOUND &&
+	       have.fence == want->fence && have.seq == want->seq && want->seq > e->cursor.seq;
+}
+
+static void pause_us(int64_t us)
+{
+	struct timespec ts = { .tv_sec = us / US_PER_S, .tv_nsec = us % US_PER_S * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* False: give up, because the engine stops or has lost its place. */
+static bool write_until_done(struct engine *e, struct engine_cursor *cursor)
+{
+	int64_t retry_us = RETRY_US_FIRST;
+	struct err err;
+
+	while (!write_batch(e, cursor, &err)) {
+		db_rollback(e->db);
+		if (err.kind == ERR_IO && committed_after_all(e, cursor)) {
+			return true;
+		}
+		log_warn("engine_commit_failed", log_int("seq", cursor->seq),
+			 log_str("code", err_info(err.kind)->code), log_str("error", err.text));
+		metric_add(e->o.metrics, METRIC_ENGINE_RETRIES, 1);
+		if (err.kind == ERR_CONFLICT) {
+			e->o.failed(e->o.arg, &err);
+			return false;
+		}
+		if (stopping(e) && clock_mono_us() > e->deadline_us) {
+			return false;
+		}
+		pause_us(retry_us);
+		retry_us = retry_us * 2 > RETRY_US_MAX ? RETRY_US_MAX : retry_us * 2;
+	}
+	return true;
+}
+
+static void tell_waiters(struct engine *e)
+{
+	for (size_t i = 0; i < e->effects.verdicts.n; i++) {
+		const struct verdict_effect *v = &e->effects.verdicts.rows[i];
+
+		waiters_settle(e->o.waiters, v->seq, &v->verdict);
+	}
+}
+
+static void tell_news(struct engine *e)
+{
+	struct effects *fx = &e->effects;
+	struct org_id *orgs = arena_array(&e->tick, fx->changes.n + 1, sizeof(*orgs));
+	struct engine_news news = { .orgs = orgs };
+
+	/* store_changes_insert has put the rows in the order of orgs. */
+	for (size_t i = 0; i < fx->changes.n; i++) {
+		struct org_id org = fx->changes.rows[i].org;
+
+		if (news.orgs_n == 0 || orgs[news.orgs_n - 1].v != org.v) {
+			orgs[news.orgs_n++] = org;
+		}
+	}
+	for (size_t i = 0; i < fx->deliveries.n; i++) {
+		news.deliveries |= fx->deliveries.rows[i].status == DELIVERY_PENDING;
+	}
+	if (news.deliveries || news.orgs_n > 0) {
+		e->o.news(e->o.arg, &news);
+	}
+}
+
+static void count(struct engine *e, int64_t began_us)
+{
+	int64_t now_us = clock_wall_us();
+	struct rusage usage;
+
+	metric_add(e->o.metrics, METRIC_ENGINE_COMMITS, 1);
+	metric_time(e->o.metrics, METRIC_ENGINE_COMMIT, clock_mono_us() - began_us);
+	metric_add(e->o.metrics, METRIC_ALERTS, e->effects.alerts.n);
+	for (size_t i = 0; i < e->effects.alerts.n; i++) {
+		metric_time(e->o.metrics, METRIC_EVENT_TO_ALERT,
+			    now_us - e->effects.alerts.rows[i].created_us);
+	}
+	if (getrusage(RUSAGE_THREAD, &usage) == 0) {
+		metric_set(e->o.metrics, METRIC_ENGINE_CPU,
+			   (int64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * US_PER_S +
+				   usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+	}
+}
+
+static bool commit(struct engine *e)
+{
+	struct engine_cursor cursor = e->cursor;
+	int64_t began_us = clock_mono_us();
+
+	cursor.seq = e->state.seq;
+	cursor.alerts = e->state.alerts;
+	cursor.deliveries = e->state.deliveries;
+	cursor.updated_us = clock_wall_us();
+	if (!write_until_done(e, &cursor)) {
+		return false;
+	}
+	e->cursor = cursor;
+	e->cursor_saved_us = began_us;
+	count(e, began_us);
+	tell_waiters(e);
+	tell_news(e);
+	return true;
+}
+
+static void next_batch(struct engine *e)
+{
+	if (e->tick.total > TICK_BYTES_KEPT) {
+		arena_release(&e->tick);
+		arena_init(&e->tick, 0);
+	} else {
+		arena_clear(&e->tick);
+	}
+	effects_init(&e->effects, &e->tick);
+}
+
+/* Effects are committed at once; a bare cursor now and then, because a replay finds the rest. */
+static bool end_batch(struct engine *e)
+{
+	bool due = e->state.seq > e->cursor.seq && clock_mono_us() - e->cursor_saved_us > CURSOR_US;
+
+	if ((!effects_empty(&e->effects) || due) && !commit(e)) {
+		return false;
+	}
+	__atomic_store_n(&e->applied, e->state.seq, __ATOMIC_RELEASE);
+	next_batch(e);
+	return true;
+}
+
+/* Apply what there is, up to a batch; how many records, or -1 when nothing more can be read. */
+static long apply_some(struct engine *e)
+{
+	int64_t until_us = clock_mono_us() + BATCH_US;
+	struct record record;
+	struct err err;
+	long n = 0;
+
+	while (!effects_full(&e->effects) && e->tick.total < EFFECTS_BATCH_BYTES) {
+		enum found found = journal_iter_next(e->iter, &record, &err);
+
+		if (found == NOT_FOUND) {
+			break;
+		}
+		if (found == FAILED && err.kind == ERR_IO) {
+			e->o.failed(e->o.arg, &err);
+			return -1;
+		}
+		if (found == FAILED || !engine_apply(e, &record, &err)) {
+			log_error("record_unreadable", log_str("error", err.text));
+		}
+		n++;
+		if (n % CLOCK_EVERY == 0 && clock_mono_us() >= until_us) {
+			break;
+		}
+	}
+	metric_add(e->o.metrics, METRIC_ENGINE_APPLIED, (uint64_t)n);
+	return n;
+}
+
+static void snapshot_if_due(struct engine *e)
+{
+	uint64_t since = e->state.seq - e->snapshot_seq;
+	bool old = since > 0 && clock_mono_us() - e->snapshot_at_us > e->o.snapshot_us;
+
+	if ((since >= e->o.snapshot_records || old) && e->cursor.seq == e->state.seq) {
+		engine_snapshot(e);
+		e->snapshot_at_us = clock_mono_us();
+		e->snapshot_seq = e->state.seq;
+	}
+}
+
+static bool turn(struct engine *e)
+{
+	long n;
+
+	if (__atomic_load_n(&e->held, __ATOMIC_ACQUIRE) != 0) {
+		pause_us(US_PER_MS);
+		return true;
+	}
+	n = apply_some(e);
+	if (n < 0 || !end_batch(e)) {
+		return false;
+	}
+	metric_set(e->o.metrics, METRIC_ENGINE_LAG,
+		   (int64_t)(journal_flushed(e->o.journal) - e->state.seq));
+	if (n == 0) {
+		rule_set_sweep(e->state.rules, SWEEP_RULES);
+	}
+	if (n == 0 && !stopping(e)) {
+		journal_wait(e->o.journal, e->state.seq, WAIT_US);
+	}
+	snapshot_if_due(e);
+	return true;
+}
+
+static bool drained(const struct engine *e)
+{
+	return e->state.seq >= journal_flushed(e->o.journal) || clock_mono_us() > e->deadline_us;
+}
+
+static void *run(void *arg)
+{
+	struct engine *e = arg;
+	bool ok = true;
+
+	while (ok && !(stopping(e) && drained(e))) {
+		ok = turn(e);
+	}
+	if (ok && (e->state.seq == e->cursor.seq || commit(e))) {
+		engine_snapshot(e);
+	}
+	return NULL;
+}
+
+static void journal_text(const struct journal *journal, char out[33])
+{
+	hex_encode(journal_meta(journal)->id.v, 16, out);
+	out[32] = '\0';
+}
+
+static bool take_over(struct engine *e, struct err *err)
+{
+	char journal[33];
+
+	journal_text(e->o.journal, journal);
+	return store_ticket(e->db, slice_of(journal), err) &&
+	       store_cursor_take(e->db, 0, slice_of(journal), clock_wall_us(), &e->boot, &e->cursor,
+				 err);
+}
+
+bool engine_open(struct engine **ep, const struct engine_options *options, struct err *err)
+{
+	struct engine *e = mem_alloc(1, sizeof(*e));
+	int64_t began_us = clock_mono_us();
+	struct window_limits limits = { 0 };
+
+	e->o = *options;
+	e->o.snapshot_records = options->snapshot_records != 0 ? options->snapshot_records : 500000;
+	e->o.snapshot_us = options->snapshot_us != 0 ? options->snapshot_us : 60 * US_PER_S;
+	e->held = options->hold;
+	arena_init(&e->tick, 0);
+	arena_init(&e->boot, 0);
+	effects_init(&e->effects, &e->tick);
+	e->state.rules = rule_set_new(&journal_meta(options->journal)->hash, limits);
+	e->state.rulebook = rulebook_new();
+	*ep = e;
+	if (mkdir(options->snapshot_dir, 0700) != 0 && errno != EEXIST) {
+		err_errno(err, errno, "make \"%s\"", options->snapshot_dir);
+		goto out;
+	}
+	if (!store_connect(options->store, STORE_ENGINE, &e->db, err) || !take_over(e, err) ||
+	    !engine_recover(e, err)) {
+		goto out;
+	}
+	e->with_effects = true;
+	e->applied = e->state.seq;
+	e->cursor_saved_us = e->snapshot_at_us = clock_mono_us();
+	e->iter = journal_iter_new(options->journal, e->state.seq + 1, false);
+	log_info("engine_ready", log_int("seq", e->state.seq),
+		 log_int("rules", rule_set_count(e->state.rules)),
+		 log_int("us", clock_mono_us() - began_us));
+	return true;
+out:
+	engine_close(ep, 0);
+	return false;
+}
+
+void engine_start(struct engine *e)
+{
+	pthread_t thread;
+
+	ensure(pthread_create(&thread, NULL, run, e) == 0);
+	e->thread = thread;
+	e->started = true;
+}
+
+void engine_close(struct engine **ep, int64_t wait_us)
+{
+	struct engine *e = *ep;
+
+	if (e == NULL) {
+		return;
+	}
+	e->deadline_us = clock_mono_us() + wait_us;
+	__atomic_store_n(&e->stopping, 1, __ATOMIC_RELEASE);
+	engine_release(e);
+	if (e->started) {
+		journal_interrupt(e->o.journal);
+		pthread_join(e->thread, NULL);
+	}
+	journal_iter_free(&e->iter);
+	rule_set_free(&e->state.rules);
+	rulebook_free(&e->state.rulebook);
+	db_close(&e->db);
+	arena_release(&e->tick);
+	arena_release(&e->boot);
+	free(e);
+	*ep = NULL;
+}

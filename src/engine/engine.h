@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "engine/metrics.h"
+#include "engine/waiters.h"
+#include "journal/journal.h"
+#include "store/store.h"
+
+/*
+ * The one thread that decides. It reads the journal in order, applies each record exactly once, and
+ * commits what follows (rules, alerts, deliveries, changes) together with its cursor. A crash
+ * between two commits loses nothing and repeats nothing: the cursor says where to go on, and the
+ * windows come back from the newest snapshot and a replay without effects.
+ */
+struct engine;
+
+/* What a commit brought; called on the engine thread. */
+struct engine_news {
+	bool deliveries;	   /* some are due now */
+	const struct org_id *orgs; /* those with new rows in changes */
+	size_t orgs_n;
+};
+
+struct engine_options {
+	struct journal *journal;
+	struct store *store;
+	struct metrics *metrics;
+	struct waiters *waiters;
+	const char *snapshot_dir;  /* made when missing */
+	uint64_t snapshot_records; /* a snapshot after this many; 0: 500,000 */
+	int64_t snapshot_us;	   /* and after this long, when anything happened; 0: 60 s */
+	bool hold;		   /* apply nothing until engine_release: for measuring a drain */
+	void (*news)(void *arg, const struct engine_news *news);
+	/* Nothing more can be decided; the process should stop. Engine thread. */
+	void (*failed)(void *arg, const struct err *err);
+	void *arg;
+};
+
+/*
+ * Take over the partition, load the newest snapshot, replay up to the cursor. Blocks. ERR_CONFLICT:
+ * the state belongs to another journal, or is ahead of this one; ERR_CORRUPT: the replay does not
+ * end where the state says it should.
+ */
+NODISCARD bool engine_open(struct engine **engine, const struct engine_options *options,
+			   struct err *err);
+/* Start the thread. */
+void engine_start(struct engine *engine);
+/* Let a held engine go on. Any thread, also a signal's. */
+void engine_release(struct engine *engine);
+/*
+ * Apply what is flushed (for at most wait_us), commit, write a snapshot, join, free. The journal
+ * stays open; nobody appends any more.
+ */
+void engine_close(struct engine **engine, int64_t wait_us);
+
+/* The last record whose effects are committed. Any thread, never blocks. */
+uint64_t engine_applied(const struct engine *engine);
+
+#endif

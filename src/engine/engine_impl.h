@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_ENGINE_IMPL_H
+#define ENGINE_ENGINE_IMPL_H
+
+#include "engine/effects.h"
+#include "engine/engine.h"
+#include "engine/rulebook.h"
+#include "rule/rule_set.h"
+
+/*
+ * The inside of the engine, shared by the files that make it up: engine.c (thread and commits),
+ * apply.c (records), alert.c (firings), recover.c (start), snapshot.c.
+ */
+
+/* What depends on the log alone: all of it is in a snapshot. */
+struct engine_state {
+	uint64_t seq; /* the last record applied */
+	uint64_t alerts;
+	uint64_t deliveries;
+	struct rule_set *rules;	   /* what is in force, with its windows */
+	struct rulebook *rulebook; /* all rules with their versions */
+};
+
+struct engine {
+	struct engine_options o;
+	struct engine_state state;
+	struct db *db;
+	struct journal_iter *iter;
+	struct engine_cursor cursor; /* as it is in the store */
+	struct arena tick;
+	struct arena boot;
+	struct effects effects;
+	bool with_effects;	 /* false while replaying */
+	int64_t batch_from_us;	 /* monotonic */
+	int64_t cursor_saved_us; /* monotonic */
+	int64_t snapshot_at_us;	 /* monotonic */
+	uint64_t snapshot_seq;
+	uint64_t applied;    /* atomic: committed */
+	int held;	     /* atomic */
+	int stopping;	     /* atomic */
+	int64_t deadline_us; /* monotonic; when stopping */
+	bool started;
+	unsigned long thread; /* pthread_t */
+};
+
+/* Apply one record to the state; effects only with_effects. ERR_CORRUPT when it cannot be read. */
+NODISCARD bool engine_apply(struct engine *e, const struct record *record, struct err *err);
+
+/* A rule fired: number the alert and its deliveries, and describe them when effects are wanted. */
+void engine_alert(struct engine *e, const struct record *record, const struct event *event,
+		  const struct firing *firing);
+
+/* Bring the state to the cursor. */
+NODISCARD bool engine_recover(struct engine *e, struct err *err);
+
+/* Write the state to the snapshot directory; old snapshots go. A failure is logged and harmless. */
+void engine_snapshot(struct engine *e);
+/*
+ * Load the newest whole snapshot that is not ahead of seq_max into an empty state. NOT_FOUND: there
+ * is none; the state is still empty. Damaged ones are logged and passed over.
+ */
+enum found engine_snapshot_load(struct engine *e, uint64_t seq_max);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The start: the newest snapshot, then a replay up to the cursor without effects. The numbers that
+ * the replay ends with must be those of the cursor, or this log did not make this state.
+ */
+#include "engine/engine_impl.h"
+
+static bool replay(struct engine *e, struct err *err)
+{
+	struct journal_iter *iter = journal_iter_new(e->o.journal, e->state.seq + 1, false);
+	struct record record;
+	enum found found = FOUND;
+
+	e->with_effects = false;
+	while (e->state.seq < e->cursor.seq &&
+	       (found = journal_iter_next(iter, &record, err)) != NOT_FOUND) {
+		if (found == FAILED && err->kind == ERR_IO) {
+			break;
+		}
+		if (found == FAILED || !engine_apply(e, &record, err)) {
+			log_error("record_unreadable", log_str("error", err->text));
+		}
+		if (e->tick.total > ((size_t)1 << 20)) {
+			arena_clear(&e->tick);
+		}
+	}
+	arena_clear(&e->tick);
+	journal_iter_free(&iter);
+	return found != FAILED || err->kind != ERR_IO;
+}
+
+static bool agree(const struct engine *e, struct err *err)
+{
+	if (e->state.alerts == e->cursor.alerts && e->state.deliveries == e->cursor.deliveries) {
+		return true;
+	}
+	return err_set(
+		err, ERR_CORRUPT,
+		"the replay up to record %llu gives %llu alerts and %llu deliveries, the state has "
+		"%llu and %llu: state and log do not belong together",
+		(unsigned long long)e->cursor.seq, (unsigned long long)e->state.alerts,
+		(unsigned long long)e->state.deliveries, (unsigned long long)e->cursor.alerts,
+		(unsigned long long)e->cursor.deliveries);
+}
+
+bool engine_recover(struct engine *e, struct err *err)
+{
+	uint64_t flushed = journal_flushed(e->o.journal);
+
+	if (e->cursor.seq > flushed) {
+		return err_set(
+			err, ERR_CONFLICT,
+			"the state has seen record %llu, but the log ends at %llu: it is older than "
+			"the state, or cut",
+			(unsigned long long)e->cursor.seq, (unsigned long long)flushed);
+	}
+	engine_snapshot_load(e, e->cursor.seq);
+	if (!replay(e, err) || !agree(e, err)) {
+		return false;
+	}
+	/* Records lost to damage at the very end must not be waited for again. */
+	e->state.seq = e->cursor.seq;
+	e->snapshot_seq = e->state.seq;
+	return true;
+}

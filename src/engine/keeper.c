@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What has to be done now and then. Segments are looked after often, because a segment that is
+ * not ready when it is needed is zeroed on the loop; the rest is a matter of seconds or minutes.
+ */
+#include "engine/keeper.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/queue.h"
+#include "store/global.h"
+
+#define PREPARE_US (20 * US_PER_MS) /* a segment lasts at least ten times that at full speed */
+#define CHECKPOINT_US US_PER_S
+#define USES_US (30 * US_PER_S)
+#define PRUNE_US (60 * US_PER_S)
+#define CHANGES_KEPT_US (24 * 3600 * US_PER_S)
+#define PRUNE_ROWS 5000 /* per org and round: short transactions */
+#define USES_MAX 4096
+
+struct uses {
+	struct keeper *keeper;
+	struct key_use items[USES_MAX];
+	size_t n;
+};
+
+struct keeper {
+	struct keeper_options o;
+	struct db *db;
+	struct queue *inbox; /* of struct uses; also what ends the thread when closed */
+	pthread_t thread;
+	bool asked; /* uses are on their way from the loop */
+	int64_t checkpoint_at_us, uses_at_us, prune_at_us;
+	bool prepare_failed;
+};
+
+static void prepare(struct keeper *k)
+{
+	struct err err;
+	bool failed = !journal_prepare(k->o.journal, &err);
+
+	if (failed && !k->prepare_failed) {
+		log_error("segment_not_ready", log_str("error", err.text));
+	} else if (!failed && k->prepare_failed) {
+		log_info("segment_ready_again");
+	}
+	k->prepare_failed = failed;
+}
+
+static void checkpoint(struct keeper *k)
+{
+	struct err err;
+
+	if (!store_checkpoint(k->db, &err)) {
+		log_warn("checkpoint_failed", log_str("error", err.text));
+	}
+}
+
+static void prune(struct keeper *k)
+{
+	uint64_t pruned;
+	struct err err;
+
+	if (!store_changes_prune(k->db, clock_wall_us() - CHANGES_KEPT_US, PRUNE_ROWS, &pruned,
+				 &err)) {
+		log_warn("prune_failed", log_str("error", err.text));
+	}
+}
+
+/* On the loop: the keyring is its. */
+static void collect_uses(void *arg)
+{
+	struct uses *uses = arg;
+
+	uses->n = keyring_uses(uses->keeper->o.keys, uses->items, USES_MAX);
+	if (!queue_put(uses->keeper->inbox, uses)) {
+		free(uses);
+	}
+}
+
+static void ask_uses(struct keeper *k)
+{
+	struct uses *uses;
+
+	if (k->asked) {
+		return;
+	}
+	uses = mem_alloc(1, sizeof(*uses));
+	uses->keeper = k;
+	k->asked = loop_post(k->o.loop, collect_uses, uses);
+	if (!k->asked) {
+		free(uses);
+	}
+}
+
+static void write_uses(struct keeper *k, struct uses *uses)
+{
+	struct err err;
+
+	k->asked = false;
+	if (uses->n > 0 &&
+	    (!db_begin(k->db, &err) || !store_keys_touch(k->db, uses->items, uses->n, &err) ||
+	     !db_commit(k->db, &err))) {
+		db_rollback(k->db);
+		log_warn("key_uses_failed", log_str("error", err.text));
+	}
+	free(uses);
+}
+
+static bool due(int64_t *at_us, int64_t every_us, int64_t now_us)
+{
+	if (now_us < *at_us) {
+		return false;
+	}
+	*at_us = now_us + every_us;
+	return true;
+}
+
+static void *run(void *arg)
+{
+	struct keeper *k = arg;
+
+	while (!queue_closed(k->inbox)) {
+		int64_t now_us = clock_mono_us();
+		struct uses *uses;
+
+		prepare(k);
+		if (due(&k->checkpoint_at_us, CHECKPOINT_US, now_us)) {
+			checkpoint(k);
+		}
+		if (due(&k->uses_at_us, USES_US, now_us)) {
+			ask_uses(k);
+		}
+		if (due(&k->prune_at_us, PRUNE_US, now_us)) {
+			prune(k);
+		}
+		uses = queue_take(k->inbox, PREPARE_US);
+		if (uses != NULL) {
+			write_uses(k, uses);
+		}
+	}
+	return NULL;
+}
+
+bool keeper_open(struct keeper **kp, const struct keeper_options *options, struct err *err)
+{
+	struct keeper *k = mem_alloc(1, sizeof(*k));
+	int64_t now_us = clock_mono_us();
+
+	k->o = *options;
+	k->uses_at_us = now_us + USES_US;
+	if (!store_connect(options->store, STORE_KEEPER, &k->db, err)) {
+		free(k);
+		return false;
+	}
+	k->inbox = queue_new(4, NULL, NULL);
+	ensure(pthread_create(&k->thread, NULL, run, k) == 0);
+	*kp = k;
+	return true;
+}
+
+void keeper_close(struct keeper **kp)
+{
+	struct keeper *k = *kp;
+	struct uses *uses;
+
+	if (k == NULL) {
+		return;
+	}
+	queue_close(k->inbox);
+	pthread_join(k->thread, NULL);
+	while ((uses = queue_take(k->inbox, 0)) != NULL) {
+		write_uses(k, uses);
+	}
+	uses = mem_alloc(1, sizeof(*uses));
+	uses->n = keyring_uses(k->o.keys, uses->items, USES_MAX);
+	write_uses(k, uses);
+	checkpoint(k);
+	queue_free(&k->inbox);
+	db_close(&k->db);
+	free(k);
+	*kp = NULL;
+}

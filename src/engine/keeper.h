@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_KEEPER_H
+#define ENGINE_KEEPER_H
+
+#include "engine/keyring.h"
+#include "journal/journal.h"
+#include "net/loop.h"
+#include "store/store.h"
+
+/*
+ * The housekeeping thread: zeroes the next segment of the log ahead of its use, moves SQLite's
+ * write-ahead log into the database, writes down when keys were last used, and drops change rows
+ * that no stream may ask for any more. Nobody waits for it.
+ */
+struct keeper;
+
+struct keeper_options {
+	struct loop *loop; /* the keyring's thread */
+	struct journal *journal;
+	struct store *store;
+	struct keyring *keys;
+};
+
+/* Connects and starts the thread. Blocks. */
+NODISCARD bool keeper_open(struct keeper **keeper, const struct keeper_options *options,
+			   struct err *err);
+/* Stops the thread, with one last note of key uses. Call while the loop no longer runs. NULL ok. */
+void keeper_close(struct keeper **keeper);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The glue between rules and channels. */
+#include "api/action.h"
+
+#include <stdio.h>
+
+#include "channel/channel.h"
+
+static void list_channels(char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; channel_types[i] != NULL && n < size; i++) {
+		n += (size_t)snprintf(out + n, size - n, "%s%s", i == 0 ? "" : ", ",
+				      channel_types[i]->name);
+	}
+}
+
+static bool no_such_channel(const struct rule_action_in *in, struct err *err)
+{
+	char path[128], known[160];
+
+	snprintf(path, sizeof(path), "actions[%zu].channel", in->index);
+	list_channels(known, sizeof(known));
+	return err_field(err, ERR_INVALID, path, "\"%s\" must be one of %s", path, known);
+}
+
+bool action_check(void *arg, const struct rule_action_in *in, struct arena *req,
+		  struct slice *config, struct err *err)
+{
+	const struct channel_type *type = channel_find(in->channel);
+	struct channel_conf_in conf = { .config = in->config, .path = in->path, .policy = arg };
+
+	if (type == NULL) {
+		return no_such_channel(in, err);
+	}
+	if (in->old != NULL && in->index < in->old->actions_n &&
+	    slice_eq(in->old->actions[in->index].channel, in->channel)) {
+		conf.old = in->old->actions[in->index].config;
+	}
+	return channel_conf_check(type, &conf, req, config, err);
+}
+
+void action_show(void *arg, const struct rule_action *action, struct json_w *w)
+{
+	const struct channel_type *type = channel_find(action->channel);
+
+	if (type == NULL) {
+		json_w_raw(w, S("{}"));
+	} else {
+		channel_conf_show(type, action->config, arg, w);
+	}
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Alerts: what the rules said, newest first. */
+#include "store/alerts.h"
+
+#include "api/api.h"
+#include "api/page.h"
+#include "api/route.h"
+#include "api/show.h"
+
+static void write_alert(struct call *c, const struct alert_row *row, struct json_w *w)
+{
+	json_w_object(w);
+	show_log_id(c, w, "id", ID_ALERT, row->number.v, row->created_us);
+	show_id(w, "ruleId", ID_RULE, row->rule.v);
+	show_str(w, "ruleName", row->rule_name);
+	json_w_key(w, "ruleVersion");
+	json_w_int(w, (int64_t)row->rule_version);
+	show_str(w, "title", row->title);
+	show_str(w, "severity", row->severity);
+	json_w_key(w, "count");
+	json_w_int(w, (int64_t)row->count);
+	json_w_key(w, "countIsLeast");
+	json_w_bool(w, row->count_is_least);
+	show_json(w, "group", row->key, "{}");
+	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
+	show_str(w, "eventType", row->event_type);
+	show_time(w, "createdAt", row->created_us);
+	json_w_end(w);
+}
+
+static bool read_filter(struct call *c, struct alert_filter *f, struct err *err)
+{
+	struct slice rule;
+
+	*f = (struct alert_filter) { .project = c->caller.project };
+	if (call_query(c, "ruleId", &rule) && !id_parse(ID_RULE, rule, &f->rule.v)) {
+		return err_field(err, ERR_INVALID, "ruleId", "\"ruleId\" is not the id of a rule");
+	}
+	return call_query_time(c, "from", &f->from_us, err) &&
+	       call_query_time(c, "to", &f->to_us, err);
+}
+
+static bool list_alerts(struct call *c, struct err *err)
+{
+	struct alert_filter filter;
+	struct alert_list list;
+	struct page page;
+	struct json_w w;
+
+	if (!read_filter(c, &filter, err) || !page_read(c, ID_ALERT, &page, err) ||
+	    !store_alert_list(c->caller.org, c->db, &filter, &page, c->req, &list, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	json_w_key(&w, "data");
+	json_w_array(&w);
+	for (size_t i = 0; i < list.n; i++) {
+		write_alert(c, &list.rows[i], &w);
+	}
+	json_w_end(&w);
+	page_write_next(c, ID_ALERT, list.next, &w);
+	json_w_end(&w);
+	return true;
+}
+
+static bool get_alert(struct call *c, struct err *err)
+{
+	enum found found = NOT_FOUND;
+	struct alert_row row;
+	struct alert_id id;
+	struct json_w w;
+
+	if (show_parse_log_id(c, ID_ALERT, c->params[0], &id.v)) {
+		found = store_alert_get(c->caller.org, c->db, c->caller.project, id, c->req, &row,
+					err);
+	}
+	if (found == NOT_FOUND) {
+		return err_set(err, ERR_NOT_FOUND, "there is no such alert");
+	}
+	if (found == FAILED) {
+		return false;
+	}
+	w = call_json(c, 200);
+	write_alert(c, &row, &w);
+	return true;
+}
+
+static const struct route rows[] = {
+	{ HTTP_GET, "/api/v1/alerts", "List alerts, newest first", AUTH_KEY, SCOPE_ALERTS_READ, 0,
+	  NULL, list_alerts },
+	{ HTTP_GET, "/api/v1/alerts/:id", "Get one alert", AUTH_KEY, SCOPE_ALERTS_READ, 0, NULL,
+	  get_alert },
+};
+const struct route_set routes_alerts = { rows, ARRAY_LEN(rows) };

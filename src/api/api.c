@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of a request. All checks of a row happen when the head is complete, before a byte of the
+ * body is taken: who may not, or may not here, or may not that much, costs nothing.
+ */
+#include "api/api.h"
+
+#include <sched.h>
+
+#include "api/cors.h"
+#include "api/route.h"
+#include "base/clock.h"
+
+bool api_caller_of(struct api *api, struct slice secret, struct caller *out)
+{
+	const struct api_key *key = keyring_find(api->keys, secret, clock_wall_us());
+
+	if (key == NULL) {
+		return false;
+	}
+	*out = (struct caller) {
+		.key = key->id, .org = key->org, .project = key->project, .scopes = key->scopes
+	};
+	return true;
+}
+
+static struct slice credential(const struct http_request *r)
+{
+	struct slice header = http_request_header(r, HTTP_H_AUTHORIZATION);
+	struct slice scheme = { .p = header.p, .n = slice_find(header, ' ') };
+
+	if (slice_eq_nocase(scheme, S("bearer"))) {
+		return slice_trim(slice_from(header, scheme.n));
+	}
+	return http_request_header(r, HTTP_H_X_API_KEY);
+}
+
+enum found api_authenticate(struct api *api, const struct http_request *r, struct caller *out)
+{
+	struct slice secret = credential(r);
+
+	if (secret.n == 0) {
+		return http_request_has(r, HTTP_H_AUTHORIZATION) ? FAILED : NOT_FOUND;
+	}
+	return api_caller_of(api, secret, out) ? FOUND : FAILED;
+}
+
+static bool local_name(struct slice host)
+{
+	static const struct slice names[] = { { "127.0.0.1", 9 },
+					      { "localhost", 9 },
+					      { "[::1]", 5 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (slice_starts(host, names[i]) &&
+		    (host.n == names[i].n || host.p[names[i].n] == ':')) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool api_is_local(const struct http_request *r)
+{
+	static const enum http_known foreign[] = {
+		HTTP_H_ORIGIN,		 HTTP_H_FORWARDED,	HTTP_H_X_FORWARDED_FOR,
+		HTTP_H_X_FORWARDED_HOST, HTTP_H_X_REAL_IP,	HTTP_H_SEC_FETCH_SITE,
+		HTTP_H_SEC_FETCH_MODE,	 HTTP_H_SEC_FETCH_DEST,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(foreign); i++) {
+		if (http_request_has(r, foreign[i])) {
+			return false;
+		}
+	}
+	return r->peer->loopback && local_name(r->host);
+}
+
+static void refuse(struct call *c, enum err_kind kind, const char *text)
+{
+	err_set(&c->err, kind, "%s", text);
+	call_problem(c, &c->err);
+}
+
+/* False when the answer is already set. */
+static bool admit(struct call *c)
+{
+	enum found found = NOT_FOUND;
+
+	if (c->route->auth == AUTH_NONE) {
+		return true;
+	}
+	found = api_authenticate(c->api, c->http, &c->caller);
+	if (c->route->auth == AUTH_OWN) {
+		return true;
+	}
+	if (found != FOUND) {
+		refuse(c, ERR_UNAUTHORIZED,
+		       found == NOT_FOUND
+			       ? "an API key is needed: send it as \"Authorization: Bearer sk_...\""
+			       : "this API key is unknown, expired or revoked");
+		return false;
+	}
+	if ((c->caller.scopes & c->route->scope) != c->route->scope) {
+		err_set(&c->err, ERR_FORBIDDEN, "this API key lacks the scope \"%s\"",
+			scope_name((enum scope)c->route->scope));
+		call_problem(c, &c->err);
+		return false;
+	}
+	return true;
+}
+
+static bool find_route(struct call *c)
+{
+	bool path_known;
+	struct slice allow;
+
+	c->route = route_find(c->http->method, c->http->path, c->req, c->params, &path_known,
+			      &allow);
+	if (c->route != NULL) {
+		return true;
+	}
+	if (!path_known) {
+		refuse(c, ERR_NOT_FOUND, "there is nothing at this path");
+	} else {
+		refuse(c, ERR_METHOD, "this path does not take this method");
+		call_header(c, S("Allow"), allow);
+	}
+	return false;
+}
+
+static size_t on_head(void *ctx, struct http_exchange *x)
+{
+	struct arena *req = http_exchange_arena(x);
+	struct call *c = arena_new(req, struct call);
+
+	*c = (struct call) { .api = ctx, .x = x, .http = http_exchange_request(x), .req = req };
+	http_exchange_set_user(x, c);
+	if (cors_is_preflight(c->http)) {
+		cors_preflight(c->api, x);
+		return 0;
+	}
+	if (!find_route(c) || !admit(c)) {
+		call_send(c);
+		return 0;
+	}
+	return c->route->body_max;
+}
+
+static void on_request(void *ctx UNUSED, struct http_exchange *x)
+{
+	struct call *c = http_exchange_user(x);
+
+	c->now_us = clock_wall_us();
+	if (c->route->loop != NULL) {
+		c->route->loop(c);
+	} else {
+		c->work = c->route->work;
+		api_submit(c);
+	}
+}
+
+static void send_posted(void *arg)
+{
+	call_send(arg);
+}
+
+/* A full queue of posts empties within a turn of the loop: waiting for it is no deadlock. */
+void api_post(struct api *api, loop_fn fn, void *arg)
+{
+	while (!loop_post(api->loop, fn, arg)) {
+		sched_yield();
+	}
+}
+
+static void work(struct job *job, void *local)
+{
+	struct call *c = CONTAINER_OF(job, struct call, job);
+
+	c->db = local;
+	if (!c->work(c, &c->err)) {
+		db_rollback(c->db);
+		call_problem(c, &c->err);
+		if (err_info(c->err.kind)->level >= LOG_WARN) {
+			log_warn("request_failed", log_slice("cid", c->http->id),
+				 log_str("code", err_info(c->err.kind)->code),
+				 log_str("error", c->err.text));
+		}
+	}
+	api_post(c->api, send_posted, c);
+}
+
+void api_submit(struct call *c)
+{
+	c->job.run = work;
+	if (!workers_submit(c->api->workers, &c->job)) {
+		refuse(c, ERR_OVERLOADED, "too many requests wait for a worker");
+		call_send(c);
+	}
+}
+
+static enum metric status_class(int status)
+{
+	if (status < 300) {
+		return METRIC_HTTP_2XX;
+	}
+	if (status < 400) {
+		return METRIC_HTTP_3XX;
+	}
+	return status < 500 ? METRIC_HTTP_4XX : METRIC_HTTP_5XX;
+}
+
+static void on_done(void *ctx, struct http_exchange *x, int status, uint64_t bytes,
+		    int64_t duration_us)
+{
+	const struct http_request *r = http_exchange_request(x);
+	struct api *api = ctx;
+
+	metric_add(api->metrics, status_class(status), 1);
+	metric_time(api->metrics, METRIC_HTTP_TIME, duration_us);
+	/* The path only: a query may hold a key or a ticket. */
+	log_debug("request", log_slice("cid", r->id), log_slice("method", r->method_text),
+		  log_slice("path", r->path), log_int("status", status), log_int("bytes", bytes),
+		  log_int("us", duration_us), log_slice("peer", r->peer->text));
+}
+
+static const char *on_refuse(void *ctx UNUSED, const struct err *err, struct slice request_id,
+			     struct buf *out)
+{
+	problem_write(out, err, request_id);
+	return "application/problem+json";
+}
+
+struct http_handlers api_handlers(struct api *api)
+{
+	return (struct http_handlers) {
+		.on_head = on_head,
+		.on_request = on_request,
+		.on_done = on_done,
+		.on_refuse = on_refuse,
+		.ctx = api,
+	};
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_API_H
+#define API_API_H
+
+#include "api/call.h"
+#include "api/tickets.h"
+#include "engine/courier.h"
+#include "engine/engine.h"
+#include "engine/keyring.h"
+#include "engine/live.h"
+#include "engine/metrics.h"
+#include "engine/workers.h"
+#include "journal/journal.h"
+#include "net/ip.h"
+
+/*
+ * The HTTP face of the program: from a request to the row of its route, through the checks of that
+ * row, to its handler on the loop or on a worker. Everything in here is made and owned by cmd;
+ * the struct only says who is whom.
+ */
+struct api {
+	struct loop *loop;
+	struct journal *journal;
+	struct engine *engine;
+	struct keyring *keys;
+	struct live *live;
+	struct courier *courier;
+	struct tickets *tickets;
+	struct http_server *http;
+	struct metrics *metrics;
+	struct waiters *waiters;
+	struct workers *workers;
+	struct slice cors_origins; /* separated by commas */
+	struct slice public_url;
+	struct slice metrics_token;		/* empty: /metrics answers loopback only */
+	struct ip_policy policy;		/* where deliveries may go */
+	unsigned char setup_hash[SHA256_BYTES]; /* of the setup token */
+	struct buf raw;	    /* scratch of one event: payload and tags without white space */
+	struct buf encoded; /* scratch of one event: its canonical form */
+	bool noop;	    /* serve POST /api/v1/noop, for the benchmark's yardstick */
+	bool stopping;	    /* readiness is off */
+	bool set_up;	    /* the first key was made */
+};
+
+/* The handlers for http_server_new; ctx is the api. */
+struct http_handlers api_handlers(struct api *api);
+
+/*
+ * Who sent this request: the key in Authorization (Bearer), or X-API-Key. FAILED: there is one, but
+ * it is unknown, expired or revoked; NOT_FOUND: there is none. Loop thread.
+ */
+enum found api_authenticate(struct api *api, const struct http_request *r, struct caller *out);
+/* The same for a key that came another way (ingest body, query of a socket). */
+bool api_caller_of(struct api *api, struct slice secret, struct caller *out);
+/*
+ * The request came from this machine, by address and by name, through no proxy and no browser page.
+ */
+bool api_is_local(const struct http_request *r);
+/* Hand the call to a worker; answers 503 when too many wait. Loop thread. */
+void api_submit(struct call *c);
+/* Run fn(arg) on the loop, from a worker; never lost. */
+void api_post(struct api *api, loop_fn fn, void *arg);
+
+#endif

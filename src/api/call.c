@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers and the small change of every handler: query parameters, bodies, problems. */
+#include "api/call.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "api/cors.h"
+#include "base/time.h"
+#include "net/http_query.h"
+
+#define TYPE_JSON "application/json"
+#define OFFSET_MAX 100000 /* skipping costs reading; cursors go deeper */
+#define TYPE_PROBLEM "application/problem+json"
+
+static void begin(struct call *c, int status, const char *type)
+{
+	buf_release(&c->answer.body);
+	c->answer = (struct answer) { .status = status, .type = type };
+	buf_init(&c->answer.body, ANSWER_BYTES_MAX);
+}
+
+struct json_w call_json(struct call *c, int status)
+{
+	struct json_w w;
+
+	begin(c, status, TYPE_JSON);
+	json_w_init(&w, &c->answer.body);
+	return w;
+}
+
+void call_empty(struct call *c, int status)
+{
+	begin(c, status, NULL);
+}
+
+void call_header(struct call *c, struct slice name, struct slice value)
+{
+	struct answer *a = &c->answer;
+
+	ensure(a->n_headers < ANSWER_HEADERS_MAX);
+	a->headers[a->n_headers++] = (struct http_header) { .name = name, .value = value };
+}
+
+static void write_details(struct json_w *w, const struct err *err)
+{
+	json_w_key(w, "field");
+	json_w_str(w, slice_of(err->field));
+	json_w_key(w, "details");
+	json_w_object(w);
+	json_w_key(w, err->field);
+	json_w_str(w, slice_of(err->text));
+	json_w_end(w);
+}
+
+void problem_write(struct buf *out, const struct err *err, struct slice request_id)
+{
+	const struct err_info *info = err_info(err->kind);
+	struct json_w w;
+
+	json_w_init(&w, out);
+	json_w_object(&w);
+	json_w_key(&w, "type");
+	json_w_str(&w, S("about:blank"));
+	json_w_key(&w, "status");
+	json_w_int(&w, info->http_status);
+	json_w_key(&w, "error");
+	json_w_str(&w, slice_of(err->text));
+	json_w_key(&w, "code");
+	json_w_str(&w, slice_of(info->code));
+	if (err->field[0] != '\0') {
+		write_details(&w, err);
+	}
+	json_w_key(&w, "requestId");
+	json_w_str(&w, request_id);
+	json_w_end(&w);
+}
+
+void call_problem(struct call *c, const struct err *err)
+{
+	const struct err_info *info = err_info(err->kind);
+
+	begin(c, info->http_status, TYPE_PROBLEM);
+	problem_write(&c->answer.body, err, c->http->id);
+	if (info->retryable && info->http_status != 500) {
+		call_header(c, S("Retry-After"), S("1"));
+	}
+	if (info->http_status == 401) {
+		call_header(c, S("WWW-Authenticate"), S("Bearer"));
+	}
+}
+
+void call_send(struct call *c)
+{
+	struct answer *a = &c->answer;
+	struct http_header headers[ANSWER_HEADERS_MAX + CORS_HEADERS_MAX + 2];
+	size_t n = 0;
+
+	if (a->body.overflow) {
+		struct err err;
+
+		err_set(&err, ERR_TOO_LARGE, "the answer is too large; ask for fewer items");
+		call_problem(c, &err);
+	}
+	if (a->type != NULL) {
+		headers[n++] = (struct http_header) { S("Content-Type"), slice_of(a->type) };
+	}
+	headers[n++] = (struct http_header) { S("Cache-Control"), S("no-store") };
+	for (size_t i = 0; i < a->n_headers; i++) {
+		headers[n++] = a->headers[i];
+	}
+	n += cors_headers(c->api, c->http, headers + n);
+	http_reply(c->x, a->status, headers, n, buf_slice(&a->body));
+	buf_release(&a->body);
+}
+
+bool call_query(struct call *c, const char *name, struct slice *value)
+{
+	return http_query_get(c->http->query, name, c->req, value);
+}
+
+bool call_query_limit(struct call *c, size_t def, size_t max, size_t *out, struct err *err)
+{
+	struct slice text;
+	uint64_t v;
+
+	*out = def;
+	if (!call_query(c, "limit", &text)) {
+		return true;
+	}
+	if (!slice_u64(text, &v) || v < 1 || v > max) {
+		return err_field(err, ERR_INVALID, "limit", "\"limit\" must be between 1 and %zu",
+				 max);
+	}
+	*out = (size_t)v;
+	return true;
+}
+
+bool call_query_offset(struct call *c, size_t *out, struct err *err)
+{
+	struct slice text;
+	uint64_t v;
+
+	*out = 0;
+	if (!call_query(c, "offset", &text)) {
+		return true;
+	}
+	if (!slice_u64(text, &v) || v > OFFSET_MAX) {
+		return err_field(err, ERR_INVALID, "offset", "\"offset\" must be between 0 and %d",
+				 OFFSET_MAX);
+	}
+	*out = (size_t)v;
+	return true;
+}
+
+bool call_query_time(struct call *c, const char *name, int64_t *out_us, struct err *err)
+{
+	struct slice text;
+
+	*out_us = 0;
+	if (!call_query(c, name, &text)) {
+		return true;
+	}
+	if (!time_parse(text, out_us)) {
+		return err_field(err, ERR_INVALID, name,
+				 "\"%s\" must be a time such as 2026-01-31T09:30:00Z", name);
+	}
+	return true;
+}
+
+bool call_body(struct call *c, const struct json **out, struct err *err)
+{
+	if (c->http->body.n == 0) {
+		return err_set(err, ERR_MALFORMED, "the body is empty; a JSON object is needed");
+	}
+	return json_parse(c->req, c->http->body, JSON_DEPTH_MAX, out, err);
+}

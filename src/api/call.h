@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_CALL_H
+#define API_CALL_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "engine/workers.h"
+#include "model/id.h"
+#include "net/http_server.h"
+#include "store/db.h"
+
+/*
+ * One request on its way through the API: who asks, which route, what will be answered. It lives
+ * in the arena of its exchange. Until it is submitted to a worker it belongs to the loop thread,
+ * then to that worker, and after the worker has posted it back to the loop again.
+ */
+struct api;
+struct route;
+
+/* Whose credential came with the request. */
+struct caller {
+	struct key_id key; /* 0: nobody */
+	struct org_id org;
+	struct project_id project;
+	uint32_t scopes;
+};
+
+#define ROUTE_PARAMS_MAX 2
+#define ANSWER_HEADERS_MAX 8
+#define ANSWER_BYTES_MAX ((size_t)64 << 20) /* a page of 1,000 events of 64 KiB */
+
+struct answer {
+	int status;
+	const char *type; /* content type; NULL: no body */
+	struct http_header headers[ANSWER_HEADERS_MAX];
+	size_t n_headers;
+	struct buf body;
+};
+
+struct call {
+	struct job job;
+	struct api *api;
+	struct http_exchange *x;
+	const struct http_request *http;
+	const struct route *route;
+	struct caller caller;
+	struct slice params[ROUTE_PARAMS_MAX]; /* decoded */
+	struct arena *req;
+	bool (*work)(struct call *c,
+		     struct err *err); /* what a worker runs; the route's by default */
+	bool by_query;	/* the credential came in the query: an older way, marked as deprecated */
+	struct db *db;	/* on a worker: its connection */
+	int64_t now_us; /* wall clock when the request was complete */
+	struct answer answer;
+	struct err err;
+};
+
+/* Begin a JSON answer: status is set, the writer appends to the body. */
+struct json_w call_json(struct call *c, int status);
+/* An answer without a body. */
+void call_empty(struct call *c, int status);
+/* Add a header; name is a literal, value must live in the call's arena or longer. */
+void call_header(struct call *c, struct slice name, struct slice value);
+/*
+ * Replace the answer by what err says: problem+json (RFC 9457) that also carries "error" and
+ * "code", as the older systems' clients expect, and "details" when a field is at fault.
+ */
+void call_problem(struct call *c, const struct err *err);
+/* The same bytes for a request that has no call. */
+void problem_write(struct buf *out, const struct err *err, struct slice request_id);
+/* Send the answer. The call is gone afterwards. Loop thread. */
+void call_send(struct call *c);
+
+/*
+ * A query parameter, decoded; false when it is not there. Parameters of lists: limit within
+ * 1..max, def when absent; times as RFC 3339. Errors name the parameter.
+ */
+bool call_query(struct call *c, const char *name, struct slice *value);
+NODISCARD bool call_query_limit(struct call *c, size_t def, size_t max, size_t *out,
+				struct err *err);
+NODISCARD bool call_query_offset(struct call *c, size_t *out, struct err *err);
+NODISCARD bool call_query_time(struct call *c, const char *name, int64_t *out_us, struct err *err);
+/* The body as a JSON tree in the arena; an empty body is ERR_MALFORMED. */
+NODISCARD bool call_body(struct call *c, const struct json **out, struct err *err);
+
+#endif

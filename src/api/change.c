@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a worker to the loop, into the log, through the engine, and back to the worker. */
+#include "api/change.h"
+
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+
+/* On its way through the loop. On the heap: the worker may give up before it is done. */
+struct change {
+	struct api *api;
+	uint64_t ticket;
+	struct journal_batch batch;
+	struct journal_result result;
+	struct record record;
+	struct buf body;
+};
+
+static void change_free(struct change *ch)
+{
+	buf_release(&ch->body);
+	free(ch);
+}
+
+static void flushed(struct journal_batch *batch, const struct err *failure)
+{
+	struct change *ch = batch->arg;
+
+	if (failure != NULL) {
+		waiters_refused(ch->api->waiters, ch->ticket, failure);
+	}
+	change_free(ch);
+}
+
+/* The number is told before the flush, so the engine cannot be faster than the waiter's list. */
+static void append(void *arg)
+{
+	struct change *ch = arg;
+	struct api *api = ch->api;
+	struct err err;
+
+	if (api->stopping) {
+		err_set(&err, ERR_SHUTTING_DOWN, "the server is stopping");
+	} else if (journal_append(api->journal, &ch->batch, clock_wall_us(), loop_now_us(api->loop),
+				  &err)) {
+		waiters_stored(api->waiters, ch->ticket, ch->result.seq);
+		return;
+	}
+	waiters_refused(api->waiters, ch->ticket, &err);
+	change_free(ch);
+}
+
+bool change_apply(struct call *c, const struct control *control, struct err *err)
+{
+	struct change *ch = mem_alloc(1, sizeof(*ch));
+	struct wait wait;
+
+	ch->api = c->api;
+	buf_init(&ch->body, RECORD_BODY_BYTES_MAX);
+	control_encode(control, c->req, &ch->body);
+	ensure(!ch->body.overflow);
+	ch->record = (struct record) {
+		.kind = RECORD_CONTROL,
+		.org = c->caller.org,
+		.project = c->caller.project,
+		.key = c->caller.key,
+		.hash = hash_sip128(&journal_meta(c->api->journal)->hash, buf_slice(&ch->body)),
+		.type = control_type(control->op),
+		.body = buf_slice(&ch->body),
+	};
+	ch->batch = (struct journal_batch) {
+		.items = &ch->record, .n = 1, .results = &ch->result, .done = flushed, .arg = ch
+	};
+	ch->ticket = waiters_begin(c->api->waiters, &wait);
+	api_post(c->api, append, ch);
+	if (!waiters_wait(c->api->waiters, &wait, CHANGE_WAIT_US)) {
+		return err_set(err, ERR_OVERLOADED,
+			       "the change is stored; the rules are behind and will apply it soon");
+	}
+	*err = wait.verdict.err;
+	return wait.verdict.ok;
+}

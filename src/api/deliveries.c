@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Deliveries, called notifications on the older routes: what was sent to whom, every attempt, and
+ * the dead letters with replay and purge.
+ */
+#include "store/deliveries.h"
+
+#include "api/api.h"
+#include "api/page.h"
+#include "api/route.h"
+#include "api/show.h"
+
+#define REPLAY_LIMIT 10000 /* dead letters in one call; call again for more */
+
+/* The four words of SignalDesk for our seven. */
+static const char *older_status(enum delivery_status status)
+{
+	switch (status) {
+	case DELIVERY_PENDING:
+		return "pending";
+	case DELIVERY_SENDING:
+	case DELIVERY_RETRYING:
+		return "retrying";
+	case DELIVERY_SENT:
+		return "sent";
+	case DELIVERY_DEAD:
+	case DELIVERY_SUPERSEDED:
+	case DELIVERY_PURGED:
+		return "failed";
+	case DELIVERY_STATUSES:
+		break;
+	}
+	never("a delivery without a status");
+}
+
+static struct slice status_word(const struct delivery_row *row, bool older)
+{
+	if (older && row->status == DELIVERY_SENDING && row->attempts_total == 0) {
+		return S("pending");
+	}
+	return slice_of(older ? older_status(row->status) : delivery_status_name(row->status));
+}
+
+static void write_delivery(struct call *c, const struct delivery_row *row, struct json_w *w)
+{
+	show_log_id(c, w, "id", ID_DELIVERY, row->number.v, row->created_us);
+	show_log_id(c, w, "alertId", ID_ALERT, row->alert.v, row->alert_us);
+	show_id(w, "ruleId", ID_RULE, row->rule.v);
+	show_str(w, "ruleName", row->rule_name);
+	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
+	show_str(w, "eventType", row->event_type);
+	show_str(w, "channel", row->channel);
+	show_str_or_null(w, "destination", row->destination);
+	show_str(w, "status", status_word(row, false));
+	json_w_key(w, "attempts");
+	json_w_int(w, row->attempts_total);
+	show_time(w, "createdAt", row->created_us);
+	show_time_or_null(w, "dueAt", row->due_us);
+	show_time_or_null(w, "doneAt", row->done_us);
+	show_str_or_null(w, "error", row->last_error);
+	show_int_or_null(w, "httpStatus", row->last_status);
+}
+
+static void write_older(struct call *c, const struct delivery_row *row, struct json_w *w)
+{
+	show_log_id(c, w, "id", ID_DELIVERY, row->number.v, row->created_us);
+	show_id(w, "ruleId", ID_RULE, row->rule.v);
+	show_str(w, "ruleName", row->rule_name);
+	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
+	show_str(w, "eventType", row->event_type);
+	show_str(w, "channel", row->channel);
+	show_str(w, "status", status_word(row, true));
+	show_time_or_null(w, "sentAt", row->status == DELIVERY_SENT ? row->done_us : 0);
+	show_str_or_null(w, "error", row->last_error);
+	show_time(w, "createdAt", row->created_us);
+}
+
+static bool read_filter(struct call *c, struct delivery_filter *f, struct err *err)
+{
+	struct slice text;
+
+	*f = (struct delivery_filter) { .project = c->caller.project, .status = DELIVERY_STATUSES };
+	if (call_query(c, "status", &text) && !delivery_status_parse(text, &f->status)) {
+		return err_field(
+			err, ERR_INVALID, "status",
+			"\"status\" must be pending, sending, retrying, sent, dead, superseded "
+			"or purged");
+	}
+	if (call_query(c, "ruleId", &text) && !id_parse(ID_RULE, text, &f->rule.v)) {
+		return err_field(err, ERR_INVALID, "ruleId", "\"ruleId\" is not the id of a rule");
+	}
+	if (!call_query(c, "channel", &f->channel)) {
+		f->channel = (struct slice) { 0 };
+	}
+	return true;
+}
+
+static bool list_deliveries(struct call *c, struct err *err)
+{
+	struct delivery_filter filter;
+	struct delivery_list list;
+	struct page page;
+	struct json_w w;
+
+	if (!read_filter(c, &filter, err) || !page_read(c, ID_DELIVERY, &page, err) ||
+	    !store_delivery_list(c->caller.org, c->db, &filter, &page, c->req, &list, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	json_w_key(&w, "data");
+	json_w_array(&w);
+	for (size_t i = 0; i < list.n; i++) {
+		json_w_object(&w);
+		write_delivery(c, &list.rows[i], &w);
+		json_w_end(&w);
+	}
+	json_w_end(&w);
+	page_write_next(c, ID_DELIVERY, list.next, &w);
+	json_w_end(&w);
+	return true;
+}
+
+/* "failed" is the older word for dead. */
+static bool read_filter_older(struct call *c, struct delivery_filter *f, struct err *err)
+{
+	struct slice text;
+
+	*f = (struct delivery_filter) { .project = c->caller.project, .status = DELIVERY_STATUSES };
+	if (!call_query(c, "status", &text)) {
+		return true;
+	}
+	if (slice_eq(text, S("failed"))) {
+		f->status = DELIVERY_DEAD;
+		return true;
+	}
+	if (slice_eq(text, S("pending")) || slice_eq(text, S("sent")) ||
+	    slice_eq(text, S("retrying"))) {
+		return delivery_status_parse(text, &f->status);
+	}
+	return err_field(err, ERR_INVALID, "status",
+			 "\"status\" must be pending, sent, retrying or failed");
+}
+
+static bool list_older(struct call *c, struct err *err)
+{
+	struct delivery_filter filter;
+	struct delivery_list list;
+	struct page page = { 0 };
+	struct json_w w;
+
+	if (!read_filter_older(c, &filter, err) ||
+	    !call_query_limit(c, 50, 100, &page.limit, err) ||
+	    !call_query_offset(c, &page.offset, err) ||
+	    !store_delivery_list(c->caller.org, c->db, &filter, &page, c->req, &list, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	json_w_key(&w, "notifications");
+	json_w_array(&w);
+	for (size_t i = 0; i < list.n; i++) {
+		json_w_object(&w);
+		write_older(c, &list.rows[i], &w);
+		json_w_end(&w);
+	}
+	json_w_end(&w);
+	json_w_end(&w);
+	return true;
+}
+
+static bool find(struct call *c, struct delivery_row *row, struct err *err)
+{
+	enum found found = NOT_FOUND;
+	struct delivery_id id;
+
+	if (show_parse_log_id(c, ID_DELIVERY, c->params[0], &id.v)) {
+		found = store_delivery_get(c->caller.org, c->db, c->caller.project, id, c->req, row,
+					   err);
+	}
+	if (found == NOT_FOUND) {
+		return err_set(err, ERR_NOT_FOUND, "there is no such delivery");
+	}
+	return found == FOUND;
+}
+
+static void write_attempts(const struct attempt_list *list, struct json_w *w)
+{
+	json_w_key(w, "attemptList");
+	json_w_array(w);
+	for (size_t i = 0; i < list->n; i++) {
+		const struct attempt_row *a = &list->rows[i];
+
+		json_w_object(w);
+		json_w_key(w, "n");
+		json_w_int(w, a->n);
+		show_time(w, "startedAt", a->started_us);
+		json_w_key(w, "durationMs");
+		json_w_int(w, a->duration_us / 1000);
+		show_str(w, "outcome", a->outcome);
+		show_int_or_null(w, "httpStatus", a->http_status);
+		show_str_or_null(w, "error", a->error);
+		json_w_end(w);
+	}
+	json_w_end(w);
+}
+
+static bool get_delivery(struct call *c, struct err *err)
+{
+	struct attempt_list attempts;
+	struct delivery_row row;
+	struct json_w w;
+
+	if (!find(c, &row, err) ||
+	    !store_attempt_list(c->caller.org, c->db, row.number, c->req, &attempts, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	write_delivery(c, &row, &w);
+	show_json(&w, "notice", row.payload, "null");
+	write_attempts(&attempts, &w);
+	json_w_end(&w);
+	return true;
+}
+
+static bool get_older(struct call *c, struct err *err)
+{
+	struct slice metadata, member = S("eventMetadata");
+	struct delivery_row row;
+	struct json_w w;
+
+	if (!find(c, &row, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	write_older(c, &row, &w);
+	if (row.payload.n == 0 || !json_path(row.payload, &member, 1, &metadata)) {
+		metadata = (struct slice) { 0 };
+	}
+	show_json(&w, "eventMetadata", metadata, "{}");
+	show_json(&w, "payload", row.payload, "{}");
+	json_w_end(&w);
+	return true;
+}
+
+static bool answer_count(struct call *c, const char *name, uint64_t n)
+{
+	struct json_w w = call_json(c, 200);
+
+	json_w_object(&w);
+	json_w_key(&w, name);
+	json_w_int(&w, (int64_t)n);
+	json_w_end(&w);
+	return true;
+}
+
+static bool only_dead(const struct delivery_row *row, struct err *err)
+{
+	return row->status == DELIVERY_DEAD ||
+	       err_set(err, ERR_CONFLICT, "this delivery is %s, not dead",
+		       delivery_status_name(row->status));
+}
+
+static bool replay_one(struct call *c, struct err *err)
+{
+	struct delivery_row row;
+	uint64_t n;
+
+	if (!find(c, &row, err) || !only_dead(&row, err) ||
+	    !store_delivery_replay(c->caller.org, c->db, c->caller.project, row.number, c->now_us,
+				   1, &n, err)) {
+		return false;
+	}
+	courier_wake(c->api->courier);
+	return answer_count(c, "replayed", n);
+}
+
+static bool replay_all(struct call *c, struct err *err)
+{
+	uint64_t n;
+
+	if (!store_delivery_replay(c->caller.org, c->db, c->caller.project,
+				   (struct delivery_id) { 0 }, c->now_us, REPLAY_LIMIT, &n, err)) {
+		return false;
+	}
+	courier_wake(c->api->courier);
+	return answer_count(c, "replayed", n);
+}
+
+static bool purge_one(struct call *c, struct err *err)
+{
+	struct delivery_row row;
+	uint64_t n;
+
+	if (!find(c, &row, err) || !only_dead(&row, err) ||
+	    !store_delivery_purge(c->caller.org, c->db, c->caller.project, row.number, c->now_us, 1,
+				  &n, err)) {
+		return false;
+	}
+	call_empty(c, 204);
+	return true;
+}
+
+static bool purge_all(struct call *c, struct err *err)
+{
+	uint64_t n;
+
+	if (!store_delivery_purge(c->caller.org, c->db, c->caller.project,
+				  (struct delivery_id) { 0 }, c->now_us, REPLAY_LIMIT, &n, err)) {
+		return false;
+	}
+	return answer_count(c, "purged", n);
+}
+
+static const struct route rows[] = {
+	{ HTTP_GET, "/api/v1/deliveries", "List deliveries, newest first", AUTH_KEY,
+	  SCOPE_NOTIFICATIONS_READ, 0, NULL, list_deliveries },
+	{ HTTP_POST, "/api/v1/deliveries/replay", "Send dead deliveries again", AUTH_KEY,
+	  SCOPE_NOTIFICATIONS_WRITE, 1024, NULL, replay_all },
+	{ HTTP_DELETE, "/api/v1/deliveries/dead", "Purge dead deliveries", AUTH_KEY,
+	  SCOPE_NOTIFICATIONS_WRITE, 0, NULL, purge_all },
+	{ HTTP_GET, "/api/v1/deliveries/:id", "Get one delivery with its attempts", AUTH_KEY,
+	  SCOPE_NOTIFICATIONS_READ, 0, NULL, get_delivery },
+	{ HTTP_POST, "/api/v1/deliveries/:id/replay", "Send a dead delivery again", AUTH_KEY,
+	  SCOPE_NOTIFICATIONS_WRITE, 1024, NULL, replay_one },
+	{ HTTP_DELETE, "/api/v1/deliveries/:id", "Purge a dead delivery", AUTH_KEY,
+	  SCOPE_NOTIFICATIONS_WRITE, 0, NULL, purge_one },
+	{ HTTP_GET, "/notifications", "List notifications (SignalDesk)", AUTH_KEY,
+	  SCOPE_NOTIFICATIONS_READ, 0, NULL, list_older },
+	{ HTTP_GET, "/notifications/:id", "Get one notification (SignalDesk)", AUTH_KEY,
+	  SCOPE_NOTIFICATIONS_READ, 0, NULL, get_older },
+};
+const struct route_set routes_deliveries = { rows, ARRAY_LEN(rows) };

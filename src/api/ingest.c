@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One event per request: the path that most requests take, so it allocates nothing but what the
+ * request's arena already has. The reply waits for the flush; the engine is never waited for.
+ */
+#include "api/ingest.h"
+
+#include <stdio.h>
+
+#include "api/api.h"
+#include "api/cors.h"
+#include "api/route.h"
+#include "base/clock.h"
+#include "base/time.h"
+#include "base/utf8.h"
+
+/* Past this many records the rules are too far behind to take more. */
+#define ENGINE_LAG_RECORDS_MAX UINT64_C(5000000)
+#define SINGLE_BYTES_MAX (EVENT_BYTES_MAX + 4096) /* white space and names around the event */
+
+struct single {
+	struct journal_batch batch;
+	struct journal_result result;
+	struct call *call;
+	const struct ingest_form *form;
+	struct event event;
+};
+
+struct id_text ingest_event_id(struct api *api, uint64_t seq, int64_t received_at_us)
+{
+	struct log_id id = { .at_ms = received_at_us / US_PER_MS, .number = seq };
+
+	return log_id_format(&journal_meta(api->journal)->cipher, ID_EVENT, id);
+}
+
+void ingest_count(struct api *api, enum err_kind kind)
+{
+	static const enum metric by_kind[ERR_KINDS] = {
+		[ERR_IDEMPOTENCY] = METRIC_INGEST_CONFLICT,
+		[ERR_TOO_LARGE] = METRIC_INGEST_TOO_LARGE,
+		[ERR_UNAUTHORIZED] = METRIC_INGEST_UNAUTHORIZED,
+		[ERR_FORBIDDEN] = METRIC_INGEST_UNAUTHORIZED,
+		[ERR_OVERLOADED] = METRIC_INGEST_OVERLOADED,
+		[ERR_ENGINE_LAG] = METRIC_INGEST_OVERLOADED,
+		[ERR_SHUTTING_DOWN] = METRIC_INGEST_OVERLOADED,
+		[ERR_IO] = METRIC_INGEST_IO,
+		[ERR_DISK_FULL] = METRIC_INGEST_IO,
+		[ERR_CORRUPT] = METRIC_INGEST_IO,
+		[ERR_INVALID] = METRIC_INGEST_INVALID,
+	};
+	enum metric metric = by_kind[kind];
+
+	metric_add(api->metrics, metric == METRIC_INGEST_STORED ? METRIC_INGEST_INVALID : metric,
+		   1);
+}
+
+bool ingest_busy(struct call *c, struct err *err)
+{
+	uint64_t lag = journal_flushed(c->api->journal) - engine_applied(c->api->engine);
+
+	if (c->api->stopping) {
+		return !err_set(err, ERR_SHUTTING_DOWN, "the server is stopping");
+	}
+	if (lag > ENGINE_LAG_RECORDS_MAX) {
+		return !err_set(err, ERR_ENGINE_LAG,
+				"the rules are behind the log; try again soon");
+	}
+	return false;
+}
+
+static void fail(struct call *c, const struct ingest_form *form, const struct err *err)
+{
+	struct json_w w;
+
+	ingest_count(c->api, err->kind);
+	if (!form->envelope) {
+		call_problem(c, err);
+		call_send(c);
+		return;
+	}
+	w = call_json(c, err_info(err->kind)->http_status);
+	json_w_object(&w);
+	json_w_key(&w, "success");
+	json_w_bool(&w, false);
+	json_w_key(&w, "message");
+	json_w_str(&w, slice_of(err->text));
+	json_w_key(&w, "code");
+	json_w_str(&w, slice_of(err_info(err->kind)->code));
+	json_w_end(&w);
+	call_send(c);
+}
+
+bool ingest_header_key(struct call *c, struct slice *key, struct err *err)
+{
+	*key = http_request_header(c->http, HTTP_H_IDEMPOTENCY_KEY);
+	if (!http_request_has(c->http, HTTP_H_IDEMPOTENCY_KEY)) {
+		return true;
+	}
+	if (key->n == 0 || key->n > EVENT_IDEMPOTENCY_KEY_BYTES_MAX || !utf8_valid(*key)) {
+		return err_field(err, ERR_INVALID, "Idempotency-Key",
+				 "\"Idempotency-Key\" must be 1 to %d bytes of UTF-8",
+				 EVENT_IDEMPOTENCY_KEY_BYTES_MAX);
+	}
+	return true;
+}
+
+static bool merge_key(struct call *c, const struct ingest_form *form, struct event *event,
+		      struct err *err)
+{
+	struct slice key;
+
+	if (!form->header_key) {
+		return true;
+	}
+	if (!ingest_header_key(c, &key, err)) {
+		return false;
+	}
+	if (key.n > 0 && event->idempotency_key.n > 0 && !slice_eq(key, event->idempotency_key)) {
+		return err_field(err, ERR_INVALID, "idempotencyKey",
+				 "\"idempotencyKey\" and the header Idempotency-Key differ");
+	}
+	if (key.n > 0) {
+		event->idempotency_key = key;
+	}
+	return true;
+}
+
+/* The key of the body counts as the caller's credential, with the scope of the route. */
+static bool body_caller(struct call *c, struct slice secret, struct err *err)
+{
+	if (!api_caller_of(c->api, secret, &c->caller)) {
+		return err_set(err, ERR_UNAUTHORIZED,
+			       "this API key is unknown, expired or revoked");
+	}
+	if ((c->caller.scopes & SCOPE_EVENTS_WRITE) == 0) {
+		return err_set(err, ERR_FORBIDDEN, "this API key lacks the scope \"events:write\"");
+	}
+	return true;
+}
+
+static bool read_event(struct single *s, struct err *err)
+{
+	struct call *c = s->call;
+	struct source_extra extra;
+	struct json_scan scan;
+
+	if (c->http->body.n == 0) {
+		return err_set(err, ERR_MALFORMED, "the body is empty; a JSON object is needed");
+	}
+	buf_cut(&c->api->raw, 0);
+	json_scan_init(&scan, c->http->body, JSON_DEPTH_MAX, c->req);
+	if (!source_read(s->form->source, &scan, c->req, &c->api->raw, "", &s->event, &extra,
+			 err) ||
+	    !json_end(&scan, err)) {
+		return false;
+	}
+	if (s->form->body_key && !body_caller(c, extra.api_key, err)) {
+		return false;
+	}
+	return merge_key(c, s->form, &s->event, err);
+}
+
+static void single_done(struct journal_batch *batch, const struct err *failure)
+{
+	struct single *s = batch->arg;
+	struct call *c = s->call;
+	struct ingest_receipt receipt = {
+		.event = &s->event,
+		.seq = s->result.seq,
+		.received_at_us = s->result.received_at_us,
+		.replayed = s->result.verdict == JOURNAL_DUPLICATE,
+	};
+	struct json_w w;
+
+	if (failure == NULL && s->result.verdict == JOURNAL_CONFLICT) {
+		err_set(&c->err, ERR_IDEMPOTENCY,
+			"this idempotency key was used with another body");
+		failure = &c->err;
+	} else if (failure == NULL && s->result.verdict == JOURNAL_UNREADABLE) {
+		err_set(&c->err, ERR_CORRUPT, "the record of this idempotency key is damaged");
+		failure = &c->err;
+	}
+	if (failure != NULL) {
+		fail(c, s->form, failure);
+		return;
+	}
+	metric_add(c->api->metrics,
+		   receipt.replayed ? METRIC_INGEST_DUPLICATE : METRIC_INGEST_STORED, 1);
+	w = call_json(c, 201);
+	if (receipt.replayed) {
+		call_header(c, S("Idempotent-Replayed"), S("true"));
+	}
+	s->form->reply(c, &receipt, &w);
+	call_send(c);
+}
+
+struct record ingest_record(struct api *api, const struct caller *caller, const struct event *event,
+			    struct slice body)
+{
+	return (struct record) {
+		.kind = RECORD_EVENT,
+		.org = caller->org,
+		.project = caller->project,
+		.key = caller->key,
+		.hash = hash_sip128(&journal_meta(api->journal)->hash, body),
+		.idempotency_key = event->idempotency_key,
+		.type = event->type,
+		.body = body,
+	};
+}
+
+static bool append(struct single *s, struct err *err)
+{
+	struct api *api = s->call->api;
+	struct record record;
+
+	buf_cut(&api->encoded, 0);
+	event_encode(&s->event, &api->encoded);
+	if (api->encoded.overflow || api->encoded.n > EVENT_BYTES_MAX) {
+		return err_set(err, ERR_TOO_LARGE, "the event is over %zu bytes", EVENT_BYTES_MAX);
+	}
+	record = ingest_record(api, &s->call->caller, &s->event, buf_slice(&api->encoded));
+	s->batch = (struct journal_batch) {
+		.items = &record, .n = 1, .results = &s->result, .done = single_done, .arg = s
+	};
+	if (!journal_append(api->journal, &s->batch, s->call->now_us, loop_now_us(api->loop),
+			    err)) {
+		return false;
+	}
+	/* The scratch buffers go to the next request; only this form shows the payload again. */
+	s->event.payload = s->form->envelope ? arena_dup(s->call->req, s->event.payload)
+					     : (struct slice) { 0 };
+	s->event.tags = (struct slice) { 0 };
+	return true;
+}
+
+void ingest_single(struct call *c, const struct ingest_form *form)
+{
+	struct single *s = arena_new(c->req, struct single);
+
+	s->call = c;
+	s->form = form;
+	if (ingest_busy(c, &c->err) || !read_event(s, &c->err) || !append(s, &c->err)) {
+		fail(c, form, &c->err);
+	}
+}
+
+static void key_id(struct call *c, const struct ingest_receipt *r, struct json_w *w)
+{
+	struct id_text id = ingest_event_id(c->api, r->seq, r->received_at_us);
+
+	json_w_key(w, "id");
+	json_w_str(w, slice_of(id.p));
+}
+
+static void key_time(struct json_w *w, const char *name, int64_t us)
+{
+	char text[TIME_TEXT_MAX];
+
+	json_w_key(w, name);
+	json_w_str(w, time_format(us, TIME_MILLIS, text));
+}
+
+static int64_t said_time(const struct ingest_receipt *r)
+{
+	return r->event->has_occurred_at ? r->event->occurred_at_us : r->received_at_us;
+}
+
+static void reply_native(struct call *c, const struct ingest_receipt *r, struct json_w *w)
+{
+	json_w_object(w);
+	key_id(c, r, w);
+	json_w_key(w, "type");
+	json_w_str(w, r->event->type);
+	key_time(w, "receivedAt", r->received_at_us);
+	json_w_key(w, "status");
+	json_w_str(w, S("accepted"));
+	json_w_end(w);
+}
+
+static void reply_signaldesk(struct call *c, const struct ingest_receipt *r, struct json_w *w)
+{
+	json_w_object(w);
+	key_id(c, r, w);
+	json_w_key(w, "type");
+	json_w_str(w, r->event->type);
+	key_time(w, "timestamp", said_time(r));
+	json_w_end(w);
+}
+
+static void reply_signalops(struct call *c, const struct ingest_receipt *r, struct json_w *w)
+{
+	json_w_object(w);
+	key_id(c, r, w);
+	json_w_key(w, "status");
+	json_w_str(w, S("enqueued"));
+	json_w_end(w);
+}
+
+static void reply_pulseboard(struct call *c, const struct ingest_receipt *r, struct json_w *w)
+{
+	struct id_text project = id_format(ID_PROJECT, c->caller.project.v);
+
+	json_w_object(w);
+	json_w_key(w, "success");
+	json_w_bool(w, true);
+	json_w_key(w, "data");
+	json_w_object(w);
+	key_id(c, r, w);
+	json_w_key(w, "projectId");
+	json_w_str(w, slice_of(project.p));
+	json_w_key(w, "type");
+	json_w_str(w, event_kind_name(r->event->kind));
+	json_w_key(w, "name");
+	json_w_str(w, r->event->type);
+	json_w_key(w, "payload");
+	json_w_raw(w, r->event->payload);
+	key_time(w, "timestamp", said_time(r));
+	key_time(w, "receivedAt", r->received_at_us);
+	json_w_end(w);
+	json_w_end(w);
+}
+
+static const struct ingest_form native = { &source_native, true, false, false, reply_native };
+static const struct ingest_form signaldesk = { &source_signaldesk, true, false, false,
+					       reply_signaldesk };
+static const struct ingest_form signalops = { &source_signalops, true, false, false,
+					      reply_signalops };
+static const struct ingest_form pulseboard = { &source_pulseboard, true, true, true,
+					       reply_pulseboard };
+
+static bool is_ndjson(struct slice type)
+{
+	return slice_starts(type, S("application/x-ndjson")) ||
+	       slice_starts(type, S("application/ndjson")) ||
+	       slice_starts(type, S("application/jsonl"));
+}
+
+/* An object whose first member is "events" holds many events; any other object is one. */
+static bool is_wrapper(struct call *c, struct json_scan *scan)
+{
+	struct slice key;
+
+	return json_peek(scan) == JSON_OBJECT && json_begin_object(scan, &c->err) &&
+	       json_next_key(scan, &key, &c->err) == FOUND && slice_eq(key, S("events"));
+}
+
+static void post_events(struct call *c)
+{
+	struct json_scan scan;
+
+	json_scan_init(&scan, c->http->body, JSON_DEPTH_MAX, c->req);
+	if (is_ndjson(http_request_header(c->http, HTTP_H_CONTENT_TYPE))) {
+		ingest_batch(c, SHAPE_LINES);
+	} else if (json_peek(&scan) == JSON_ARRAY) {
+		ingest_batch(c, SHAPE_ARRAY);
+	} else if (is_wrapper(c, &scan)) {
+		ingest_batch(c, SHAPE_WRAPPER);
+	} else {
+		ingest_single(c, &native);
+	}
+}
+
+static void post_signaldesk(struct call *c)
+{
+	ingest_single(c, &signaldesk);
+}
+
+static void post_signalops(struct call *c)
+{
+	ingest_single(c, &signalops);
+}
+
+static void post_pulseboard(struct call *c)
+{
+	ingest_single(c, &pulseboard);
+}
+
+/* The yardstick of the benchmark: all that POST /api/v1/events does but the log. */
+static void post_noop(struct call *c)
+{
+	struct single *s = arena_new(c->req, struct single);
+	struct ingest_receipt receipt = { .event = &s->event,
+					  .seq = 1,
+					  .received_at_us = c->now_us };
+	struct json_w w;
+
+	if (!c->api->noop) {
+		err_set(&c->err, ERR_NOT_FOUND, "there is nothing at this path");
+		call_problem(c, &c->err);
+		call_send(c);
+		return;
+	}
+	s->event.type = S("checkout_failed");
+	w = call_json(c, 201);
+	reply_native(c, &receipt, &w);
+	call_send(c);
+}
+
+static const struct route rows[] = {
+	{ HTTP_POST, "/api/v1/events", "Store one event or many", AUTH_KEY, SCOPE_EVENTS_WRITE,
+	  INGEST_BODY_BYTES_MAX, post_events, NULL },
+	{ HTTP_POST, "/events", "Store one event (SignalDesk)", AUTH_KEY, SCOPE_EVENTS_WRITE,
+	  SINGLE_BYTES_MAX, post_signaldesk, NULL },
+	{ HTTP_POST, "/api/events", "Store one event (SignalOps)", AUTH_KEY, SCOPE_EVENTS_WRITE,
+	  SINGLE_BYTES_MAX, post_signalops, NULL },
+	{ HTTP_POST, "/ingest", "Store one event (PulseBoard)", AUTH_NONE, 0, SINGLE_BYTES_MAX,
+	  post_pulseboard, NULL },
+	{ HTTP_POST, "/api/v1/noop", "Store nothing, for the benchmark", AUTH_KEY,
+	  SCOPE_EVENTS_WRITE, INGEST_BODY_BYTES_MAX, post_noop, NULL },
+};
+const struct route_set routes_ingest = { rows, ARRAY_LEN(rows) };

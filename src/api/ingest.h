@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_INGEST_H
+#define API_INGEST_H
+
+#include "api/call.h"
+#include "source/source.h"
+
+/*
+ * Taking events in, on the loop thread from the first byte to the reply: read, check, append to
+ * the journal's turn, and answer when the turn is flushed. Nothing here blocks, and nothing takes
+ * longer than a slice of a millisecond before others get their turn.
+ */
+#define INGEST_BODY_BYTES_MAX ((size_t)10 << 20)
+#define INGEST_ITEMS_MAX 10000
+#define INGEST_SLICE_US 1000
+
+/* What is said of one stored (or known) event. */
+struct ingest_receipt {
+	const struct event *event;
+	uint64_t seq;
+	int64_t received_at_us;
+	bool replayed; /* it was stored before, under the same idempotency key */
+};
+
+/* How one of the single-event routes speaks. */
+struct ingest_form {
+	const struct source_form *source;
+	bool header_key; /* takes Idempotency-Key */
+	bool body_key;	 /* the credential is in the body */
+	bool envelope;	 /* errors are {success: false, message} */
+	void (*reply)(struct call *c, const struct ingest_receipt *receipt, struct json_w *w);
+};
+
+/* One event in the body; ends in a reply. */
+void ingest_single(struct call *c, const struct ingest_form *form);
+/* How a body holds many: [...], {"events": [...]}, or one object a line (NDJSON). */
+enum ingest_shape { SHAPE_ARRAY, SHAPE_WRAPPER, SHAPE_LINES };
+/* Every item has its own verdict; good ones are kept. Ends in a reply. */
+void ingest_batch(struct call *c, enum ingest_shape shape);
+
+/* The public id of the event with this number. */
+struct id_text ingest_event_id(struct api *api, uint64_t seq, int64_t received_at_us);
+/* The Idempotency-Key header, checked; empty when there is none. */
+NODISCARD bool ingest_header_key(struct call *c, struct slice *key, struct err *err);
+/* Count one event by what became of it. */
+void ingest_count(struct api *api, enum err_kind kind);
+/* Refuse because of overload or shutdown before reading anything. False when all is well. */
+bool ingest_busy(struct call *c, struct err *err);
+/* A record of this event; its slices are those of event and body. */
+struct record ingest_record(struct api *api, const struct caller *caller, const struct event *event,
+			    struct slice body);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * API keys: made, listed, revoked. The secret is shown once and only its hash is kept. The very
+ * first key of an installation may be made without one, by who sits at this machine or holds the
+ * setup token; the refusal says so.
+ */
+#include "api/api.h"
+#include "api/page.h"
+#include "api/route.h"
+#include "api/setup.h"
+#include "base/clock.h"
+#include "base/field.h"
+#include "base/hex.h"
+#include "base/rand.h"
+#include "base/time.h"
+#include "store/global.h"
+
+#define KEY_BODY_BYTES_MAX ((size_t)16 << 10)
+#define DAY_US (INT64_C(86400) * US_PER_S)
+
+struct key_fields {
+	struct slice name;
+	unsigned expires;
+	struct field_list scopes;
+};
+
+static const char *const expiry_words[] = { "never", "30d", "90d", "1y", NULL };
+static const int64_t expiry_us[] = { 0, 30 * DAY_US, 90 * DAY_US, 365 * DAY_US };
+
+static const struct field key_rows[] = {
+	FIELD_STR(struct key_fields, name, "name", .min = 1, .max = 255, .flags = FIELD_REQUIRED,
+		  .help = "What people will see in the list of keys."),
+	FIELD_ENUM(struct key_fields, expires, "expiresIn", expiry_words, .fallback = "never",
+		   .help = "When the key stops working by itself."),
+	FIELD_LIST(struct key_fields, scopes, "scopes", .max = SCOPES_COUNT,
+		   .help = "What the key may do; empty means everything."),
+};
+
+static bool read_scopes(const struct field_list *list, uint32_t *set, struct err *err)
+{
+	*set = list->n == 0 ? SCOPES_ALL : 0;
+	for (size_t i = 0; i < list->n; i++) {
+		uint32_t scope = scope_parse(list->v[i]);
+
+		if (scope == 0) {
+			return err_field(err, ERR_INVALID, "scopes",
+					 "\"scopes\" has the unknown word \"%.*s\"",
+					 SARG(list->v[i]));
+		}
+		*set |= scope;
+	}
+	return true;
+}
+
+static void key_time_or_null(struct json_w *w, const char *name, int64_t us)
+{
+	char text[TIME_TEXT_MAX];
+
+	json_w_key(w, name);
+	if (us == 0) {
+		json_w_null(w);
+	} else {
+		json_w_str(w, time_format(us, TIME_MILLIS, text));
+	}
+}
+
+static void write_scopes(struct slice scopes, struct json_w *w)
+{
+	struct slice word;
+
+	json_w_key(w, "scopes");
+	json_w_array(w);
+	while (slice_split(&scopes, ' ', &word)) {
+		json_w_str(w, word);
+	}
+	json_w_end(w);
+}
+
+static void write_key(const struct key_row *row, struct slice secret, struct json_w *w)
+{
+	struct id_text id = id_format(ID_KEY, row->id.v);
+
+	json_w_object(w);
+	json_w_key(w, "id");
+	json_w_str(w, slice_of(id.p));
+	json_w_key(w, "name");
+	json_w_str(w, row->name);
+	if (secret.n > 0) {
+		json_w_key(w, "key");
+		json_w_str(w, secret);
+	}
+	json_w_key(w, "keyPrefix");
+	json_w_str(w, row->prefix);
+	write_scopes(row->scopes, w);
+	key_time_or_null(w, "expiresAt", row->expires_us);
+	if (secret.n == 0) {
+		key_time_or_null(w, "lastUsedAt", row->last_used_us);
+		key_time_or_null(w, "revokedAt", row->revoked_us);
+	}
+	key_time_or_null(w, "createdAt", row->created_us);
+	json_w_end(w);
+}
+
+/* The keyring belongs to the loop: the change is handed over, and the answer waits for it. */
+struct ring_change {
+	struct call *c;
+	struct api_key put;
+	struct key_id del;
+};
+
+static void change_ring(void *arg)
+{
+	struct ring_change *change = arg;
+	struct call *c = change->c;
+
+	if (change->put.id.v != 0) {
+		c->api->set_up = true;
+		keyring_put(c->api->keys, &change->put);
+	} else {
+		keyring_del(c->api->keys, change->del);
+		live_drop_key(c->api->live, change->del);
+	}
+}
+
+static bool create_key(struct call *c, struct err *err)
+{
+	struct key_fields in = { 0 };
+	struct ring_change *change = arena_new(c->req, struct ring_change);
+	const struct json *body;
+	struct key_row row;
+	struct slice secret;
+	uint32_t scopes;
+	struct fields_in how = { .ignore_unknown = true };
+	struct json_w w;
+
+	if (!call_body(c, &body, err) ||
+	    !fields_parse(body, key_rows, ARRAY_LEN(key_rows), &in, &how, c->req, err) ||
+	    !read_scopes(&in.scopes, &scopes, err)) {
+		return false;
+	}
+	if ((scopes & ~c->caller.scopes) != 0 && c->caller.key.v != 0 && in.scopes.n > 0) {
+		return err_field(err, ERR_FORBIDDEN, "scopes",
+				 "\"scopes\" asks for more than the key that asks has");
+	}
+	if (c->caller.key.v != 0) {
+		scopes &= c->caller.scopes;
+	}
+	secret = setup_new_secret(c->req);
+	row = (struct key_row) {
+		.org = c->caller.org,
+		.project = c->caller.project,
+		.name = in.name,
+		.created_us = c->now_us,
+		.expires_us = in.expires == 0 ? 0 : c->now_us + expiry_us[in.expires],
+	};
+	if (!setup_insert_key(c, &row, secret, scopes, &change->put, err)) {
+		return false;
+	}
+	change->c = c;
+	api_post(c->api, change_ring, change);
+	w = call_json(c, 201);
+	write_key(&row, secret, &w);
+	return true;
+}
+
+/* The token comes in a header of its own, or where a key would be. */
+static bool has_setup_token(struct call *c)
+{
+	struct slice token = http_request_header(c->http, HTTP_H_AUTHORIZATION);
+	unsigned char hash[SHA256_BYTES];
+	size_t at = 0;
+
+	if (!http_request_next(c->http, S("x-setup-token"), &at, &token)) {
+		token = slice_starts(token, S("Bearer ")) ? slice_from(token, 7)
+							  : (struct slice) { 0 };
+	}
+	sha256(token, hash);
+	return equal_const_time(hash, c->api->setup_hash, sizeof(hash));
+}
+
+static bool local_or_token(struct call *c)
+{
+	struct slice type = http_request_header(c->http, HTTP_H_CONTENT_TYPE);
+
+	return has_setup_token(c) ||
+	       (api_is_local(c->http) && !http_request_has(c->http, HTTP_H_AUTHORIZATION) &&
+		slice_starts(type, S("application/json")));
+}
+
+/* Without a key: only as the first one, which setup_insert_key makes sure of. */
+static void post_key(struct call *c)
+{
+	c->work = create_key;
+	if (c->caller.key.v != 0) {
+		if ((c->caller.scopes & SCOPE_KEYS_WRITE) == 0) {
+			err_set(&c->err, ERR_FORBIDDEN,
+				"this API key lacks the scope \"keys:write\"");
+			call_problem(c, &c->err);
+			call_send(c);
+			return;
+		}
+		api_submit(c);
+		return;
+	}
+	if (keyring_len(c->api->keys) > 0 || c->api->set_up) {
+		err_set(&c->err, ERR_UNAUTHORIZED,
+			"an API key is needed: the first key of this server was made already");
+	} else if (!local_or_token(c)) {
+		err_set(&c->err, ERR_UNAUTHORIZED,
+			"the first key is made from the server's own machine (http://127.0.0.1, JSON body, no "
+			"proxy), or with the setup token that the server printed at its start, as the header "
+			"X-Setup-Token");
+	} else {
+		api_submit(c);
+		return;
+	}
+	call_problem(c, &c->err);
+	call_send(c);
+}
+
+static bool list_keys(struct call *c, struct err *err)
+{
+	struct key_list list;
+	struct page page;
+	struct json_w w;
+
+	if (!page_read(c, ID_KEY, &page, err) ||
+	    !store_key_list(c->caller.org, c->db, c->caller.project, &page, c->req, &list, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	json_w_key(&w, "data");
+	json_w_array(&w);
+	for (size_t i = 0; i < list.n; i++) {
+		write_key(&list.rows[i], (struct slice) { 0 }, &w);
+	}
+	json_w_end(&w);
+	page_write_next(c, ID_KEY, list.next, &w);
+	json_w_end(&w);
+	return true;
+}
+
+/* The older list shows live keys only, all of them. */
+static bool list_keys_signaldesk(struct call *c, struct err *err)
+{
+	struct page page = { .limit = PAGE_ROWS_MAX };
+	struct key_list list;
+	struct json_w w;
+
+	if (!store_key_list(c->caller.org, c->db, c->caller.project, &page, c->req, &list, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	json_w_key(&w, "apiKeys");
+	json_w_array(&w);
+	for (size_t i = 0; i < list.n; i++) {
+		if (list.rows[i].revoked_us == 0) {
+			write_key(&list.rows[i], (struct slice) { 0 }, &w);
+		}
+	}
+	json_w_end(&w);
+	json_w_end(&w);
+	return true;
+}
+
+static bool revoke_key(struct call *c, struct err *err)
+{
+	struct ring_change *change = arena_new(c->req, struct ring_change);
+	enum found found = NOT_FOUND;
+
+	if (id_parse(ID_KEY, c->params[0], &change->del.v)) {
+		found = store_key_revoke(c->caller.org, c->db, c->caller.project, change->del,
+					 c->now_us, err);
+	}
+	if (found == NOT_FOUND) {
+		return err_set(err, ERR_NOT_FOUND, "there is no such API key");
+	}
+	if (found == FAILED) {
+		return false;
+	}
+	change->c = c;
+	/* Posts keep their order: the keyring forgets the key before the answer leaves. */
+	api_post(c->api, change_ring, change);
+	call_empty(c, 204);
+	return true;
+}
+
+static const struct route rows[] = {
+	{ HTTP_POST, "/api/v1/keys", "Make an API key", AUTH_OWN, 0, KEY_BODY_BYTES_MAX, post_key,
+	  NULL },
+	{ HTTP_GET, "/api/v1/keys", "List API keys", AUTH_KEY, SCOPE_KEYS_READ, 0, NULL,
+	  list_keys },
+	{ HTTP_DELETE, "/api/v1/keys/:id", "Revoke an API key", AUTH_KEY, SCOPE_KEYS_WRITE, 0, NULL,
+	  revoke_key },
+	{ HTTP_POST, "/api-keys", "Make an API key (SignalDesk)", AUTH_OWN, 0, KEY_BODY_BYTES_MAX,
+	  post_key, NULL },
+	{ HTTP_GET, "/api-keys", "List API keys (SignalDesk)", AUTH_KEY, SCOPE_KEYS_READ, 0, NULL,
+	  list_keys_signaldesk },
+	{ HTTP_DELETE, "/api-keys/:id", "Revoke an API key (SignalDesk)", AUTH_KEY,
+	  SCOPE_KEYS_WRITE, 0, NULL, revoke_key },
+};
+const struct route_set routes_keys = { rows, ARRAY_LEN(rows) };

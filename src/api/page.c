@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cursors of store lists: two numbers, sealed like stream ids. */
+#include "api/page.h"
+
+#include "api/api.h"
+
+#define PAGE_DEFAULT 50
+
+/* The kind takes the place of the org: what matters is that another list's cursor is refused. */
+static struct org_id seal_of(const struct call *c, enum id_kind kind)
+{
+	return (struct org_id) { c->caller.org.v ^ ((uint64_t)kind + 1) << 56 };
+}
+
+bool page_read(struct call *c, enum id_kind kind, struct page *page, struct err *err)
+{
+	struct live_position at;
+	struct slice text;
+
+	*page = (struct page) { 0 };
+	if (!call_query_limit(c, PAGE_DEFAULT, PAGE_ROWS_MAX, &page->limit, err)) {
+		return false;
+	}
+	if (!call_query(c, "cursor", &text)) {
+		return true;
+	}
+	if (!live_id_parse(&journal_meta(c->api->journal)->cipher, seal_of(c, kind), text, &at) ||
+	    at.seq > INT64_MAX || at.change > INT64_MAX) {
+		return err_field(err, ERR_INVALID, "cursor", "\"cursor\" is not one of ours");
+	}
+	page->after = (struct page_at) { .at_us = (int64_t)at.seq, .id = at.change };
+	return true;
+}
+
+void page_write_next(struct call *c, enum id_kind kind, struct page_at next, struct json_w *w)
+{
+	struct live_position at = { .seq = (uint64_t)next.at_us, .change = next.id };
+	struct id_text text;
+
+	json_w_key(w, "nextCursor");
+	if (next.id == 0) {
+		json_w_null(w);
+		return;
+	}
+	text = live_id_format(&journal_meta(c->api->journal)->cipher, seal_of(c, kind), at);
+	json_w_str(w, slice_of(text.p));
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_PAGE_H
+#define API_PAGE_H
+
+#include "api/call.h"
+#include "store/page.h"
+
+/*
+ * Pages of lists from the store: ?limit= (default 50, at most 1000) and ?cursor=. A cursor seals
+ * the place of the last row under the kind of the list, so that one list's cursor is no other's.
+ */
+NODISCARD bool page_read(struct call *c, enum id_kind kind, struct page *page, struct err *err);
+/* "nextCursor": the place behind this page, or null. */
+void page_write_next(struct call *c, enum id_kind kind, struct page_at next, struct json_w *w);
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of the sets is the order of the walk: the busy ones come first. */
+#include "api/routes.h"
+
+const struct route_set *const route_sets[] = {
+	&routes_ingest, &routes_events,	    &routes_rules,  &routes_keys,
+	&routes_alerts, &routes_deliveries, &routes_stream, &routes_system,
+};
+const size_t route_sets_n = ARRAY_LEN(route_sets);

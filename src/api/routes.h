@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_ROUTES_H
+#define API_ROUTES_H
+
+#include "api/route.h"
+
+/* The rows of every resource file. A new file adds its name here and to routes.c. */
+extern const struct route_set routes_alerts;
+extern const struct route_set routes_deliveries;
+extern const struct route_set routes_events;
+extern const struct route_set routes_ingest;
+extern const struct route_set routes_keys;
+extern const struct route_set routes_rules;
+extern const struct route_set routes_stream;
+extern const struct route_set routes_system;
+
+extern const struct route_set *const route_sets[];
+extern const size_t route_sets_n;
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rules: what people write is checked here, applied by the engine, and read back from the store,
+ * where the engine has put it.
+ */
+#include <inttypes.h>
+
+#include "api/action.h"
+#include "api/api.h"
+#include "api/change.h"
+#include "api/page.h"
+#include "api/route.h"
+#include "base/time.h"
+#include "model/rule_json.h"
+#include "store/rules.h"
+
+#define RULE_BODY_BYTES_MAX (RULE_DEF_BYTES_MAX * 2) /* with white space and escapes */
+#define PATCH_TRIES 5				     /* against others who change the same rule */
+
+static void key_time(struct json_w *w, const char *name, int64_t us)
+{
+	char text[TIME_TEXT_MAX];
+
+	json_w_key(w, name);
+	json_w_str(w, time_format(us, TIME_MILLIS, text));
+}
+
+static bool read_row(const struct rule_row *row, struct arena *req, struct rule_def *def,
+		     struct err *err)
+{
+	if (!rule_def_read(row->definition, req, def, err)) {
+		return false;
+	}
+	def->id = row->id;
+	def->org = row->org;
+	def->project = row->project;
+	def->version = row->version;
+	return true;
+}
+
+static bool write_rule(const struct rule_row *row, struct arena *req, struct json_w *w,
+		       struct err *err)
+{
+	struct id_text id = id_format(ID_RULE, row->id.v);
+	struct id_text project = id_format(ID_PROJECT, row->project.v);
+	struct rule_def def;
+
+	if (!read_row(row, req, &def, err)) {
+		return false;
+	}
+	json_w_object(w);
+	json_w_key(w, "id");
+	json_w_str(w, slice_of(id.p));
+	json_w_key(w, "projectId");
+	json_w_str(w, slice_of(project.p));
+	rule_def_write(&def, action_show, req, w);
+	json_w_key(w, "version");
+	json_w_int(w, (int64_t)row->version);
+	key_time(w, "createdAt", row->created_us);
+	key_time(w, "updatedAt", row->updated_us);
+	json_w_end(w);
+	return true;
+}
+
+static bool find_rule(struct call *c, struct rule_id *id, struct rule_row *row, struct err *err)
+{
+	if (id_parse(ID_RULE, c->params[0], &id->v)) {
+		switch (store_rule_get(c->caller.org, c->db, c->caller.project, *id, c->req, row,
+				       err)) {
+		case FOUND:
+			return true;
+		case FAILED:
+			return false;
+		case NOT_FOUND:
+			break;
+		}
+	}
+	return err_set(err, ERR_NOT_FOUND, "there is no such rule");
+}
+
+static void etag(struct call *c, uint64_t version)
+{
+	call_header(c, S("ETag"), arena_printf(c->req, "\"%" PRIu64 "\"", version));
+}
+
+static bool answer_rule(struct call *c, struct rule_id id, int status, struct err *err)
+{
+	struct rule_row row;
+	struct json_w w;
+
+	switch (store_rule_get(c->caller.org, c->db, c->caller.project, id, c->req, &row, err)) {
+	case FAILED:
+		return false;
+	case NOT_FOUND:
+		return err_set(err, ERR_NOT_FOUND, "there is no such rule");
+	case FOUND:
+		break;
+	}
+	w = call_json(c, status);
+	etag(c, row.version);
+	return write_rule(&row, c->req, &w, err);
+}
+
+/* How rules are read: the older routes ignore members that no rule has. */
+static struct rule_json_in how(struct call *c, bool lenient)
+{
+	return (struct rule_json_in) { .check = action_check,
+				       .arg = &c->api->policy,
+				       .ignore_unknown = lenient };
+}
+
+static bool create(struct call *c, bool lenient, struct err *err)
+{
+	struct rule_json_in in = how(c, lenient);
+	struct control control = { .op = CONTROL_RULE_PUT, .rule_id = { id_random() } };
+	const struct json *body;
+
+	if (!call_body(c, &body, err) || !rule_def_parse(body, &in, c->req, &control.rule, err)) {
+		return false;
+	}
+	return change_apply(c, &control, err) && answer_rule(c, control.rule_id, 201, err);
+}
+
+static bool create_rule(struct call *c, struct err *err)
+{
+	return create(c, false, err);
+}
+
+static bool create_rule_signaldesk(struct call *c, struct err *err)
+{
+	return create(c, true, err);
+}
+
+/* If-Match: "7" or 7; 0 when there is none. */
+static bool if_match(struct call *c, uint64_t *version, struct err *err)
+{
+	struct slice text = http_request_header(c->http, HTTP_H_IF_MATCH);
+
+	*version = 0;
+	if (text.n == 0 || slice_eq(text, S("*"))) {
+		return true;
+	}
+	if (text.n > 2 && text.p[0] == '"' && text.p[text.n - 1] == '"') {
+		text = (struct slice) { text.p + 1, text.n - 2 };
+	}
+	if (!slice_u64(text, version) || *version == 0) {
+		return err_field(err, ERR_INVALID, "If-Match",
+				 "\"If-Match\" must be an ETag of this rule");
+	}
+	return true;
+}
+
+/* Without If-Match a change that lost a race is made again on top of the other's. */
+static bool patch(struct call *c, bool lenient, struct err *err)
+{
+	struct rule_json_in in = how(c, lenient);
+	struct control control = { .op = CONTROL_RULE_PUT };
+	const struct json *body;
+	uint64_t expect;
+
+	if (!call_body(c, &body, err) || !if_match(c, &expect, err)) {
+		return false;
+	}
+	for (int i = 0; i < PATCH_TRIES; i++) {
+		struct rule_row row;
+		struct rule_def old;
+
+		if (!find_rule(c, &control.rule_id, &row, err) ||
+		    !read_row(&row, c->req, &old, err)) {
+			return false;
+		}
+		if (expect != 0 && expect != row.version) {
+			return err_set(err, ERR_PRECONDITION, "the rule is at version %" PRIu64,
+				       row.version);
+		}
+		if (!rule_def_patch(&old, body, &in, c->req, &control.rule, err)) {
+			return false;
+		}
+		control.expect = row.version;
+		if (change_apply(c, &control, err)) {
+			return answer_rule(c, control.rule_id, 200, err);
+		}
+		if (err->kind != ERR_PRECONDITION || expect != 0) {
+			return false;
+		}
+	}
+	return false;
+}
+
+static bool patch_rule(struct call *c, struct err *err)
+{
+	return patch(c, false, err);
+}
+
+static bool patch_rule_signaldesk(struct call *c, struct err *err)
+{
+	return patch(c, true, err);
+}
+
+static bool get_rule(struct call *c, struct err *err)
+{
+	struct rule_id id;
+	struct rule_row row;
+
+	return find_rule(c, &id, &row, err) && answer_rule(c, id, 200, err);
+}
+
+static bool delete_rule(struct call *c, struct err *err)
+{
+	struct control control = { .op = CONTROL_RULE_DELETE };
+	struct rule_row row;
+
+	if (!find_rule(c, &control.rule_id, &row, err) || !if_match(c, &control.expect, err) ||
+	    !change_apply(c, &control, err)) {
+		return false;
+	}
+	call_empty(c, 204);
+	return true;
+}
+
+static bool write_rules(struct call *c, const struct rule_list *list, struct json_w *w,
+			struct err *err)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (!write_rule(&list->rows[i], c->req, w, err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool list_rules(struct call *c, struct err *err)
+{
+	struct rule_list list;
+	struct page page;
+	struct json_w w;
+
+	if (!page_read(c, ID_RULE, &page, err) ||
+	    !store_rule_list(c->caller.org, c->db, c->caller.project, &page, c->req, &list, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	json_w_key(&w, "data");
+	json_w_array(&w);
+	if (!write_rules(c, &list, &w, err)) {
+		return false;
+	}
+	json_w_end(&w);
+	page_write_next(c, ID_RULE, list.next, &w);
+	json_w_end(&w);
+	return true;
+}
+
+/* The older list has no pages: all rules that a reply can hold. */
+static bool list_rules_signaldesk(struct call *c, struct err *err)
+{
+	struct page page = { .limit = PAGE_ROWS_MAX };
+	struct rule_list list;
+	struct json_w w;
+
+	if (!store_rule_list(c->caller.org, c->db, c->caller.project, &page, c->req, &list, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	json_w_key(&w, "rules");
+	json_w_array(&w);
+	if (!write_rules(c, &list, &w, err)) {
+		return false;
+	}
+	json_w_end(&w);
+	json_w_end(&w);
+	return true;
+}
+
+static const struct route rows[] = {
+	{ HTTP_POST, "/api/v1/rules", "Create a rule", AUTH_KEY, SCOPE_RULES_WRITE,
+	  RULE_BODY_BYTES_MAX, NULL, create_rule },
+	{ HTTP_GET, "/api/v1/rules", "List rules, newest first", AUTH_KEY, SCOPE_RULES_READ, 0,
+	  NULL, list_rules },
+	{ HTTP_GET, "/api/v1/rules/:id", "Get one rule", AUTH_KEY, SCOPE_RULES_READ, 0, NULL,
+	  get_rule },
+	{ HTTP_PATCH, "/api/v1/rules/:id", "Change a rule", AUTH_KEY, SCOPE_RULES_WRITE,
+	  RULE_BODY_BYTES_MAX, NULL, patch_rule },
+	{ HTTP_DELETE, "/api/v1/rules/:id", "Delete a rule", AUTH_KEY, SCOPE_RULES_WRITE, 0, NULL,
+	  delete_rule },
+	{ HTTP_POST, "/rules", "Create a rule (SignalDesk)", AUTH_KEY, SCOPE_RULES_WRITE,
+	  RULE_BODY_BYTES_MAX, NULL, create_rule_signaldesk },
+	{ HTTP_GET, "/rules", "List rules (SignalDesk)", AUTH_KEY, SCOPE_RULES_READ, 0, NULL,
+	  list_rules_signaldesk },
+	{ HTTP_GET, "/rules/:id", "Get one rule (SignalDesk)", AUTH_KEY, SCOPE_RULES_READ, 0, NULL,
+	  get_rule },
+	{ HTTP_PATCH, "/rules/:id", "Change a rule (SignalDesk)", AUTH_KEY, SCOPE_RULES_WRITE,
+	  RULE_BODY_BYTES_MAX, NULL, patch_rule_signaldesk },
+	{ HTTP_DELETE, "/rules/:id", "Delete a rule (SignalDesk)", AUTH_KEY, SCOPE_RULES_WRITE, 0,
+	  NULL, delete_rule },
+};
+const struct route_set routes_rules = { rows, ARRAY_LEN(rows) };

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_SETUP_H
+#define API_SETUP_H
+
+#include "api/call.h"
+#include "engine/keyring.h"
+#include "store/global.h"
+
+/* Making keys, the first one included. Worker thread; blocks on the store. */
+
+#define SETUP_ORG_SLUG "default"
+#define SETUP_PROJECT_SLUG "default"
+
+/* A fresh secret: "sk_" and 48 hex digits. */
+struct slice setup_new_secret(struct arena *req);
+
+/*
+ * Insert a key with this secret. row has name, times, and org and project unless org is 0: then it
+ * is the installation's first key, and the default org and project are made with it in one
+ * transaction; ERR_UNAUTHORIZED when somebody else was first. Fills row and *out.
+ */
+NODISCARD bool setup_insert_key(struct call *c, struct key_row *row, struct slice secret,
+				uint32_t scopes, struct api_key *out, struct err *err);
+
+/* The org with this slug and its default project, made when missing. In a transaction. */
+NODISCARD bool setup_org(struct db *db, struct slice slug, struct slice name, int64_t now_us,
+			 struct arena *req, struct org_id *org, struct project_id *project,
+			 struct err *err);
+
+#endif

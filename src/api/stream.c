@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Live streams and their tickets. A browser cannot set headers on a socket, so a ticket stands in
+ * for the key: good for one stream within thirty seconds, kept by its hash, in memory alone.
+ */
+#include "api/api.h"
+#include "api/route.h"
+#include "api/show.h"
+#include "api/tickets.h"
+#include "base/clock.h"
+#include "net/ws.h"
+
+#define WS_CLOSE_UNAUTHORIZED 4401
+
+static void answer_problem(struct call *c, enum err_kind kind, const char *text)
+{
+	err_set(&c->err, kind, "%s", text);
+	call_problem(c, &c->err);
+	call_send(c);
+}
+
+static void make_ticket(struct call *c, int status, bool with_expiry)
+{
+	char ticket[TICKET_LEN];
+	struct json_w w;
+
+	if (!tickets_make(c->api->tickets, &c->caller, loop_now_us(c->api->loop), ticket)) {
+		answer_problem(c, ERR_OVERLOADED, "too many tickets wait to be used");
+		return;
+	}
+	w = call_json(c, status);
+	json_w_object(&w);
+	show_str(&w, "ticket", (struct slice) { ticket, sizeof(ticket) });
+	if (with_expiry) {
+		show_time(&w, "expiresAt", c->now_us + TICKET_US);
+	}
+	json_w_end(&w);
+	call_send(c);
+}
+
+static void post_ticket(struct call *c)
+{
+	make_ticket(c, 201, true);
+}
+
+static void get_ticket_signaldesk(struct call *c)
+{
+	make_ticket(c, 200, false);
+}
+
+/* By header, else ?ticket=, else ?token= (a ticket or, as the older clients send, a key). */
+static bool find_caller(struct call *c)
+{
+	int64_t now_us = loop_now_us(c->api->loop);
+	struct slice text;
+
+	if (c->caller.key.v != 0) {
+		return true;
+	}
+	if (call_query(c, "ticket", &text)) {
+		return tickets_use(c->api->tickets, text, now_us, &c->caller);
+	}
+	if (call_query(c, "token", &text)) {
+		return tickets_use(c->api->tickets, text, now_us, &c->caller) ||
+		       api_caller_of(c->api, text, &c->caller);
+	}
+	return false;
+}
+
+static struct live_subscription subscription(struct call *c, enum live_form form)
+{
+	struct slice last = http_request_header(c->http, HTTP_H_LAST_EVENT_ID);
+
+	if (last.n == 0 && !call_query(c, "lastEventId", &last)) {
+		last = (struct slice) { 0 };
+	}
+	return (struct live_subscription) { .org = c->caller.org,
+					    .project = c->caller.project,
+					    .key = c->caller.key,
+					    .form = form,
+					    .last_id = last };
+}
+
+static bool may_read(const struct call *c)
+{
+	return (c->caller.scopes & SCOPE_EVENTS_READ) != 0;
+}
+
+static void get_stream(struct call *c)
+{
+	static const struct http_header headers[] = {
+		{ { "Content-Type", 12 }, { "text/event-stream", 17 } },
+		{ { "Cache-Control", 13 }, { "no-store", 8 } },
+		{ { "X-Accel-Buffering", 17 }, { "no", 2 } },
+	};
+	struct live_subscription sub;
+	struct http_stream *stream;
+
+	if (!find_caller(c)) {
+		answer_problem(
+			c, ERR_UNAUTHORIZED,
+			"an API key is needed, or a ticket from POST /api/v1/stream/tickets");
+		return;
+	}
+	if (!may_read(c)) {
+		answer_problem(c, ERR_FORBIDDEN, "this API key lacks the scope \"events:read\"");
+		return;
+	}
+	if (live_full(c->api->live) || c->api->stopping) {
+		answer_problem(c, ERR_OVERLOADED, "too many live streams are open");
+		return;
+	}
+	sub = subscription(c, LIVE_SSE);
+	stream = http_stream_begin(c->x, 200, headers, ARRAY_LEN(headers));
+	ensure(live_join(c->api->live, stream, &sub));
+}
+
+static bool is_websocket(const struct call *c)
+{
+	return c->http->upgrade &&
+	       http_list_has(http_request_header(c->http, HTTP_H_UPGRADE), S("websocket"));
+}
+
+static bool version_is_13(const struct call *c)
+{
+	struct slice value;
+	size_t at = 0;
+
+	return http_request_next(c->http, S("sec-websocket-version"), &at, &value) &&
+	       slice_eq(value, S("13"));
+}
+
+/* Browsers cannot see the status of a refused handshake, so the refusal is a frame and a code. */
+static void refuse_socket(struct http_stream *stream, const char *text)
+{
+	static const char close_4401[] = { (char)0x88, 2, (char)(WS_CLOSE_UNAUTHORIZED >> 8),
+					   (char)(WS_CLOSE_UNAUTHORIZED & 255) };
+	struct chunk *c;
+	struct buf out;
+
+	buf_init(&out, 1024);
+	ws_text_frame(&out, slice_of(text));
+	buf_put(&out, close_4401, sizeof(close_4401));
+	c = chunk_copy(buf_slice(&out));
+	if (!http_stream_write(stream, c)) {
+		http_stream_abort(stream);
+	} else {
+		http_stream_end(stream);
+	}
+	chunk_unref(&c);
+	buf_release(&out);
+}
+
+static void get_socket(struct call *c)
+{
+	struct http_header headers[3] = {
+		{ S("Upgrade"), S("websocket") },
+		{ S("Connection"), S("Upgrade") },
+		{ S("Sec-WebSocket-Accept"), { 0 } },
+	};
+	struct live_subscription sub;
+	struct http_stream *stream;
+	char accept[WS_ACCEPT_LEN];
+
+	if (!is_websocket(c) || !version_is_13(c)) {
+		answer_problem(c, ERR_UPGRADE, "this path speaks WebSocket (version 13) only");
+		return;
+	}
+	if (!ws_accept_key(http_request_header(c->http, HTTP_H_SEC_WEBSOCKET_KEY), accept)) {
+		answer_problem(c, ERR_MALFORMED,
+			       "\"Sec-WebSocket-Key\" must be 16 bytes in base64");
+		return;
+	}
+	if (live_full(c->api->live) || c->api->stopping) {
+		answer_problem(c, ERR_OVERLOADED, "too many live streams are open");
+		return;
+	}
+	headers[2].value = (struct slice) { accept, sizeof(accept) };
+	stream = http_stream_begin(c->x, 101, headers, ARRAY_LEN(headers));
+	if (!find_caller(c) || !may_read(c)) {
+		refuse_socket(
+			stream,
+			"{\"type\":\"error\",\"payload\":{\"message\":\"an API key or a fresh "
+			"ticket is needed\"}}");
+		return;
+	}
+	sub = subscription(c, LIVE_SIGNALDESK);
+	ensure(live_join(c->api->live, stream, &sub));
+}
+
+static const struct route rows[] = {
+	{ HTTP_GET, "/api/v1/stream", "Live events, alerts and notifications (SSE)", AUTH_OWN, 0, 0,
+	  get_stream, NULL },
+	{ HTTP_POST, "/api/v1/stream/tickets", "A ticket for one live stream", AUTH_KEY,
+	  SCOPE_EVENTS_READ, 1024, post_ticket, NULL },
+	{ HTTP_GET, "/auth/ws-ticket", "A ticket for one live stream (SignalDesk)", AUTH_KEY,
+	  SCOPE_EVENTS_READ, 0, get_ticket_signaldesk, NULL },
+	{ HTTP_GET, "/ws", "Live frames (WebSocket, SignalDesk)", AUTH_OWN, 0, 0, get_socket,
+	  NULL },
+};
+const struct route_set routes_stream = { rows, ARRAY_LEN(rows) };

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Health, readiness and metrics: what a load balancer, an operator and Prometheus ask. */
+#include "api/api.h"
+#include "api/ingest.h"
+#include "api/route.h"
+#include "api/show.h"
+#include "base/clock.h"
+
+static void get_health(struct call *c)
+{
+	struct json_w w = call_json(c, 200);
+
+	json_w_object(&w);
+	show_str(&w, "status", S("ok"));
+	json_w_end(&w);
+	call_send(c);
+}
+
+/* Ready: the log takes events, the rules keep up, nobody asked us to stop. */
+static void get_ready(struct call *c)
+{
+	if (ingest_busy(c, &c->err)) {
+		call_problem(c, &c->err);
+	} else if (journal_failed(c->api->journal)) {
+		err_set(&c->err, ERR_SHUTTING_DOWN, "the log has failed; the server is stopping");
+		call_problem(c, &c->err);
+	} else {
+		struct json_w w = call_json(c, 200);
+
+		json_w_object(&w);
+		show_str(&w, "status", S("ready"));
+		json_w_end(&w);
+	}
+	call_send(c);
+}
+
+static void gather(struct api *api)
+{
+	struct http_server_stats http = http_server_stats(api->http);
+	struct metrics *m = api->metrics;
+	struct journal_stats stats;
+
+	journal_stats(api->journal, &stats);
+	metric_set(m, METRIC_JOURNAL_RECORDS, (int64_t)journal_flushed(api->journal));
+	metric_set(m, METRIC_JOURNAL_BYTES, (int64_t)stats.file_bytes);
+	metric_set(m, METRIC_IDEMPOTENCY_KEYS, (int64_t)stats.idempotency_keys);
+	metric_set(m, METRIC_CLOCK_OFFSET, stats.clock_offset_us);
+	metric_set(m, METRIC_ENGINE_LAG,
+		   (int64_t)(journal_flushed(api->journal) - engine_applied(api->engine)));
+	metric_set(m, METRIC_WORKER_QUEUE, (int64_t)workers_waiting(api->workers));
+	metric_set(m, METRIC_CONNECTIONS, http.open);
+}
+
+static bool metrics_allowed(struct call *c)
+{
+	struct slice token = http_request_header(c->http, HTTP_H_AUTHORIZATION);
+
+	if (c->api->metrics_token.n == 0) {
+		return api_is_local(c->http);
+	}
+	token = slice_starts(token, S("Bearer ")) ? slice_from(token, 7) : token;
+	return token.n == c->api->metrics_token.n &&
+	       equal_const_time(token.p, c->api->metrics_token.p, token.n);
+}
+
+static void get_metrics(struct call *c)
+{
+	if (!metrics_allowed(c)) {
+		err_set(&c->err, ERR_FORBIDDEN,
+			"metrics are for this machine only, or for who has the metrics token");
+		call_problem(c, &c->err);
+		call_send(c);
+		return;
+	}
+	gather(c->api);
+	(void)call_json(c, 200);
+	c->answer.type = "text/plain; version=0.0.4; charset=utf-8";
+	metrics_write(c->api->metrics, &c->answer.body);
+	call_send(c);
+}
+
+static const struct route rows[] = {
+	{ HTTP_GET, "/health", "Whether the process runs", AUTH_NONE, 0, 0, get_health, NULL },
+	{ HTTP_GET, "/ready", "Whether events are taken", AUTH_NONE, 0, 0, get_ready, NULL },
+	{ HTTP_GET, "/metrics", "Prometheus metrics", AUTH_NONE, 0, 0, get_metrics, NULL },
+};
+const struct route_set routes_system = { rows, ARRAY_LEN(rows) };

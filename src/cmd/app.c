@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Wiring. The order of opening is the order of need: lock, log, state, engine, courier, workers,
+ * network; closing goes backwards, so that everything accepted finds its way to the disk.
+ */
+#include "cmd/app.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/ingest.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/rand.h"
+#include "engine/keeper.h"
+
+#define POSTS_MAX 65536
+#define WORK_QUEUE_MAX 1024 /* API requests that may wait for a worker */
+#define SCRATCH_BYTES_MAX (EVENT_BYTES_MAX * 2)
+#define KEYS_PER_READ 1000
+
+struct app {
+	const struct settings *settings;
+	struct arena boot;
+	int lock;
+	struct loop *loop;
+	struct metrics *metrics;
+	struct journal *journal;
+	struct store *store;
+	struct waiters *waiters;
+	struct engine *engine;
+	struct courier *courier;
+	struct workers *workers;
+	struct keyring *keys;
+	struct live *live;
+	struct keeper *keeper;
+	struct http_server *http;
+	struct tickets *tickets;
+	struct api api;
+	bool stopping;
+	int failed; /* atomic */
+};
+
+struct api *app_api(struct app *app)
+{
+	return &app->api;
+}
+
+static const char *path_in(struct app *app, const char *name)
+{
+	return arena_printf(&app->boot, "%.*s/%s", SARG(app->settings->data), name).p;
+}
+
+static bool lock_data(struct app *app, struct err *err)
+{
+	const char *dir = arena_cstr(&app->boot, app->settings->data);
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+		return err_errno(err, errno, "make the data directory \"%s\"", dir);
+	}
+	app->lock = open(path_in(app, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (app->lock < 0) {
+		return err_errno(err, errno, "open \"%s/lock\"", dir);
+	}
+	if (flock(app->lock, LOCK_EX | LOCK_NB) != 0) {
+		return err_set(err, ERR_CONFLICT,
+			       "the data directory \"%s\" is in use by another process", dir);
+	}
+	return true;
+}
+
+static void complete_journal(void *arg)
+{
+	journal_complete(((struct app *)arg)->journal);
+}
+
+/* From the flusher thread. A full queue of posts means that the loop is about to turn anyway. */
+static void wake_journal(void *arg)
+{
+	struct app *app = arg;
+
+	while (!loop_post(app->loop, complete_journal, app)) {
+		sched_yield();
+	}
+}
+
+static bool open_journal(struct app *app, struct err *err)
+{
+	struct journal_options options = {
+		.dir = path_in(app, "journal"),
+		.create = true,
+		.segment_bytes = (size_t)app->settings->segment_size,
+		.flush = app->settings->flush,
+		.idempotency_window_us = app->settings->idempotency_window * US_PER_S,
+		.now_us = clock_wall_us(),
+		.wake = wake_journal,
+		.wake_arg = app,
+	};
+
+	return journal_open(&app->journal, &options, err);
+}
+
+static bool open_store(struct app *app, struct err *err)
+{
+	struct slice url = app->settings->database_url;
+	unsigned applied;
+
+	if (url.n == 0) {
+		url = slice_of(path_in(app, "state.db"));
+	}
+	if (!store_open(url, &app->store, err) ||
+	    !store_migrate(app->store, store_schema_newest(), clock_wall_us(), &applied, err)) {
+		return false;
+	}
+	if (applied > 0) {
+		log_info("store_migrated", log_int("steps", applied));
+	}
+	return true;
+}
+
+static void on_news(void *arg, const struct engine_news *news)
+{
+	struct app *app = arg;
+
+	if (news->deliveries) {
+		courier_wake(app->courier);
+	}
+	if (news->orgs_n > 0) {
+		live_news(app->live, news->orgs, news->orgs_n);
+	}
+}
+
+static void fail(struct app *app)
+{
+	__atomic_store_n(&app->failed, 1, __ATOMIC_RELEASE);
+	loop_stop(app->loop);
+}
+
+static void on_engine_failed(void *arg, const struct err *err)
+{
+	log_error("engine_failed", log_str("error", err->text));
+	fail(arg);
+}
+
+static bool open_engine(struct app *app, struct err *err)
+{
+	struct engine_options options = {
+		.journal = app->journal,
+		.store = app->store,
+		.metrics = app->metrics,
+		.waiters = app->waiters,
+		.snapshot_dir = path_in(app, "snapshots"),
+		.hold = getenv("TOCSIN_BENCH_HOLD_ENGINE") != NULL,
+		.news = on_news,
+		.failed = on_engine_failed,
+		.arg = app,
+	};
+
+	return engine_open(&app->engine, &options, err);
+}
+
+static void *open_connection(void *arg, struct err *err)
+{
+	struct app *app = arg;
+	struct db *db = NULL;
+
+	return store_connect(app->store, STORE_API, &db, err) ? db : NULL;
+}
+
+static void close_connection(void *local)
+{
+	struct db *db = local;
+
+	db_close(&db);
+}
+
+static bool open_workers(struct app *app, struct err *err)
+{
+	struct worker_local local = { open_connection, close_connection, app };
+
+	return workers_open(&app->workers, (size_t)app->settings->workers, WORK_QUEUE_MAX, &local,
+			    err);
+}
+
+static bool put_key(struct app *app, const struct key_row *row, struct err *err)
+{
+	struct api_key key = { .id = row->id,
+			       .org = row->org,
+			       .project = row->project,
+			       .expires_at_us = row->expires_us };
+
+	if (!hex_decode(row->hash, key.hash, SHA256_BYTES) ||
+	    !scopes_parse(row->scopes, &key.scopes)) {
+		return err_set(err, ERR_CORRUPT, "the stored API key \"%.*s\" cannot be read",
+			       SARG(row->prefix));
+	}
+	if (row->scopes.n == 0) {
+		key.scopes = SCOPES_ALL;
+	}
+	keyring_put(app->keys, &key);
+	return true;
+}
+
+static bool load_keys(struct app *app, struct err *err)
+{
+	struct key_id after = { 0 };
+	struct key_list list = { 0 };
+	struct db *db = NULL;
+	struct arena tick;
+	uint64_t count = 0;
+	bool ok;
+
+	arena_init(&tick, 0);
+	ok = store_connect(app->store, STORE_KEEPER, &db, err) && store_key_count(db, &count, err);
+	do {
+		arena_clear(&tick);
+		ok = ok && store_keys_all(db, after, KEYS_PER_READ, &tick, &list, err);
+		for (size_t i = 0; ok && i < list.n; i++) {
+			after = list.rows[i].id;
+			ok = put_key(app, &list.rows[i], err);
+		}
+	} while (ok && list.n == KEYS_PER_READ);
+	app->api.set_up = count > 0;
+	arena_release(&tick);
+	db_close(&db);
+	return ok;
+}
+
+/* The token is kept by its hash; it is shown once, when it is made. */
+static void make_setup_token(struct app *app)
+{
+	struct slice token = app->settings->setup_token;
+	unsigned char random[20];
+	char hex[sizeof(random) * 2];
+
+	if (token.n == 0) {
+		rand_bytes(random, sizeof(random));
+		hex_encode(random, sizeof(random), hex);
+		token = (struct slice) { hex, sizeof(hex) };
+	}
+	sha256(token, app->api.setup_hash);
+	if (!app->api.set_up && app->settings->setup_token.n == 0) {
+		log_info(
+			"setup_token", log_slice("token", token),
+			log_str("use",
+				"send it as X-Setup-Token with POST /api-keys to make the first key"));
+	}
+	explicit_bzero(hex, sizeof(hex));
+}
+
+static struct slice joined(struct field_list list, struct arena *boot)
+{
+	struct buf out;
+	struct slice text;
+
+	buf_init(&out, 1 << 20);
+	for (size_t i = 0; i < list.n; i++) {
+		buf_printf(&out, "%s%.*s", i == 0 ? "" : ",", SARG(list.v[i]));
+	}
+	text = arena_dup(boot, buf_slice(&out));
+	buf_release(&out);
+	return text;
+}
+
+static bool fill_api(struct app *app, struct err *err)
+{
+	const struct settings *s = app->settings;
+
+	if (!ip_policy_parse(joined(s->allow_private_targets, &app->boot), &app->api.policy, err)) {
+		return err_wrap(err, "\"allow-private-targets\"");
+	}
+	app->api = (struct api) {
+		.loop = app->loop,
+		.journal = app->journal,
+		.engine = app->engine,
+		.keys = app->keys,
+		.metrics = app->metrics,
+		.waiters = app->waiters,
+		.tickets = app->tickets,
+		.policy = app->api.policy,
+		.cors_origins = joined(s->cors_origins, &app->boot),
+		.public_url = s->public_url,
+		.metrics_token = s->metrics_token,
+		.noop = getenv("TOCSIN_BENCH_NOOP") != NULL,
+	};
+	buf_init(&app->api.raw, SCRATCH_BYTES_MAX + INGEST_BODY_BYTES_MAX);
+	buf_init(&app->api.encoded, SCRATCH_BYTES_MAX + INGEST_BODY_BYTES_MAX);
+	return true;
+}
+
+static bool open_courier(struct app *app, struct err *err)
+{
+	struct courier_options options = {
+		.store = app->store,
+		.metrics = app->metrics,
+		.live = app->live,
+		.cipher = journal_meta(app->journal)->cipher,
+		.policy = &app->api.policy,
+		.concurrency = (size_t)app->settings->courier_concurrency,
+		.public_url = app->settings->public_url,
+	};
+
+	return courier_open(&app->courier, &options, err);
+}
+
+static bool open_keeper(struct app *app, struct err *err)
+{
+	struct keeper_options options = {
+		.loop = app->loop, .journal = app->journal, .store = app->store, .keys = app->keys
+	};
+
+	return keeper_open(&app->keeper, &options, err);
+}
+
+/* The end of a loop turn: one flush for all of its events, then what streams get to see. */
+static void end_turn(void *arg)
+{
+	struct app *app = arg;
+
+	journal_turn(app->journal);
+	if (journal_failed(app->journal)) {
+		log_error("journal_failed");
+		fail(app);
+		return;
+	}
+	live_pump(app->live);
+}
+
+static void open_network(struct app *app)
+{
+	struct http_options options = { .conns_per_ip =
+						(uint32_t)app->settings->connections_per_address };
+	struct http_handlers handlers = api_handlers(&app->api);
+	struct live_options live = { .loop = app->loop,
+				     .journal = app->journal,
+				     .workers = app->workers,
+				     .metrics = app->metrics };
+
+	app->live = app->api.live = live_new(&live);
+	app->http = app->api.http = http_server_new(app->loop, &options, &handlers);
+	loop_turn_end(app->loop, end_turn, app);
+}
+
+static void start_stored(struct journal_batch *batch UNUSED, const struct err *failure)
+{
+	if (failure != NULL) {
+		log_error("start_record_failed", log_str("error", failure->text));
+	}
+}
+
+/* Our own downtime is in the log, so that it never reads as somebody's silence. */
+static bool append_start(struct app *app, struct err *err)
+{
+	int64_t last_us = journal_last_received_at(app->journal);
+	int64_t now_us = clock_wall_us();
+	int64_t outage_us = last_us == 0 || last_us > now_us ? 0 : now_us - last_us;
+	struct record record = { .kind = RECORD_START, .type = S("start") };
+	struct journal_batch *batch = arena_new(&app->boot, struct journal_batch);
+
+	record.body = arena_printf(&app->boot, "{\"type\":\"start\",\"outageUs\":%lld}",
+				   (long long)outage_us);
+	*batch = (struct journal_batch) { .items = &record,
+					  .n = 1,
+					  .results = arena_new(&app->boot, struct journal_result),
+					  .done = start_stored };
+	if (!journal_append(app->journal, batch, now_us, clock_mono_us(), err)) {
+		return false;
+	}
+	journal_turn(app->journal);
+	return true;
+}
+
+static bool open_all(struct app *app, struct err *err)
+{
+	arena_init(&app->boot, 0);
+	app->lock = -1;
+	app->loop = loop_new(POSTS_MAX);
+	app->metrics = metrics_new();
+	app->waiters = waiters_new();
+	app->keys = keyring_new();
+	app->tickets = tickets_new();
+	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
+	if (!lock_data(app, err) || !open_journal(app, err) || !open_store(app, err) ||
+	    !open_engine(app, err) || !append_start(app, err) || !open_workers(app, err) ||
+	    !fill_api(app, err)) {
+		return false;
+	}
+	app->api.workers = app->workers;
+	open_network(app);
+	if (!load_keys(app, err) || !open_courier(app, err) || !open_keeper(app, err)) {
+		return false;
+	}
+	app->api.courier = app->courier;
+	make_setup_token(app);
+	return true;
+}
+
+bool app_open(struct app **ap, const struct settings *settings, struct err *err)
+{
+	*ap = mem_alloc(1, sizeof(**ap));
+	(*ap)->settings = settings;
+	if (open_all(*ap, err)) {
+		return true;
+	}
+	app_close(ap);
+	return false;
+}
+
+bool app_listen(struct app *app, struct slice address, struct err *err)
+{
+	struct slice host = address, port_text;
+	uint64_t port;
+	size_t colon = address.n;
+
+	while (colon > 0 && address.p[colon - 1] != ':') {
+		colon--;
+	}
+	if (colon == 0) {
+		return err_set(err, ERR_INVALID, "\"listen\" must be HOST:PORT, not \"%.*s\"",
+			       SARG(address));
+	}
+	port_text = slice_from(address, colon);
+	host.n = colon - 1;
+	if (!slice_u64(port_text, &port) || port > 65535) {
+		return err_set(err, ERR_INVALID, "\"listen\" has a bad port in \"%.*s\"",
+			       SARG(address));
+	}
+	if (slice_eq(host, S("localhost"))) {
+		host = S("127.0.0.1");
+	}
+	if (!http_server_listen(app->http, arena_cstr(&app->boot, host), (uint16_t)port, err)) {
+		return err_wrap(err, "listen on \"%.*s\"", SARG(address));
+	}
+	log_info("server_listening", log_slice("host", host),
+		 log_int("port", http_server_port(app->http)));
+	return true;
+}
+
+static void drained(void *arg)
+{
+	loop_stop(((struct app *)arg)->loop);
+}
+
+static void stop_on_loop(void *arg)
+{
+	struct app *app = arg;
+
+	if (app->stopping) {
+		log_warn("server_leaving_at_once");
+		_exit(1);
+	}
+	app->stopping = app->api.stopping = true;
+	log_info("server_stopping");
+	live_end_all(app->live);
+	http_server_drain(app->http, app->settings->drain * US_PER_S, drained, app);
+}
+
+void app_stop(struct app *app)
+{
+	if (!loop_post(app->loop, stop_on_loop, app)) {
+		loop_stop(app->loop);
+	}
+}
+
+static void release_engine(void *arg)
+{
+	engine_release(((struct app *)arg)->engine);
+}
+
+bool app_run(struct app *app)
+{
+	signal(SIGPIPE, SIG_IGN);
+	loop_on_signal(app->loop, SIGTERM, stop_on_loop, app);
+	loop_on_signal(app->loop, SIGINT, stop_on_loop, app);
+	loop_on_signal(app->loop, SIGUSR1, release_engine, app);
+	engine_start(app->engine);
+	courier_start(app->courier);
+	log_info("server_ready");
+	loop_run(app->loop);
+	return __atomic_load_n(&app->failed, __ATOMIC_ACQUIRE) == 0;
+}
+
+void app_close(struct app **ap)
+{
+	struct app *app = *ap;
+	int64_t wait_us = app->settings->drain * US_PER_S;
+
+	workers_close(&app->workers);
+	http_server_free(&app->http);
+	engine_close(&app->engine, wait_us);
+	courier_close(&app->courier, wait_us / 2);
+	keeper_close(&app->keeper);
+	live_free(&app->live);
+	journal_close(&app->journal);
+	store_close(&app->store);
+	keyring_free(&app->keys);
+	tickets_free(&app->tickets);
+	waiters_free(&app->waiters);
+	metrics_free(&app->metrics);
+	loop_free(&app->loop);
+	buf_release(&app->api.raw);
+	buf_release(&app->api.encoded);
+	if (app->lock >= 0) {
+		close(app->lock);
+	}
+	arena_release(&app->boot);
+	free(app);
+	*ap = NULL;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_SETTINGS_H
+#define CMD_SETTINGS_H
+
+#include "base/field.h"
+#include "base/log.h"
+#include "journal/journal.h"
+
+/*
+ * Everything that can be set, from one table: as a flag (--public-url), a variable
+ * (TOCSIN_PUBLIC_URL, or TOCSIN_PUBLIC_URL_FILE for the content of a file), or a line of the file
+ * that --config names (public-url = ...). A flag beats a variable, a variable beats the file.
+ */
+struct settings {
+	struct slice data;
+	struct slice database_url;
+	struct field_list listen;
+	struct slice public_url;
+	struct field_list trusted_proxies;
+	struct field_list cors_origins;
+	int64_t workers;
+	int64_t courier_concurrency;
+	struct field_list allow_private_targets;
+	enum journal_flush flush;
+	int64_t segment_size;
+	int64_t idempotency_window;
+	int64_t connections_per_address;
+	struct slice setup_token;
+	struct slice metrics_token;
+	enum log_level log_level;
+	enum log_format log_format;
+	int64_t drain;
+};
+
+extern const struct field settings_rows[];
+extern const size_t settings_rows_n;
+
+/* Where a value came from: "default", "flag --data", "TOCSIN_DATA", "FILE:12". */
+struct settings_sources {
+	struct slice of[FIELD_ROWS_MAX];
+};
+
+/*
+ * Read defaults, file, environment and flags. argv are the words behind the command; every one
+ * must be a flag of the table or "--config FILE". Errors name the flag, the variable, or the file
+ * and its line, and suggest the closest known name. Values live in boot or the environment.
+ */
+NODISCARD bool settings_read(struct settings *s, int argc, char **argv, struct arena *boot,
+			     struct settings_sources *sources, struct err *err);
+/* "name = value  # source", one a line, secrets masked. */
+void settings_print(const struct settings *s, const struct settings_sources *sources,
+		    struct buf *out);
+/* A Markdown table of all settings, for doc/settings.md. */
+void settings_document(struct buf *out);
+
+#endif

@@ -111,6 +111,8 @@ TEST(same_key_is_one_record)
 	T_INT(bed_put(bed, 2, "order-1", "{\"a\":2}").verdict, JOURNAL_STORED);
 	T_INT(bed_put(bed, 1, "order-2", "{\"a\":1}").verdict, JOURNAL_STORED);
 	bed_reopen(bed);
+	journal_stats(bed->journal, &stats);
+	T_INT(stats.idempotency_keys, 3);
 	again = bed_put(bed, 1, "order-1", "{\"a\":1}");
 	T_INT(again.verdict, JOURNAL_DUPLICATE);
 	T_INT(again.seq, first.seq);

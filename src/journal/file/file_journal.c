@@ -329,6 +329,7 @@ bool file_journal_open(struct journal **journal, const struct journal_options *o
 		file_journal_free(j);
 		return err_wrap(err, "open the journal");
 	}
+	flush_stats(j);
 	*journal = &j->base;
 	return true;
 }

@@ -120,6 +120,8 @@ void turn_init(struct turn *turn, size_t bytes_max);
 void turn_release(struct turn *turn);
 /* Whether a batch of this length still fits the active segment. */
 bool flight_fits(const struct file_journal *j, size_t n);
+/* Show the counts to journal_stats. */
+void flush_stats(struct file_journal *j);
 /* Wait for the flight under way, if any, and end the flusher thread. */
 void flight_stop(struct file_journal *j);
 /* Write one framed batch and flush it. */

@@ -154,7 +154,7 @@ static void count_flush(struct file_journal *j, const struct turn *turn, int64_t
 	choose_mode(j);
 }
 
-static void copy_stats(struct file_journal *j)
+void flush_stats(struct file_journal *j)
 {
 	struct journal_stats *to = &j->counts;
 
@@ -207,7 +207,7 @@ static void land(struct file_journal *j, bool ok, int64_t took_us, const struct 
 		count_flush(j, j->flight, took_us);
 	}
 	turn_reset(j->flight);
-	copy_stats(j);
+	flush_stats(j);
 	j->completing = true;
 	if (ok) {
 		complete_all(batches, NULL);

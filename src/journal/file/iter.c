@@ -104,8 +104,17 @@ static uint64_t group_start(struct file_iter *it, uint64_t seq)
 	const struct segment *segment = segments_find(it->journal, seq);
 	struct segment_mark mark;
 
-	if (segment == NULL || !segment_find(segment, seq, &mark)) {
+	uint64_t last;
+
+	if (segment == NULL) {
 		return seq;
+	}
+	last = atomic_load_explicit(&segment->last_seq, memory_order_acquire);
+	if (seq > last) { /* lost with the end of its segment, all in one report */
+		return last + 1;
+	}
+	if (!segment_find(segment, seq, &mark)) {
+		return segment->first_seq;
 	}
 	return mark.seq;
 }

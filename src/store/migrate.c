@@ -73,6 +73,12 @@ unsigned store_schema_newest(void)
 	return (unsigned)migrations_n;
 }
 
+const char *store_schema_name(unsigned schema)
+{
+	ensure(schema >= 1 && schema <= migrations_n);
+	return migrations[schema - 1].name;
+}
+
 static bool check_applied(int64_t number, unsigned before, struct slice sum, struct err *err)
 {
 	struct checksum ours;
@@ -112,6 +118,20 @@ static bool read_current(struct db *db, unsigned *current, struct err *err)
 		*current += 1;
 	}
 	return found == NOT_FOUND;
+}
+
+bool store_schema(struct store *store, unsigned *schema, struct err *err)
+{
+	struct db *db = NULL;
+	bool ok = store_connect(store, STORE_KEEPER, &db, err) && db_begin(db, err) &&
+		  db_script(db, create_sql, err) && read_current(db, schema, err) &&
+		  db_commit(db, err);
+
+	if (db != NULL) {
+		db_rollback(db);
+	}
+	db_close(&db);
+	return ok || err_wrap(err, "read the schema of the state store");
 }
 
 static bool sync_folder_of(const char *path, struct err *err)

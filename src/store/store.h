@@ -37,6 +37,10 @@ uint64_t store_writers_waiting(struct store *store);
 /* The newest schema that this program knows. */
 unsigned store_schema_newest(void);
 #define STORE_SCHEMA_EMPTY 0u
+/* The name of the migration that leads to a schema, from 1 to the newest. */
+const char *store_schema_name(unsigned schema);
+/* The schema that the store has. Fails like store_migrate. */
+NODISCARD bool store_schema(struct store *store, unsigned *schema, struct err *err);
 
 /*
  * Bring the schema to target, up or down, in one transaction under a lock that other processes

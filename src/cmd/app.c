@@ -6,19 +6,18 @@
 #include "cmd/app.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/ingest.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/rand.h"
+#include "cmd/client.h"
+#include "cmd/data_dir.h"
 #include "engine/keeper.h"
 
 #define POSTS_MAX 65536
@@ -55,25 +54,13 @@ struct api *app_api(struct app *app)
 
 static const char *path_in(struct app *app, const char *name)
 {
-	return arena_printf(&app->boot, "%.*s/%s", SARG(app->settings->data), name).p;
+	return data_dir_path(app->settings->data, name, &app->boot).p;
 }
 
 static bool lock_data(struct app *app, struct err *err)
 {
-	const char *dir = arena_cstr(&app->boot, app->settings->data);
-
-	if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-		return err_errno(err, errno, "make the data directory \"%s\"", dir);
-	}
-	app->lock = open(path_in(app, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (app->lock < 0) {
-		return err_errno(err, errno, "open \"%s/lock\"", dir);
-	}
-	if (flock(app->lock, LOCK_EX | LOCK_NB) != 0) {
-		return err_set(err, ERR_CONFLICT,
-			       "the data directory \"%s\" is in use by another process", dir);
-	}
-	return true;
+	app->lock = data_dir_lock(app->settings->data, err);
+	return app->lock >= 0;
 }
 
 static void complete_journal(void *arg)
@@ -441,6 +428,11 @@ bool app_listen(struct app *app, struct slice address, struct err *err)
 	log_info("server_listening", log_slice("host", host),
 		 log_int("port", http_server_port(app->http)));
 	return true;
+}
+
+bool app_listen_socket(struct app *app, struct err *err)
+{
+	return http_server_listen_unix(app->http, path_in(app, CLIENT_SOCKET_NAME), 0600, err);
 }
 
 static void drained(void *arg)

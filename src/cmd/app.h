@@ -18,6 +18,8 @@ struct app;
 NODISCARD bool app_open(struct app **app, const struct settings *settings, struct err *err);
 /* Listen on an address of the form HOST:PORT or [IPv6]:PORT. Before app_run. */
 NODISCARD bool app_listen(struct app *app, struct slice address, struct err *err);
+/* Listen on the socket in the data directory, where commands find the server. Before app_run. */
+NODISCARD bool app_listen_socket(struct app *app, struct err *err);
 /*
  * Start the threads and turn the loop until app_stop. False when the log or the engine failed: the
  * process must not go on.

@@ -2,13 +2,19 @@
 #ifndef CMD_COMMAND_H
 #define CMD_COMMAND_H
 
-/* A word behind "tocsin": one file each. argv are the words behind it. Returns the exit code. */
+/*
+ * A word behind "tocsin": one file each. argv are the words behind it; every command knows --help.
+ * Returns the exit code: 0 done, 1 failed, 2 called wrongly.
+ */
 struct command {
 	const char *name;
 	const char *help; /* one line */
 	int (*run)(int argc, char **argv);
 };
 
+int cmd_config(int argc, char **argv);
+int cmd_migrate(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_version(int argc, char **argv);
 
 #endif

@@ -9,7 +9,20 @@
 
 static const struct command commands[] = {
 	{ "serve", "run the server", cmd_serve },
+	{ "config", "print the settings and where they come from", cmd_config },
+	{ "migrate", "bring the state store to another schema", cmd_migrate },
+	{ "version", "print the version", cmd_version },
 };
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(name, commands[i].name) == 0) {
+			return &commands[i];
+		}
+	}
+	return NULL;
+}
 
 static int usage(FILE *to, int code)
 {
@@ -18,11 +31,34 @@ static int usage(FILE *to, int code)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
 	}
+	fprintf(to, "\n`tocsin help COMMAND` lists its flags.\n");
 	return code;
+}
+
+static int unknown(const char *name)
+{
+	fprintf(stderr, "tocsin: there is no command \"%s\"\n\n", name);
+	return usage(stderr, 2);
+}
+
+/* "help", or "help send", which is "send --help". */
+static int help(int argc, char **argv)
+{
+	const struct command *c;
+	char word[] = "--help";
+	char *args[] = { word, NULL };
+
+	if (argc < 3) {
+		return usage(stdout, 0);
+	}
+	c = find(argv[2]);
+	return c == NULL ? unknown(argv[2]) : c->run(1, args);
 }
 
 int main(int argc, char **argv)
 {
+	const struct command *c;
+
 	if (sodium_init() < 0) {
 		fprintf(stderr, "tocsin: the kernel gives no randomness\n");
 		return 1;
@@ -30,14 +66,10 @@ int main(int argc, char **argv)
 	if (argc < 2) {
 		return usage(stderr, 2);
 	}
-	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
-		return usage(stdout, 0);
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+	    strcmp(argv[1], "-h") == 0) {
+		return help(argc, argv);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strcmp(argv[1], commands[i].name) == 0) {
-			return commands[i].run(argc - 2, argv + 2);
-		}
-	}
-	fprintf(stderr, "tocsin: there is no command \"%s\"\n\n", argv[1]);
-	return usage(stderr, 2);
+	c = find(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
+	return c == NULL ? unknown(argv[1]) : c->run(argc - 2, argv + 2);
 }

@@ -15,7 +15,7 @@ static bool listen_all(struct app *app, const struct settings *s, struct err *er
 			return false;
 		}
 	}
-	return true;
+	return app_listen_socket(app, err);
 }
 
 static int fail(const struct err *err)

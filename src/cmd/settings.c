@@ -237,12 +237,19 @@ static bool read_variable(struct reader *r, const struct field *row, struct err 
 	return value == NULL || set(r, row, slice_of(value), name, err);
 }
 
-/* Of the test harness, the benchmark, and the file of settings itself. */
+/* Of the commands that talk to a server, the test harness, the benchmark, and --config. */
 static bool is_reserved(struct slice name)
 {
+	static const char *const names[] = { "TOCSIN_BIN", "TOCSIN_CONFIG", "TOCSIN_KEY",
+					     "TOCSIN_KEY_FILE", "TOCSIN_URL" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (slice_eq(name, slice_of(names[i]))) {
+			return true;
+		}
+	}
 	return slice_starts(name, S("TOCSIN_TEST_")) || slice_starts(name, S("TOCSIN_BENCH_")) ||
-	       slice_starts(name, S("TOCSIN_SCENARIO_")) || slice_eq(name, S("TOCSIN_BIN")) ||
-	       slice_eq(name, S("TOCSIN_CONFIG"));
+	       slice_starts(name, S("TOCSIN_SCENARIO_"));
 }
 
 static bool is_variable(struct slice name, struct arena *boot)

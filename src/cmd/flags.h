@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_FLAGS_H
+#define CMD_FLAGS_H
+
+#include "base/field.h"
+
+/*
+ * The flags of a command, from one table of field rows: --name value or --name=value; a switch may
+ * stand alone; lists and maps may be repeated. The same rows write the help. A command that works
+ * on a data directory takes the settings of the server too (with_settings): their words are put
+ * aside for settings_read. Main thread.
+ */
+struct flags {
+	const char *command; /* the word behind "tocsin" */
+	const char *about;   /* sentences for the help */
+	const struct field *rows;
+	size_t n;
+	bool with_settings;
+	bool list_settings; /* in the help, instead of a hint where they are listed */
+	uint64_t set;	    /* out: bit i is set when row i was given */
+	char **rest;	    /* out: rest_n words for settings_read */
+	int rest_n;
+	bool help; /* out: --help was given, nothing else counts */
+};
+
+/*
+ * Fill *out, which the rows describe, from the words behind the command; what is not given gets its
+ * default. ERR_INVALID names the flag; an unknown one gets the closest known one. Values and rest
+ * are in boot.
+ */
+NODISCARD bool flags_read(struct flags *f, int argc, char **argv, void *out, struct arena *boot,
+			  struct err *err);
+/* Append the help: usage, sentences, one line or two per row. */
+void flags_help(const struct flags *f, struct buf *out);
+
+#define FLAGS_GO_ON (-1)
+/*
+ * The beginning of every command: flags_read, and for --help or a mistake the text on stdout or
+ * stderr. Returns the exit code of the command, or FLAGS_GO_ON.
+ */
+int flags_begin(struct flags *f, int argc, char **argv, void *out, struct arena *boot);
+/* Whether the row of this name was given; there is one. */
+bool flags_given(const struct flags *f, const char *name);
+
+#endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Alerts: what the rules said, newest first. */
+/* Alerts: what the rules said, newest first, and whether it still holds. */
 #include "store/alerts.h"
 
 #include "api/api.h"
@@ -25,7 +25,28 @@ static void write_alert(struct call *c, const struct alert_row *row, struct json
 	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
 	show_str(w, "eventType", row->event_type);
 	show_time(w, "createdAt", row->created_us);
+	show_str(w, "state", row->resolved_us == 0 ? S("firing") : S("resolved"));
+	show_time_or_null(w, "resolvedAt", row->resolved_us);
+	show_str_or_null(w, "resolution", row->resolution);
 	json_w_end(w);
+}
+
+static bool read_state(struct call *c, enum alert_state *out, struct err *err)
+{
+	struct slice state;
+
+	*out = ALERT_ANY;
+	if (!call_query(c, "state", &state)) {
+		return true;
+	}
+	if (slice_eq(state, S("firing"))) {
+		*out = ALERT_FIRING;
+	} else if (slice_eq(state, S("resolved"))) {
+		*out = ALERT_RESOLVED;
+	} else {
+		return err_field(err, ERR_INVALID, "state", "\"state\" must be firing or resolved");
+	}
+	return true;
 }
 
 static bool read_filter(struct call *c, struct alert_filter *f, struct err *err)
@@ -36,7 +57,7 @@ static bool read_filter(struct call *c, struct alert_filter *f, struct err *err)
 	if (call_query(c, "ruleId", &rule) && !id_parse(ID_RULE, rule, &f->rule.v)) {
 		return err_field(err, ERR_INVALID, "ruleId", "\"ruleId\" is not the id of a rule");
 	}
-	return call_query_time(c, "from", &f->from_us, err) &&
+	return read_state(c, &f->state, err) && call_query_time(c, "from", &f->from_us, err) &&
 	       call_query_time(c, "to", &f->to_us, err);
 }
 

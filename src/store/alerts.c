@@ -1,24 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading alerts. They are written once, by the engine, in global.c. */
+/* Reading alerts. They are written by the engine, in global.c. */
 #include "store/alerts.h"
 
 #include "store/columns.h"
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { GET, LIST };
+#define LIST_WHERE \
+	" where org_id = $1 and project_id = $2 and (created_at, number) < ($3, $4)" \
+	" and created_at >= $5 and created_at < $6 and (rule_id = $7 or $7 = 0)"
+#define LIST_ORDER " order by created_at desc, number desc limit $8 offset $9"
+
+/* One list for each state, so that each finds its index. */
+enum { LIST, LIST_FIRING, LIST_RESOLVED, GET };
 static const struct query queries[] = {
+	[LIST] = {
+		.name = "alert_list", .args = "iiiiiiiii", .cols = ALERT_LETTERS,
+		.sql = "select " ALERT_COLS " from alerts" LIST_WHERE LIST_ORDER,
+	},
+	[LIST_FIRING] = {
+		.name = "alert_list_firing", .args = "iiiiiiiii", .cols = ALERT_LETTERS,
+		.sql = "select " ALERT_COLS " from alerts" LIST_WHERE " and resolved_at is null"
+		       LIST_ORDER,
+	},
+	[LIST_RESOLVED] = {
+		.name = "alert_list_resolved", .args = "iiiiiiiii", .cols = ALERT_LETTERS,
+		.sql = "select " ALERT_COLS " from alerts" LIST_WHERE " and resolved_at is not null"
+		       LIST_ORDER,
+	},
 	[GET] = {
 		.name = "alert_get", .args = "iii", .cols = ALERT_LETTERS,
 		.sql = "select " ALERT_COLS " from alerts"
 		       " where org_id = $1 and (project_id = $2 or $2 = 0) and number = $3",
-	},
-	[LIST] = {
-		.name = "alert_list", .args = "iiiiiiiii", .cols = ALERT_LETTERS,
-		.sql = "select " ALERT_COLS " from alerts where org_id = $1 and project_id = $2"
-		       " and (created_at, number) < ($3, $4) and created_at >= $5"
-		       " and created_at < $6 and (rule_id = $7 or $7 = 0)"
-		       " order by created_at desc, number desc limit $8 offset $9",
 	},
 };
 const struct query_set alert_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
@@ -40,6 +53,8 @@ static const struct row_field fields[] = {
 	FIELD(struct alert_row, title),
 	FIELD(struct alert_row, cid),
 	FIELD(struct alert_row, created_us),
+	FIELD_OPT(struct alert_row, resolved_us),
+	FIELD(struct alert_row, resolution),
 };
 const struct row_shape alert_shape = SHAPE(struct alert_row, fields);
 
@@ -51,6 +66,19 @@ enum found store_alert_get(struct org_id org, struct db *db, struct project_id p
 		       &alert_shape, req, out, err);
 }
 
+static const struct query *list_of(enum alert_state state)
+{
+	switch (state) {
+	case ALERT_ANY:
+		return &queries[LIST];
+	case ALERT_FIRING:
+		return &queries[LIST_FIRING];
+	case ALERT_RESOLVED:
+		return &queries[LIST_RESOLVED];
+	}
+	never("alert state");
+}
+
 bool store_alert_list(struct org_id org, struct db *db, const struct alert_filter *filter,
 		      const struct page *page, struct arena *req, struct alert_list *out,
 		      struct err *err)
@@ -59,7 +87,7 @@ bool store_alert_list(struct org_id org, struct db *db, const struct alert_filte
 	void *rows;
 
 	ensure(filter->project.v != 0);
-	if (!row_list(db, &queries[LIST],
+	if (!row_list(db, list_of(filter->state),
 		      DB_ARGS(db_id(org.v), db_id(filter->project.v), page_before_at(page),
 			      page_before_id(page), db_int(filter->from_us), db_int(to_us),
 			      db_id(filter->rule.v), page_limit(page), page_offset(page)),

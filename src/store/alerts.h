@@ -6,7 +6,10 @@
 #include "store/db.h"
 #include "store/page.h"
 
-/* Alerts: what rules said, once per firing. Written by the engine (global.h), never changed. */
+/*
+ * Alerts: what rules said, once per firing, and when it was over. Written by the engine (global.h);
+ * nothing but the end is ever added.
+ */
 
 struct alert_row {
 	struct alert_id number; /* dense, from the engine's cursor */
@@ -25,6 +28,8 @@ struct alert_row {
 	struct slice title;
 	struct slice cid; /* correlation id */
 	int64_t created_us;
+	int64_t resolved_us;	 /* 0: firing */
+	struct slice resolution; /* why it is over, "" while it fires */
 };
 struct alert_list {
 	struct alert_row *rows;
@@ -32,11 +37,14 @@ struct alert_list {
 	struct page_at next; /* by (created_us, number) */
 };
 
+enum alert_state { ALERT_ANY, ALERT_FIRING, ALERT_RESOLVED };
+
 struct alert_filter {
 	struct project_id project; /* required */
 	struct rule_id rule;	   /* 0: any */
-	int64_t from_us;	   /* created at or after; 0: any */
-	int64_t to_us;		   /* created before; 0: any */
+	enum alert_state state;
+	int64_t from_us; /* created at or after; 0: any */
+	int64_t to_us;	 /* created before; 0: any */
 };
 
 /* project 0: of any project of the org. */

@@ -23,8 +23,11 @@
 
 #define ALERT_COLS \
 	"number, org_id, project_id, rule_id, rule_version, rule_name, event_seq, event_at," \
-	" event_type, key, severity, count, count_is_least, title, cid, created_at"
-#define ALERT_LETTERS "iiiiitiitttiitti"
+	" event_type, key, severity, count, count_is_least, title, cid, created_at, resolved_at," \
+	" resolution"
+#define ALERT_LETTERS \
+	"iiiiitiitttiitti" \
+	"it"
 
 #define DELIVERY_COLS \
 	"number, org_id, project_id, alert_number, alert_at, rule_id, rule_name, action_index," \

@@ -18,6 +18,7 @@ enum {
 	KEY_TOUCH,
 	RULES_ALL,
 	ALERT_INSERT,
+	ALERT_RESOLVE,
 	CURSOR_GET,
 	CURSOR_TAKE,
 	CURSOR_SET,
@@ -61,7 +62,12 @@ static const struct query queries[] = {
 	[ALERT_INSERT] = {
 		.name = "alert_insert", .args = ALERT_LETTERS, .cols = "",
 		.sql = "insert into alerts (" ALERT_COLS ") values ($1, $2, $3, $4, $5, $6, $7,"
-		       " $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+		       " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+		.global = "one engine batch serves many orgs",
+	},
+	[ALERT_RESOLVE] = {
+		.name = "alert_resolve", .args = "iit", .cols = "",
+		.sql = "update alerts set resolved_at = $2, resolution = $3 where number = $1",
 		.global = "one engine batch serves many orgs",
 	},
 	[CURSOR_GET] = {
@@ -181,6 +187,19 @@ bool store_alerts_insert(struct db *db, const struct alert_row *rows, size_t n, 
 {
 	ensure(db_in_transaction(db));
 	return row_insert_all(db, &queries[ALERT_INSERT], &alert_shape, rows, n, err);
+}
+
+static const struct row_field end_fields[] = {
+	FIELD(struct alert_end, number.v),
+	FIELD(struct alert_end, resolved_us),
+	FIELD(struct alert_end, resolution),
+};
+static const struct row_shape end_shape = SHAPE(struct alert_end, end_fields);
+
+bool store_alerts_resolve(struct db *db, const struct alert_end *ends, size_t n, struct err *err)
+{
+	ensure(db_in_transaction(db));
+	return row_insert_all(db, &queries[ALERT_RESOLVE], &end_shape, ends, n, err);
 }
 
 enum found store_cursor_get(struct db *db, uint32_t partition, struct arena *boot,

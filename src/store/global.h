@@ -52,6 +52,14 @@ NODISCARD bool store_rules_all(struct db *db, struct rule_id after, size_t limit
 /* One engine batch serves many orgs. In a transaction. ERR_CONFLICT when a number was used. */
 NODISCARD bool store_alerts_insert(struct db *db, const struct alert_row *rows, size_t n,
 				   struct err *err);
+/* Likewise: alerts that are over. A number that is not there is passed over. In a transaction. */
+struct alert_end {
+	struct alert_id number;
+	int64_t resolved_us;
+	struct slice resolution;
+};
+NODISCARD bool store_alerts_resolve(struct db *db, const struct alert_end *ends, size_t n,
+				    struct err *err);
 /* Likewise. Status, due_us and the rest are taken from the row; claim is 0. */
 NODISCARD bool store_deliveries_insert(struct db *db, const struct delivery_row *rows, size_t n,
 				       struct err *err);

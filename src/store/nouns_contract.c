@@ -255,6 +255,52 @@ CONTRACT(alerts_are_listed_by_rule_and_time)
 	T_INT(list.rows[0].number.v, 3);
 }
 
+static size_t alerts_in(struct fixture *f, enum alert_state state, uint64_t *newest)
+{
+	struct alert_filter filter = { .project = PROJECT_A, .state = state };
+	struct alert_list list;
+	struct err err = { 0 };
+
+	T_OK(store_alert_list(ORG_A, f->db, &filter, PAGE_OF(9), &f->arena, &list, &err));
+	*newest = list.n == 0 ? 0 : list.rows[0].number.v;
+	return list.n;
+}
+
+CONTRACT(alerts_fire_until_they_are_resolved)
+{
+	struct alert_end ends[] = {
+		{ { 2 }, AT + 20, S("cleared") },
+		{ { 99 }, AT + 21, S("cleared") },
+		{ { 3 }, AT + 22, S("superseded") },
+	};
+	struct alert_row got, over = sample_alert(ORG_A, PROJECT_A, 5);
+	struct err err = { 0 };
+	uint64_t newest;
+
+	for (uint64_t n = 1; n <= 4; n++) {
+		put_alert(f, sample_alert(ORG_A, PROJECT_A, n));
+	}
+	over.resolved_us = AT + 5;
+	over.resolution = S("evicted");
+	put_alert(f, over);
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_alerts_resolve(f->db, ends, ARRAY_LEN(ends), &err));
+	T_OK(db_commit(f->db, &err));
+	T_INT(store_alert_get(ORG_A, f->db, PROJECT_A, ends[0].number, &f->arena, &got, &err),
+	      FOUND);
+	T_TRUE(got.resolved_us == AT + 20);
+	T_SLICE(got.resolution, "cleared");
+	T_INT(store_alert_get(ORG_A, f->db, PROJECT_A, (struct alert_id) { 4 }, &f->arena, &got,
+			      &err),
+	      FOUND);
+	T_TRUE(got.resolved_us == 0 && got.resolution.n == 0);
+	T_INT(alerts_in(f, ALERT_ANY, &newest), 5);
+	T_INT(alerts_in(f, ALERT_FIRING, &newest), 2);
+	T_INT(newest, 4);
+	T_INT(alerts_in(f, ALERT_RESOLVED, &newest), 3);
+	T_INT(newest, 5);
+}
+
 CONTRACT(alert_numbers_are_used_once)
 {
 	struct alert_row rows[] = { sample_alert(ORG_A, PROJECT_A, 1),
@@ -327,5 +373,5 @@ CONTRACTS(nouns_contract, C(orgs_and_projects_are_found), C(slugs_and_defaults_a
 	  C(last_use_only_goes_forward), C(pages_are_stable_while_rows_come_in),
 	  C(rows_of_one_time_keep_an_order), C(rules_are_replaced_and_deleted),
 	  C(rule_of_another_org_is_not_replaced), C(alerts_are_listed_by_rule_and_time),
-	  C(alert_numbers_are_used_once), C(cursor_has_one_owner_and_goes_forward),
-	  C(counts_are_of_what_lives))
+	  C(alerts_fire_until_they_are_resolved), C(alert_numbers_are_used_once),
+	  C(cursor_has_one_owner_and_goes_forward), C(counts_are_of_what_lives))

@@ -63,6 +63,7 @@ void accept_forget(struct conn *c)
 
 static bool addr_of(const struct sockaddr_storage *sa, socklen_t n, struct http_addr *addr)
 {
+	*addr = (struct http_addr) { 0 };
 	if (!ip_from_sockaddr((const struct sockaddr *)sa, n, &addr->ip, &addr->port)) {
 		return false;
 	}

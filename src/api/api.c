@@ -73,7 +73,7 @@ bool api_is_local(const struct http_request *r)
 			return false;
 		}
 	}
-	return r->peer->loopback && local_name(r->host);
+	return r->peer->unix_socket || (r->peer->loopback && local_name(r->host));
 }
 
 static void refuse(struct call *c, enum err_kind kind, const char *text)
@@ -87,7 +87,7 @@ static bool admit(struct call *c)
 {
 	enum found found = NOT_FOUND;
 
-	if (c->route->auth == AUTH_NONE) {
+	if (c->route->auth == AUTH_NONE || c->route->auth == AUTH_SOCKET) {
 		return true;
 	}
 	found = api_authenticate(c->api, c->http, &c->caller);
@@ -112,11 +112,12 @@ static bool admit(struct call *c)
 
 static bool find_route(struct call *c)
 {
+	bool socket = c->http->peer->unix_socket && api_is_local(c->http);
 	bool path_known;
 	struct slice allow;
 
-	c->route = route_find(c->http->method, c->http->path, c->req, c->params, &path_known,
-			      &allow);
+	c->route = route_find(c->http->method, c->http->path, socket, c->req, c->params,
+			      &path_known, &allow);
 	if (c->route != NULL) {
 		return true;
 	}

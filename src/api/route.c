@@ -65,9 +65,9 @@ static bool matches(const struct route *r, struct slice path, struct arena *req,
 	return match(r->path, path, req, params);
 }
 
-const struct route *route_find(enum http_method method, struct slice path, struct arena *req,
-			       struct slice params[ROUTE_PARAMS_MAX], bool *path_known,
-			       struct slice *allow)
+const struct route *route_find(enum http_method method, struct slice path, bool socket,
+			       struct arena *req, struct slice params[ROUTE_PARAMS_MAX],
+			       bool *path_known, struct slice *allow)
 {
 	enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
 	const struct route *r;
@@ -77,7 +77,7 @@ const struct route *route_find(enum http_method method, struct slice path, struc
 	buf_init(&methods, 256);
 	*path_known = false;
 	while ((r = route_next(&at)) != NULL) {
-		if (!matches(r, path, req, params)) {
+		if ((r->auth == AUTH_SOCKET && !socket) || !matches(r, path, req, params)) {
 			continue;
 		}
 		if (r->method == wanted) {

@@ -9,9 +9,10 @@
  * without the checks of its row.
  */
 enum route_auth {
-	AUTH_NONE, /* public */
-	AUTH_KEY,  /* an API key with the scope of the row */
-	AUTH_OWN,  /* the handler decides: a key may come another way, or not be needed yet */
+	AUTH_NONE,   /* public */
+	AUTH_KEY,    /* an API key with the scope of the row */
+	AUTH_OWN,    /* the handler decides: a key may come another way, or not be needed yet */
+	AUTH_SOCKET, /* whoever may open the Unix socket; elsewhere there is no such path */
 };
 
 /* Runs on the loop thread and must not block; owes the reply. */
@@ -38,12 +39,13 @@ struct route_set {
 };
 
 /*
- * The row for a request. NULL when no row has this path, or, with *path_known, none of those that
- * have it takes the method; *allow then holds the methods for an Allow header.
+ * The row for a request; socket says that it came over the Unix socket. NULL when no row has this
+ * path, or, with *path_known, none of those that have it takes the method; *allow then holds the
+ * methods for an Allow header.
  */
-const struct route *route_find(enum http_method method, struct slice path, struct arena *req,
-			       struct slice params[ROUTE_PARAMS_MAX], bool *path_known,
-			       struct slice *allow);
+const struct route *route_find(enum http_method method, struct slice path, bool socket,
+			       struct arena *req, struct slice params[ROUTE_PARAMS_MAX],
+			       bool *path_known, struct slice *allow);
 /* All rows in the order of the table: start with *at = 0; NULL at the end. */
 const struct route *route_next(size_t *at);
 

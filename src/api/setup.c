@@ -98,6 +98,12 @@ static bool become_first(struct call *c, struct key_row *row, struct err *err)
 			 &row->project, err);
 }
 
+/* A given key may be short: at most half of it is shown. */
+static int prefix_len(struct slice secret)
+{
+	return secret.n / 2 < PREFIX_LEN ? (int)(secret.n / 2) : PREFIX_LEN;
+}
+
 static void fill(struct key_row *row, struct slice secret, uint32_t scopes, struct arena *req,
 		 struct api_key *out)
 {
@@ -110,7 +116,7 @@ static void fill(struct key_row *row, struct slice secret, uint32_t scopes, stru
 	scopes_write(scopes, &words);
 	row->id.v = id_random();
 	row->hash = arena_dup(req, (struct slice) { hex, sizeof(hex) });
-	row->prefix = arena_printf(req, "%.*s...", PREFIX_LEN, secret.p);
+	row->prefix = arena_printf(req, "%.*s...", prefix_len(secret), secret.p);
 	row->scopes = arena_dup(req, buf_slice(&words));
 	buf_release(&words);
 	out->id = row->id;

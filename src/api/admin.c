@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What who runs the server may do without a key, over the socket in the data directory: tenants,
+ * projects and keys, made when they are missing. Every call may be repeated; that is why things
+ * are looked for by name before they are made.
+ */
+#include "api/action.h"
+#include "api/api.h"
+#include "api/change.h"
+#include "api/route.h"
+#include "api/setup.h"
+#include "api/show.h"
+#include "base/field.h"
+#include "base/hex.h"
+
+#define ADMIN_BODY_BYTES_MAX ((size_t)16 << 10)
+#define KEY_CHARS_MIN 16 /* shorter ones can be guessed */
+#define KEY_CHARS_MAX 200
+#define SLUG_CHARS_MAX 120
+
+struct admin_fields {
+	struct slice org;
+	struct slice org_name;
+	struct slice project;
+	struct slice name;
+	struct field_list scopes;
+	struct slice key;
+	bool demo;
+};
+
+static const char *check_slug(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+
+		if (!plain && (c != '-' || i == 0)) {
+			return "must have only the characters a-z, 0-9 and, inside, -";
+		}
+	}
+	return NULL;
+}
+
+static const char *check_key(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] <= ' ' || s.p[i] > '~') {
+			return "must have only printable ASCII characters, and no spaces";
+		}
+	}
+	return NULL;
+}
+
+static const struct field rows_of_body[] = {
+	FIELD_STR(struct admin_fields, org, "org", .min = 1, .max = SLUG_CHARS_MAX,
+		  .check = check_slug, .flags = FIELD_REQUIRED,
+		  .help = "The organization, by its short name; made when it is missing."),
+	FIELD_STR(struct admin_fields, org_name, "orgName", .min = 1, .max = 255,
+		  .help = "The name of the organization when it is made."),
+	FIELD_STR(struct admin_fields, project, "project", .min = 1, .max = SLUG_CHARS_MAX,
+		  .check = check_slug,
+		  .help = "The project, by its short name; made when it is missing."),
+	FIELD_STR(struct admin_fields, name, "name", .min = 1, .max = 255, .fallback = "seed",
+		  .help = "The name of the key."),
+	FIELD_LIST(struct admin_fields, scopes, "scopes", .max = SCOPES_COUNT,
+		   .help = "What the key may do; empty means everything."),
+	FIELD_STR(struct admin_fields, key, "key", .min = KEY_CHARS_MIN, .max = KEY_CHARS_MAX,
+		  .check = check_key, .help = "The key itself; otherwise one is made up."),
+	FIELD_BOOL(struct admin_fields, demo, "demo", .help = "Add some rules to look at."),
+};
+
+static const char *const demo_rules[] = {
+	"{\"name\":\"Checkout failures\",\"eventType\":\"checkout_failed\",\"condition\":\"count_gte\","
+	"\"threshold\":5,\"windowSeconds\":60,\"cooldownSeconds\":120,\"severity\":\"high\","
+	"\"actions\":[{\"channel\":\"in_app\",\"config\":{}}]}",
+	"{\"name\":\"Payments in trouble\",\"eventType\":\"payments.*\",\"condition\":\"count_gte\","
+	"\"threshold\":3,\"windowSeconds\":300,\"cooldownSeconds\":600,\"severity\":\"critical\","
+	"\"groupBy\":[\"payload.provider\"],\"actions\":[{\"channel\":\"in_app\",\"config\":{}}]}",
+	"{\"name\":\"Error burst\",\"eventType\":\"error.*\",\"condition\":\"count_gte\","
+	"\"threshold\":20,\"windowSeconds\":60,\"cooldownSeconds\":300,\"severity\":\"medium\","
+	"\"groupBy\":[\"source\"],\"actions\":[{\"channel\":\"in_app\",\"config\":{}}]}",
+};
+
+/* What a call is about, once it is there. */
+struct place {
+	struct org_row org;
+	struct project_row project;
+};
+
+static bool read_body(struct call *c, struct admin_fields *in, struct err *err)
+{
+	const struct json *body;
+
+	return call_body(c, &body, err) &&
+	       fields_parse(body, rows_of_body, ARRAY_LEN(rows_of_body), in, NULL, c->req, err);
+}
+
+static bool read_project(struct call *c, struct place *p, struct slice slug, struct err *err)
+{
+	switch (slug.n == 0
+			? store_project_default(p->org.id, c->db, c->req, &p->project, err)
+			: store_project_by_slug(p->org.id, c->db, slug, c->req, &p->project, err)) {
+	case FOUND:
+		return true;
+	case FAILED:
+		return false;
+	case NOT_FOUND:
+		break;
+	}
+	p->project = (struct project_row) { .id = { id_random() },
+					    .org = p->org.id,
+					    .slug = slug,
+					    .name = slug,
+					    .created_us = c->now_us };
+	return store_project_insert(p->org.id, c->db, &p->project, err);
+}
+
+/* The org with its default project, and the project that was named, in one transaction. */
+static bool make_place(struct call *c, const struct admin_fields *in, struct place *p,
+		       struct err *err)
+{
+	struct slice name = in->org_name.n > 0 ? in->org_name : in->org;
+	struct project_id ignored;
+
+	return db_begin(c->db, err) &&
+	       setup_org(c->db, in->org, name, c->now_us, c->req, &p->org.id, &ignored, err) &&
+	       store_org_get(p->org.id, c->db, c->req, &p->org, err) == FOUND &&
+	       read_project(c, p, in->project, err) && db_commit(c->db, err);
+}
+
+/* Keys. */
+
+static struct slice hash_text(struct slice secret, struct arena *req)
+{
+	unsigned char sum[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES];
+
+	sha256(secret, sum);
+	hex_encode(sum, sizeof(sum), hex);
+	return arena_dup(req, (struct slice) { hex, sizeof(hex) });
+}
+
+/* A given key is known by its hash anywhere in the org; a made-up one by name and project. */
+static bool is_wanted(const struct key_row *row, const struct admin_fields *in, struct slice hash,
+		      const struct place *p)
+{
+	if (in->key.n > 0) {
+		return slice_eq(row->hash, hash);
+	}
+	return row->revoked_us == 0 && row->project.v == p->project.id.v &&
+	       slice_eq(row->name, in->name);
+}
+
+static enum found find_key(struct call *c, const struct admin_fields *in, const struct place *p,
+			   struct key_row *out, struct err *err)
+{
+	struct slice hash = hash_text(in->key, c->req);
+	struct page page = { .limit = PAGE_ROWS_MAX };
+	struct key_list list;
+
+	do {
+		if (!store_key_list(p->org.id, c->db, (struct project_id) { 0 }, &page, c->req,
+				    &list, err)) {
+			return FAILED;
+		}
+		for (size_t i = 0; i < list.n; i++) {
+			if (is_wanted(&list.rows[i], in, hash, p)) {
+				*out = list.rows[i];
+				return FOUND;
+			}
+		}
+		page.after = list.next;
+	} while (list.next.id != 0);
+	return NOT_FOUND;
+}
+
+struct ring_change {
+	struct api *api;
+	struct api_key put;
+};
+
+static void put_in_ring(void *arg)
+{
+	struct ring_change *change = arg;
+
+	change->api->set_up = true;
+	keyring_put(change->api->keys, &change->put);
+}
+
+static bool read_scopes(const struct field_list *words, uint32_t *set, struct err *err)
+{
+	*set = words->n == 0 ? SCOPES_ALL : 0;
+	for (size_t i = 0; i < words->n; i++) {
+		uint32_t scope = scope_parse(words->v[i]);
+
+		if (scope == 0) {
+			return err_field(err, ERR_INVALID, "scopes",
+					 "\"scopes\" has the unknown word \"%.*s\"",
+					 SARG(words->v[i]));
+		}
+		*set |= scope;
+	}
+	return true;
+}
+
+static bool make_key(struct call *c, const struct admin_fields *in, const struct place *p,
+		     struct key_row *row, struct slice *secret, struct err *err)
+{
+	struct ring_change *change = arena_new(c->req, struct ring_change);
+	uint32_t scopes;
+
+	if (!read_scopes(&in->scopes, &scopes, err)) {
+		return false;
+	}
+	*secret = in->key.n > 0 ? in->key : setup_new_secret(c->req);
+	*row = (struct key_row) { .org = p->org.id,
+				  .project = p->project.id,
+				  .name = in->name,
+				  .created_us = c->now_us };
+	if (!setup_insert_key(c, row, *secret, scopes, &change->put, err)) {
+		if (err->kind == ERR_CONFLICT) {
+			err_field(err, ERR_CONFLICT, "key",
+				  "\"key\" belongs to another organization");
+		}
+		return false;
+	}
+	change->api = c->api;
+	/* Posts keep their order: the key works before the answer leaves. */
+	api_post(c->api, put_in_ring, change);
+	return true;
+}
+
+static bool ensure_key(struct call *c, const struct admin_fields *in, const struct place *p,
+		       struct key_row *row, struct slice *secret, struct err *err)
+{
+	*secret = (struct slice) { 0 };
+	switch (find_key(c, in, p, row, err)) {
+	case NOT_FOUND:
+		return make_key(c, in, p, row, secret, err);
+	case FAILED:
+		return false;
+	case FOUND:
+		break;
+	}
+	return row->revoked_us == 0 ||
+	       err_field(err, ERR_CONFLICT, "key", "\"key\" was revoked; choose another one");
+}
+
+/* secret: of a key made now; empty for one that was there. */
+static void write_key(const struct key_row *row, struct slice secret, struct json_w *w)
+{
+	json_w_key(w, "key");
+	json_w_object(w);
+	show_id(w, "id", ID_KEY, row->id.v);
+	show_str(w, "name", row->name);
+	show_id(w, "projectId", ID_PROJECT, row->project.v);
+	show_str(w, "keyPrefix", row->prefix);
+	json_w_key(w, "made");
+	json_w_bool(w, secret.n > 0);
+	if (secret.n > 0) {
+		show_str(w, "key", secret);
+	}
+	json_w_end(w);
+}
+
+static void write_place(const struct place *p, struct json_w *w)
+{
+	json_w_key(w, "org");
+	json_w_object(w);
+	show_id(w, "id", ID_ORG, p->org.id.v);
+	show_str(w, "slug", p->org.slug);
+	show_str(w, "name", p->org.name);
+	json_w_end(w);
+	json_w_key(w, "project");
+	json_w_object(w);
+	show_id(w, "id", ID_PROJECT, p->project.id.v);
+	show_str(w, "slug", p->project.slug);
+	show_str(w, "name", p->project.name);
+	json_w_end(w);
+}
+
+/* Rules. */
+
+static enum found find_rule(struct call *c, const struct place *p, struct slice name,
+			    struct rule_id *id, struct err *err)
+{
+	struct page page = { .limit = PAGE_ROWS_MAX };
+	struct rule_list list;
+
+	do {
+		if (!store_rule_list(p->org.id, c->db, p->project.id, &page, c->req, &list, err)) {
+			return FAILED;
+		}
+		for (size_t i = 0; i < list.n; i++) {
+			if (slice_eq(list.rows[i].name, name)) {
+				*id = list.rows[i].id;
+				return FOUND;
+			}
+		}
+		page.after = list.next;
+	} while (list.next.id != 0);
+	return NOT_FOUND;
+}
+
+static bool ensure_rule(struct call *c, const struct place *p, const char *text, struct json_w *w,
+			struct err *err)
+{
+	struct rule_json_in how = { .check = action_check, .arg = &c->api->policy };
+	struct control control = { .op = CONTROL_RULE_PUT, .rule_id = { id_random() } };
+	const struct json *body;
+	enum found found;
+
+	if (!json_parse(c->req, slice_of(text), JSON_DEPTH_MAX, &body, err) ||
+	    !rule_def_parse(body, &how, c->req, &control.rule, err)) {
+		return false;
+	}
+	found = find_rule(c, p, control.rule.name, &control.rule_id, err);
+	if (found == FAILED || (found == NOT_FOUND && !change_apply(c, &control, err))) {
+		return false;
+	}
+	json_w_object(w);
+	show_id(w, "id", ID_RULE, control.rule_id.v);
+	show_str(w, "name", control.rule.name);
+	json_w_key(w, "made");
+	json_w_bool(w, found == NOT_FOUND);
+	json_w_end(w);
+	return true;
+}
+
+/* The engine applies changes in the name of the org. */
+static bool write_rules(struct call *c, const struct place *p, bool demo, struct json_w *w,
+			struct err *err)
+{
+	c->caller = (struct caller) { .org = p->org.id, .project = p->project.id };
+	json_w_key(w, "rules");
+	json_w_array(w);
+	for (size_t i = 0; demo && i < ARRAY_LEN(demo_rules); i++) {
+		if (!ensure_rule(c, p, demo_rules[i], w, err)) {
+			return false;
+		}
+	}
+	json_w_end(w);
+	return true;
+}
+
+static bool post_seed(struct call *c, struct err *err)
+{
+	struct admin_fields in = { 0 };
+	struct slice secret;
+	struct key_row row;
+	struct place place;
+	struct json_w w;
+
+	if (!read_body(c, &in, err) || !make_place(c, &in, &place, err) ||
+	    !ensure_key(c, &in, &place, &row, &secret, err)) {
+		return false;
+	}
+	w = call_json(c, 200);
+	json_w_object(&w);
+	write_place(&place, &w);
+	write_key(&row, secret, &w);
+	if (!write_rules(c, &place, in.demo, &w, err)) {
+		return false;
+	}
+	json_w_end(&w);
+	return true;
+}
+
+static bool post_key(struct call *c, struct err *err)
+{
+	struct admin_fields in = { 0 };
+	struct slice secret;
+	struct key_row row;
+	struct place place;
+	struct json_w w;
+
+	if (!read_body(c, &in, err) || !make_place(c, &in, &place, err)) {
+		return false;
+	}
+	if (!(in.key.n > 0 ? ensure_key(c, &in, &place, &row, &secret, err)
+			   : make_key(c, &in, &place, &row, &secret, err))) {
+		return false;
+	}
+	w = call_json(c, secret.n > 0 ? 201 : 200);
+	json_w_object(&w);
+	write_place(&place, &w);
+	write_key(&row, secret, &w);
+	json_w_end(&w);
+	return true;
+}
+
+static const struct route rows[] = {
+	{ HTTP_POST, "/admin/seed", "Make a tenant with a key, and rules to look at", AUTH_SOCKET,
+	  0, ADMIN_BODY_BYTES_MAX, NULL, post_seed },
+	{ HTTP_POST, "/admin/keys", "Make a key in any project", AUTH_SOCKET, 0,
+	  ADMIN_BODY_BYTES_MAX, NULL, post_key },
+};
+const struct route_set routes_admin = { rows, ARRAY_LEN(rows) };

@@ -211,6 +211,27 @@ static enum metric status_class(int status)
 	return status < 500 ? METRIC_HTTP_4XX : METRIC_HTTP_5XX;
 }
 
+struct slice api_client(const struct api *api, const struct http_request *r)
+{
+	struct slice list = http_request_header(r, HTTP_H_X_FORWARDED_FOR);
+	struct slice client = r->peer->text;
+	struct ip ip = r->peer->ip;
+
+	while (list.n > 0 && ip_set_has(&api->trusted_proxies, ip)) {
+		size_t from = list.n;
+
+		while (from > 0 && list.p[from - 1] != ',') {
+			from--;
+		}
+		client = slice_trim(slice_from(list, from));
+		list.n = from == 0 ? 0 : from - 1;
+		if (!ip_parse(client, &ip)) {
+			return r->peer->text;
+		}
+	}
+	return client;
+}
+
 static void on_done(void *ctx, struct http_exchange *x, int status, uint64_t bytes,
 		    int64_t duration_us)
 {
@@ -222,7 +243,7 @@ static void on_done(void *ctx, struct http_exchange *x, int status, uint64_t byt
 	/* The path only: a query may hold a key or a ticket. */
 	log_debug("request", log_slice("cid", r->id), log_slice("method", r->method_text),
 		  log_slice("path", r->path), log_int("status", status), log_int("bytes", bytes),
-		  log_int("us", duration_us), log_slice("peer", r->peer->text));
+		  log_int("us", duration_us), log_slice("client", api_client(api, r)));
 }
 
 static const char *on_refuse(void *ctx UNUSED, const struct err *err, struct slice request_id,

@@ -34,6 +34,7 @@ struct api {
 	struct slice public_url;
 	struct slice metrics_token;		/* empty: /metrics answers loopback only */
 	struct ip_policy policy;		/* where deliveries may go */
+	struct ip_set trusted_proxies;		/* whose X-Forwarded-For is believed */
 	unsigned char setup_hash[SHA256_BYTES]; /* of the setup token */
 	struct buf raw;	    /* scratch of one event: payload and tags without white space */
 	struct buf encoded; /* scratch of one event: its canonical form */
@@ -52,6 +53,11 @@ struct http_handlers api_handlers(struct api *api);
 enum found api_authenticate(struct api *api, const struct http_request *r, struct caller *out);
 /* The same for a key that came another way (ingest body, query of a socket). */
 bool api_caller_of(struct api *api, struct slice secret, struct caller *out);
+/*
+ * The address of the client: the peer's, or, behind trusted proxies, the last one in
+ * X-Forwarded-For that is not such a proxy itself. Text that is no address ends the search.
+ */
+struct slice api_client(const struct api *api, const struct http_request *r);
 /*
  * The request came from this machine, by address and by name, through no proxy and no browser page.
  */

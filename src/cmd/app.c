@@ -44,7 +44,8 @@ struct app {
 	struct tickets *tickets;
 	struct api api;
 	bool stopping;
-	int failed; /* atomic */
+	int64_t deadline_us; /* monotonic; when stopping */
+	int failed;	     /* atomic */
 };
 
 struct api *app_api(struct app *app)
@@ -263,6 +264,9 @@ static bool fill_api(struct app *app, struct err *err)
 	if (!ip_policy_parse(joined(s->allow_private_targets, &app->boot), &app->api.policy, err)) {
 		return err_wrap(err, "\"allow-private-targets\"");
 	}
+	if (!ip_set_parse(joined(s->trusted_proxies, &app->boot), &app->api.trusted_proxies, err)) {
+		return err_wrap(err, "\"trusted-proxies\"");
+	}
 	app->api = (struct api) {
 		.loop = app->loop,
 		.journal = app->journal,
@@ -272,6 +276,7 @@ static bool fill_api(struct app *app, struct err *err)
 		.waiters = app->waiters,
 		.tickets = app->tickets,
 		.policy = app->api.policy,
+		.trusted_proxies = app->api.trusted_proxies,
 		.cors_origins = joined(s->cors_origins, &app->boot),
 		.public_url = s->public_url,
 		.metrics_token = s->metrics_token,
@@ -322,7 +327,8 @@ static void end_turn(void *arg)
 
 static void open_network(struct app *app)
 {
-	struct http_options options = { .conns_per_ip =
+	struct http_options options = { .exempt = app->api.trusted_proxies,
+					.conns_per_ip =
 						(uint32_t)app->settings->connections_per_address };
 	struct http_handlers handlers = api_handlers(&app->api);
 	struct live_options live = { .loop = app->loop,
@@ -449,9 +455,10 @@ static void stop_on_loop(void *arg)
 		_exit(1);
 	}
 	app->stopping = app->api.stopping = true;
+	app->deadline_us = clock_mono_us() + app->settings->drain * US_PER_S;
 	log_info("server_stopping");
 	live_end_all(app->live);
-	http_server_drain(app->http, app->settings->drain * US_PER_S, drained, app);
+	http_server_drain(app->http, app->settings->drain * US_PER_S / 2, drained, app);
 }
 
 void app_stop(struct app *app)
@@ -479,15 +486,22 @@ bool app_run(struct app *app)
 	return __atomic_load_n(&app->failed, __ATOMIC_ACQUIRE) == 0;
 }
 
+/* What is left of the time to stop; never so little that a commit could not end. */
+static int64_t time_left(const struct app *app)
+{
+	int64_t left_us = app->deadline_us - clock_mono_us();
+
+	return left_us < US_PER_S / 2 ? US_PER_S / 2 : left_us;
+}
+
 void app_close(struct app **ap)
 {
 	struct app *app = *ap;
-	int64_t wait_us = app->settings->drain * US_PER_S;
 
 	workers_close(&app->workers);
 	http_server_free(&app->http);
-	engine_close(&app->engine, wait_us);
-	courier_close(&app->courier, wait_us / 2);
+	engine_close(&app->engine, time_left(app) / 2);
+	courier_close(&app->courier, time_left(app));
 	keeper_close(&app->keeper);
 	live_free(&app->live);
 	journal_close(&app->journal);

@@ -18,10 +18,9 @@ static const char *const format_words[] = { "json", "text", NULL };
 const struct field settings_rows[] = {
 	FIELD_STR(struct settings, data, "data", .fallback = "./data", .max = 1000,
 		  .help = "The directory of the log and, by default, of the state."),
-	FIELD_STR(
-		struct settings, database_url, "database-url", .max = 2000, .flags = FIELD_SECRET,
-		.help = "Where the state is: postgresql://..., or sqlite:PATH. Default: state.db in the "
-			"data directory."),
+	FIELD_STR(struct settings, database_url, "database-url", .max = 2000, .flags = FIELD_SECRET,
+		  .help = "Where the state is: postgresql://... or sqlite:PATH. Default: "
+			  "state.db in the data directory."),
 	FIELD_LIST(struct settings, listen, "listen", .fallback = "127.0.0.1:3000", .max = 16,
 		   .help = "HOST:PORT to listen on; may be repeated. [::1]:3000 for IPv6."),
 	FIELD_STR(struct settings, public_url, "public-url", .max = 2000,
@@ -34,11 +33,10 @@ const struct field settings_rows[] = {
 		  .help = "Threads for API calls that wait for the database."),
 	FIELD_INT(struct settings, courier_concurrency, "courier-concurrency", .fallback = "64",
 		  .min = 1, .max = 1024, .help = "Deliveries under way at once."),
-	FIELD_LIST(
-		struct settings, allow_private_targets, "allow-private-targets", .fallback = "none",
-		.max = 100,
-		.help = "Private addresses that webhooks may reach: none, loopback, private, all, or "
-			"networks."),
+	FIELD_LIST(struct settings, allow_private_targets, "allow-private-targets",
+		   .fallback = "none", .max = 100,
+		   .help = "Private addresses that webhooks may reach: none, loopback, "
+			   "private, all, or networks."),
 	FIELD_ENUM(struct settings, flush, "flush", flush_words, .fallback = "auto",
 		   .help = "Where the log is flushed: inline on the loop, on a thread, or as "
 			   "measured."),

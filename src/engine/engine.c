@@ -211,8 +211,13 @@ static long apply_some(struct engine *e)
 			e->o.failed(e->o.arg, &err);
 			return -1;
 		}
-		if (found == FAILED || !engine_apply(e, &record, &err)) {
+		if (found == FAILED) {
+			/* Lost to damage: log time goes on behind it. */
+			e->state.seq = journal_iter_at(e->iter) - 1;
 			log_error("record_unreadable", log_str("error", err.text));
+		} else if (!engine_apply(e, &record, &err)) {
+			log_error("record_unreadable", log_int("seq", record.seq),
+				  log_str("error", err.text));
 		}
 		n++;
 		if (n % CLOCK_EVERY == 0 && clock_mono_us() >= until_us) {

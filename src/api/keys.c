@@ -203,8 +203,7 @@ static void post_key(struct call *c)
 		return;
 	}
 	if (keyring_len(c->api->keys) > 0 || c->api->set_up) {
-		err_set(&c->err, ERR_UNAUTHORIZED,
-			"an API key is needed: the first key of this server was made already");
+		err_set(&c->err, ERR_UNAUTHORIZED, SETUP_DONE);
 	} else if (!local_or_token(c)) {
 		err_set(&c->err, ERR_UNAUTHORIZED,
 			"the first key is made from the server's own machine (http://127.0.0.1, JSON body, no "

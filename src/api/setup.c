@@ -89,8 +89,7 @@ static bool become_first(struct call *c, struct key_row *row, struct err *err)
 	}
 	if (keys > 0 || !store_meta_add(c->db, "first_key", S("made"), err)) {
 		if (keys > 0 || err->kind == ERR_CONFLICT) {
-			err_set(err, ERR_UNAUTHORIZED,
-				"an API key is needed: the first key of this server was made already");
+			err_set(err, ERR_UNAUTHORIZED, SETUP_DONE);
 		}
 		return false;
 	}

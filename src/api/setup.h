@@ -10,6 +10,10 @@
 
 #define SETUP_ORG_SLUG "default"
 #define SETUP_PROJECT_SLUG "default"
+/* What a second caller without a key is told. */
+#define SETUP_DONE \
+	"an API key is needed: the first key of this server was made already; send it as " \
+	"\"Authorization: Bearer sk_...\", or have its holder make another"
 
 /* A fresh secret: "sk_" and 48 hex digits. */
 struct slice setup_new_secret(struct arena *req);

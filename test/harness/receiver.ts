@@ -53,13 +53,17 @@ export class Receiver {
 		return receiver;
 	}
 
+	get port(): number {
+		return (this.server.address() as AddressInfo).port;
+	}
+
 	get url(): string {
-		return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/hook`;
+		return `http://127.0.0.1:${this.port}/hook`;
 	}
 
 	/** Wait until the condition over what came holds. */
 	async until(done: (got: Received[]) => boolean, timeoutMs = 15_000): Promise<Received[]> {
-		const end = Date.now() + timeoutMs;
+		const end = Date.now() + timeoutMs * Number(process.env.TOCSIN_TEST_SLOWER ?? 1);
 		while (!done(this.got)) {
 			const left = end - Date.now();
 			if (left <= 0) throw new Error(`only ${this.got.length} deliveries in ${timeoutMs} ms`);

@@ -1,10 +1,15 @@
 // A real tocsin process with a data directory of its own, started, killed and started again.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { closeIdle } from "./api.ts";
+import { type Store, makeDatabase } from "./store.ts";
+
+/** Sanitizers make everything slower; waits grow with it. */
+export const slower = Number(process.env.TOCSIN_TEST_SLOWER ?? 1);
 
 export const binary = process.env.TOCSIN_BIN ?? join(import.meta.dirname, "../../build/tocsin");
 
@@ -13,8 +18,12 @@ export interface ServerOptions {
 	env?: Record<string, string>;
 	/** A fixed data directory; without it each server gets a fresh one, removed at the end. */
 	data?: string;
-	/** A state database elsewhere, for running the scenarios on PostgreSQL. */
-	databaseUrl?: string;
+	/** Where the state is: a file in the data directory, or a database made for this server. */
+	store?: Store;
+	/** Let the clock be moved by Server.advance. */
+	clock?: boolean;
+	/** What webhooks may reach; by default loopback, where the receivers are. */
+	privateTargets?: string;
 }
 
 export interface LogLine {
@@ -32,16 +41,53 @@ export class Server {
 	private child: ChildProcess | undefined;
 	private waiters: { match: (line: LogLine) => boolean; done: (line: LogLine) => void }[] = [];
 	private exited: Promise<number | null> = Promise.resolve(0);
+	private readonly root: string;
+	private readonly clockFile: string;
+	private shiftUs = 0n;
+	private database: { url: string; drop: () => Promise<void> } | undefined;
 
 	private constructor(private readonly options: ServerOptions) {
-		this.data = options.data ?? mkdtempSync(join(tmpdir(), "tocsin-"));
+		this.root = mkdtempSync(join(tmpdir(), "tocsin-"));
+		this.data = options.data ?? join(this.root, "data");
+		this.clockFile = join(this.root, "clock");
+		if (options.clock === true) writeFileSync(this.clockFile, new Uint8Array(8));
 	}
 
 	/** Start a server on a free loopback port and wait until it is ready. */
 	static async start(options: ServerOptions = {}): Promise<Server> {
-		const server = new Server(options);
+		const server = await Server.prepare(options);
 		await server.launch();
 		return server;
+	}
+
+	/** A server that was not started yet: with a directory, and a database if it needs one. */
+	static async prepare(options: ServerOptions = {}): Promise<Server> {
+		const server = new Server(options);
+		if (options.store === "postgres") server.database = await makeDatabase();
+		return server;
+	}
+
+	/** Move both clocks of the server, running or not, ahead; idle connections are closed first. */
+	advance(ms: number): void {
+		if (this.options.clock !== true) throw new Error("this server has no test clock");
+		closeIdle(this.url);
+		this.shiftUs += BigInt(Math.round(ms * 1000));
+		const fd = openSync(this.clockFile, "r+");
+		// In place: the server has the file mapped.
+		writeSync(fd, new Uint8Array(new BigInt64Array([this.shiftUs]).buffer), 0, 8, 0);
+		closeSync(fd);
+	}
+
+	/** What the server's clock says, in milliseconds. */
+	now(): number {
+		return Date.now() + Number(this.shiftUs / 1000n);
+	}
+
+	/** Flags that every command on this server's state needs. */
+	stateFlags(): string[] {
+		const flags = ["--data", this.data];
+		if (this.database !== undefined) flags.push("--database-url", this.database.url);
+		return flags;
 	}
 
 	get url(): string {
@@ -56,24 +102,24 @@ export class Server {
 
 	/** Start the process again, on the same data and port. */
 	async launch(): Promise<void> {
-		const args = ["serve", "--data", this.data, "--listen", `127.0.0.1:${this.port}`];
-		args.push("--log-format", "json", "--allow-private-targets", "loopback");
-		const url = this.options.databaseUrl ?? process.env.TOCSIN_SCENARIO_DATABASE_URL;
-		if (url !== undefined) args.push("--database-url", url);
+		const args = ["serve", ...this.stateFlags(), "--listen", `127.0.0.1:${this.port}`];
+		args.push("--log-format", "json");
+		args.push("--allow-private-targets", this.options.privateTargets ?? "loopback");
 		args.push(...(this.options.args ?? []));
-		const child = spawn(binary, args, {
-			env: { ...process.env, ...this.options.env },
-			stdio: ["ignore", "ignore", "pipe"],
-		});
+		const env: NodeJS.ProcessEnv = { ...process.env, ...this.options.env };
+		if (this.options.clock === true) env.TOCSIN_TEST_CLOCK = this.clockFile;
+		const child = spawn(binary, args, { env, stdio: ["ignore", "ignore", "pipe"] });
 		this.child = child;
-		this.exited = once(child, "exit").then(([code]) => code as number | null);
-		createInterface({ input: child.stderr! }).on("line", (line) => this.onLine(line));
-		const ready = this.waitLog((line) => line.event === "server_ready", 30_000);
+		// "close" comes after the last log line, "exit" may come before it.
+		this.exited = once(child, "close").then(([code]) => code as number | null);
+		createInterface({ input: child.stderr }).on("line", (line) => this.onLine(line));
+		const ready = this.nextLog((line) => line.event === "server_ready", 30_000);
 		const early = this.exited.then((code) => {
 			throw new Error(`the server exited with ${code} before it was ready:\n${this.tail()}`);
 		});
-		await Promise.race([ready, early]);
 		early.catch(() => undefined);
+		ready.catch(() => undefined);
+		await Promise.race([ready, early]);
 	}
 
 	private onLine(text: string): void {
@@ -91,13 +137,18 @@ export class Server {
 		}
 	}
 
-	/** The next (or an already seen) log line that matches. */
-	waitLog(match: (line: LogLine) => boolean, timeoutMs = 10_000): Promise<LogLine> {
+	/** An already seen log line that matches, or the next one. */
+	async waitLog(match: (line: LogLine) => boolean, timeoutMs = 10_000): Promise<LogLine> {
+		return this.log.find(match) ?? this.nextLog(match, timeoutMs);
+	}
+
+	/** The next log line that matches. */
+	private nextLog(match: (line: LogLine) => boolean, timeoutMs: number): Promise<LogLine> {
 		return new Promise((resolve, reject) => {
 			const timer = setTimeout(() => {
 				this.waiters = this.waiters.filter((w) => w !== waiter);
 				reject(new Error(`no such log line in ${timeoutMs} ms; last lines:\n${this.tail()}`));
-			}, timeoutMs);
+			}, timeoutMs * slower);
 			const waiter = {
 				match,
 				done: (line: LogLine) => {
@@ -117,16 +168,45 @@ export class Server {
 			.join("\n");
 	}
 
-	/** Send a signal and wait for the end; the exit code, or null when killed by the signal. */
-	async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
+	/** Send a signal without waiting for what it does. */
+	signal(signal: NodeJS.Signals): void {
 		this.child?.kill(signal);
+	}
+
+	/** Wait for the end; the exit code, or null when killed by a signal. */
+	end(): Promise<number | null> {
 		return this.exited;
 	}
 
-	/** Stop politely and remove the data directory if it was ours. */
+	/** Send a signal and wait for the end; the exit code, or null when killed by the signal. */
+	async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
+		this.signal(signal);
+		const code = await this.exited;
+		closeIdle(this.url);
+		return code;
+	}
+
+	/** Kill, or stop politely, and start again on the same data and port. */
+	async restart(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+		const code = await this.kill(signal);
+		if (signal === "SIGTERM" && code !== 0) {
+			throw new Error(`the server left with ${code}:\n${this.tail()}`);
+		}
+		await this.launch();
+	}
+
+	/** Stop politely and remove what was made for this server. */
 	async stop(): Promise<void> {
 		const code = await this.kill("SIGTERM");
-		if (this.options.data === undefined) rmSync(this.data, { recursive: true, force: true });
+		rmSync(this.root, { recursive: true, force: true });
+		await this.database?.drop();
 		if (code !== 0) throw new Error(`the server left with ${code}:\n${this.tail()}`);
+	}
+
+	/** Remove what was made for a server that does not run. */
+	async discard(): Promise<void> {
+		await this.kill("SIGKILL");
+		rmSync(this.root, { recursive: true, force: true });
+		await this.database?.drop();
 	}
 }

@@ -1,0 +1,30 @@
+// Where a server keeps its state. Scenarios that depend on it run once for each kind there is.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+export type Store = "sqlite" | "postgres";
+
+const admin = process.env.TOCSIN_TEST_PG;
+
+/** The stores of this run: describe.each(stores). */
+export const stores: Store[] = admin === undefined ? ["sqlite"] : ["sqlite", "postgres"];
+
+let made = 0;
+
+async function sql(url: string, text: string): Promise<string> {
+	const { stdout } = await promisify(execFile)("psql", ["-qAtX", "-d", url, "-c", text]);
+	return stdout.trim();
+}
+
+/** A PostgreSQL database of its own for one server. */
+export async function makeDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+	if (admin === undefined) throw new Error("TOCSIN_TEST_PG is not set");
+	const name = `tocsin_${process.pid}_${Date.now().toString(36)}_${++made}`;
+	await sql(admin, `create database ${name}`);
+	return {
+		url: admin.replace(/^(postgres(?:ql)?:\/\/[^/?]*\/)[^?]*/, `$1${name}`),
+		drop: async () => {
+			await sql(admin, `drop database ${name} with (force)`);
+		},
+	};
+}

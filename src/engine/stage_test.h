@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_STAGE_TEST_H
+#define ENGINE_STAGE_TEST_H
+
+#include "base/queue.h"
+#include "engine/engine.h"
+#include "journal/bed_test.h"
+
+/*
+ * For tests: one real log, and any number of homes beside it. A home is what an engine keeps: a
+ * SQLite file and a folder of snapshots. Engines of several homes read the same log, so what they
+ * decide can be compared to the last byte. The log belongs to the test's thread.
+ */
+struct stage {
+	struct bed bed;
+	struct metrics *metrics;
+	struct waiters *waiters;
+	struct arena arena;
+};
+
+struct home {
+	struct stage *stage;
+	char dir[64];
+	char snapshots[96]; /* dir/snapshots */
+	struct store *store;
+	struct engine *engine;
+	struct engine_options options; /* what a test may set before home_open */
+	void (*on_news)(struct home *home);
+	void *arg;
+	int failed; /* atomic: enum err_kind of the failure */
+};
+
+#define STAGE_ORG ((struct org_id) { 1 })
+#define STAGE_PROJECT ((struct project_id) { 2 })
+
+void stage_init(struct stage *stage);
+void stage_release(struct stage *stage);
+/* Store one event of the type; payload is a JSON object. Returns its number. */
+uint64_t stage_event(struct stage *stage, const char *type, const char *payload);
+/* n events of the type in few flushes, with users u0, u1 ... in turn. Returns the last one. */
+uint64_t stage_events(struct stage *stage, const char *type, size_t n, size_t users);
+/* Store a control record that puts a rule; json is the rule as people write it. */
+uint64_t stage_rule(struct stage *stage, uint64_t id, uint64_t expect, const char *json);
+uint64_t stage_rule_of(struct stage *stage, struct org_id org, uint64_t id, uint64_t expect,
+		       const char *json);
+uint64_t stage_rule_delete(struct stage *stage, struct org_id org, uint64_t id, uint64_t expect);
+/* Let the log's time pass. */
+void stage_pass(struct stage *stage, int64_t us);
+
+/* A home of its own, or one that is a copy of another as it is on disk at this moment. */
+void home_init(struct home *home, struct stage *stage);
+void home_copy(struct home *home, const struct home *from);
+void home_release(struct home *home);
+/* Open store and engine; false as engine_open says. */
+NODISCARD bool home_open(struct home *home, struct err *err);
+/* Wait until the engine has applied everything; false when it failed instead. */
+bool home_drain(struct home *home);
+void home_close(struct home *home);
+/* Open, drain, close: must all go well. */
+void home_run(struct home *home);
+/* All that the engine has decided, as text; the home is closed. */
+void home_dump(struct home *home, struct buf *out);
+/* Both homes hold the same. */
+void home_same(struct home *a, struct home *b);
+/* What one number of SQL says about a closed or open home. */
+int64_t home_number(struct home *home, const char *sql);
+/* The path of a file in the home, in a static buffer. */
+const char *home_path(const struct home *home, const char *name);
+/* Names of its snapshots, newest first; how many. */
+size_t home_snapshots(const struct home *home, char names[][32], size_t max);
+
+#endif

@@ -130,6 +130,38 @@ static bool find_route(struct call *c)
 	return false;
 }
 
+/*
+ * JSON in any of its names, nothing at all, or what command line tools call a body when nobody told
+ * them. Anything else is not read as if it were JSON.
+ */
+static bool type_is_readable(const struct http_request *r)
+{
+	static const struct slice words[] = { { "json", 4 },
+					      { "application/x-www-form-urlencoded", 33 },
+					      { "text/plain", 10 },
+					      { "application/octet-stream", 24 } };
+	struct slice type = http_request_header(r, HTTP_H_CONTENT_TYPE);
+
+	if (type.n == 0) {
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (memmem(type.p, type.n, words[i].p, words[i].n) != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool readable(struct call *c)
+{
+	if (c->route->body_max == 0 || type_is_readable(c->http)) {
+		return true;
+	}
+	refuse(c, ERR_UNSUPPORTED, "the body must be JSON: send Content-Type: application/json");
+	return false;
+}
+
 static size_t on_head(void *ctx, struct http_exchange *x)
 {
 	struct arena *req = http_exchange_arena(x);
@@ -141,7 +173,7 @@ static size_t on_head(void *ctx, struct http_exchange *x)
 		cors_preflight(c->api, x);
 		return 0;
 	}
-	if (!find_route(c) || !admit(c)) {
+	if (!find_route(c) || !admit(c) || !readable(c)) {
 		call_send(c);
 		return 0;
 	}

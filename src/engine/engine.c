@@ -72,7 +72,17 @@ static void pause_us(int64_t us)
 	nanosleep(&ts, NULL);
 }
 
-/* False: give up, because the engine stops or has lost its place. */
+/*
+ * What trying again cannot mend: another engine's place, a damaged file, or a flush that failed,
+ * after which SQLite may only be trusted again when it was opened anew.
+ */
+static bool is_final(const struct engine *e, const struct err *err)
+{
+	return err->kind == ERR_CONFLICT || err->kind == ERR_CORRUPT ||
+	       (err->kind == ERR_IO && store_kind(e->o.store) == STORE_SQLITE);
+}
+
+/* False: give up, because the engine stops or cannot go on. */
 static bool write_until_done(struct engine *e, struct engine_cursor *cursor)
 {
 	int64_t retry_us = RETRY_US_FIRST;
@@ -86,7 +96,7 @@ static bool write_until_done(struct engine *e, struct engine_cursor *cursor)
 		log_warn("engine_commit_failed", log_int("seq", cursor->seq),
 			 log_str("code", err_info(err.kind)->code), log_str("error", err.text));
 		metric_add(e->o.metrics, METRIC_ENGINE_RETRIES, 1);
-		if (err.kind == ERR_CONFLICT) {
+		if (is_final(e, &err)) {
 			e->o.failed(e->o.arg, &err);
 			return false;
 		}
@@ -240,6 +250,19 @@ static void snapshot_if_due(struct engine *e)
 	}
 }
 
+/* Somebody else's write of the state failed: ours would, too. */
+static bool store_is_well(struct engine *e)
+{
+	struct err err;
+
+	if (!store_failed(e->o.store)) {
+		return true;
+	}
+	err_set(&err, ERR_IO, "a write of the state has failed");
+	e->o.failed(e->o.arg, &err);
+	return false;
+}
+
 static bool turn(struct engine *e)
 {
 	long n;
@@ -247,6 +270,9 @@ static bool turn(struct engine *e)
 	if (__atomic_load_n(&e->held, __ATOMIC_ACQUIRE) != 0) {
 		pause_us(US_PER_MS);
 		return true;
+	}
+	if (!store_is_well(e)) {
+		return false;
 	}
 	n = apply_some(e);
 	if (n < 0 || !end_batch(e)) {

@@ -57,6 +57,8 @@ const char *store_target(const struct store *store);
 /* The write lock of SQLite: first come, first served among our threads. */
 void store_write_enter(struct store *store);
 void store_write_leave(struct store *store);
+/* From now on store_failed. */
+void store_fail(struct store *store);
 
 /* One numbered migration; generated from src/store/migrations. */
 struct migration {

@@ -82,6 +82,22 @@ static bool fail(sqlite3 *handle, struct err *err)
 	return err_set(err, kind_of(handle, code), "%s", sqlite3_errmsg(handle));
 }
 
+/* A write that went wrong for no fault of the caller's or of a full disk: see store_failed. */
+static bool fail_write(struct sqlite_db *s, struct err *err)
+{
+	(void)fail(s->handle, err);
+	if (err->kind == ERR_IO) {
+		store_fail(s->base.store);
+	}
+	return false;
+}
+
+static bool may_write(const struct sqlite_db *s, struct err *err)
+{
+	return !store_failed(s->base.store) ||
+	       err_set(err, ERR_IO, "a write of the state has failed before");
+}
+
 static bool run_text(struct sqlite_db *s, const char *sql, struct err *err)
 {
 	return sqlite3_exec(s->handle, sql, NULL, NULL, NULL) == SQLITE_OK || fail(s->handle, err);
@@ -92,7 +108,7 @@ static bool sqlite_begin(struct db *db, struct err *err)
 	struct sqlite_db *s = from(db);
 
 	store_write_enter(db->store);
-	if (!run_text(s, "begin immediate", err)) {
+	if (!may_write(s, err) || !run_text(s, "begin immediate", err)) {
 		store_write_leave(db->store);
 		return false;
 	}
@@ -115,7 +131,8 @@ static bool sqlite_commit(struct db *db, struct err *err)
 {
 	struct sqlite_db *s = from(db);
 
-	if (!run_text(s, "commit", err)) {
+	if (sqlite3_exec(s->handle, "commit", NULL, NULL, NULL) != SQLITE_OK) {
+		(void)fail_write(s, err);
 		sqlite_rollback(db);
 		return false;
 	}
@@ -182,6 +199,10 @@ static bool sqlite_run(struct db *db, const struct query *q, struct db_args args
 			return fail(s->handle, err);
 		}
 	}
+	if (st->writes && !may_write(s, err)) {
+		(void)sqlite3_clear_bindings(st->handle);
+		return false;
+	}
 	s->current = st;
 	s->done = false;
 	s->autolock = st->writes && !db->in_tx;
@@ -206,7 +227,7 @@ static enum found sqlite_next(struct db *db, struct err *err)
 		s->wrote = s->current->writes ? (uint64_t)sqlite3_changes64(s->handle) : 0;
 		return NOT_FOUND;
 	}
-	(void)fail(s->handle, err);
+	(void)(s->current->writes ? fail_write(s, err) : fail(s->handle, err));
 	return FAILED;
 }
 
@@ -436,7 +457,7 @@ static bool checkpoint(struct sqlite_db *s, struct err *err)
 					     NULL);
 
 	/* Busy means that a reader or another checkpoint is in the way: the next call goes on. */
-	return code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY || fail(s->handle, err);
+	return code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY || fail_write(s, err);
 }
 
 /*

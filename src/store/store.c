@@ -21,6 +21,7 @@ struct store {
 	pthread_cond_t turn;
 	uint64_t next;	  /* the ticket that the next writer draws */
 	uint64_t serving; /* the ticket that may write */
+	int failed;	  /* atomic; for good */
 };
 
 enum { META_GET, META_PUT, META_ADD };
@@ -109,6 +110,16 @@ void store_close(struct store **store)
 enum store_kind store_kind(const struct store *store)
 {
 	return store->kind;
+}
+
+bool store_failed(const struct store *store)
+{
+	return __atomic_load_n(&store->failed, __ATOMIC_ACQUIRE) != 0;
+}
+
+void store_fail(struct store *store)
+{
+	__atomic_store_n(&store->failed, 1, __ATOMIC_RELEASE);
 }
 
 const char *store_target(const struct store *store)

@@ -31,6 +31,14 @@ enum store_kind store_kind(const struct store *store);
 NODISCARD bool store_connect(struct store *store, enum store_role role, struct db **out,
 			     struct err *err);
 
+/*
+ * SQLite: a write or flush of the file has failed for another reason than a full disk. What the
+ * kernel still holds of it is uncertain from then on, so nothing more is written through this
+ * store, for good; every attempt is ERR_IO. The process should stop and start anew from the log.
+ * Never on PostgreSQL. Any thread.
+ */
+bool store_failed(const struct store *store);
+
 /* Writers that wait for the write lock of SQLite now; a metric. 0 on PostgreSQL. Any thread. */
 uint64_t store_writers_waiting(struct store *store);
 

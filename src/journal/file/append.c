@@ -5,6 +5,7 @@
  */
 #include "journal/file/file_journal.h"
 
+#define RUN ((size_t)16) /* as many misses as a core can have under way */
 #define HASHED_BYTES_MAX (sizeof(uint64_t) + RECORD_KEY_BYTES_MAX)
 
 uint64_t key_hash(const struct file_journal *j, struct org_id org, struct slice key)
@@ -140,12 +141,11 @@ static void put(struct turn *turn, const struct record *record)
 	turn->n += record_size(record);
 }
 
-static void take(struct file_journal *j, const struct record *item, int64_t wall_us,
+static void take(struct file_journal *j, const struct record *item, uint64_t hash, int64_t wall_us,
 		 int64_t mono_us, struct journal_result *result)
 {
 	struct record record = *item;
 	bool keyed = item->idempotency_key.n > 0;
-	uint64_t hash = keyed ? key_hash(j, item->org, item->idempotency_key) : 0;
 
 	record.received_at_us = next_time(j, wall_us, mono_us);
 	if (keyed && was_seen(j, item, hash, record.received_at_us, result)) {
@@ -162,6 +162,26 @@ static void take(struct file_journal *j, const struct record *item, int64_t wall
 	*result = (struct journal_result) { JOURNAL_STORED, record.seq, record.received_at_us };
 }
 
+/*
+ * The table of keys is far larger than any cache: the places of a whole run are fetched together
+ * before the first is looked at.
+ */
+static void take_run(struct file_journal *j, const struct record *items, size_t n, int64_t wall_us,
+		     int64_t mono_us, struct journal_result *results)
+{
+	uint64_t hashes[RUN] = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].idempotency_key.n > 0) {
+			hashes[i] = key_hash(j, items[i].org, items[i].idempotency_key);
+			idem_prefetch(&j->idem, hashes[i]);
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		take(j, &items[i], hashes[i], wall_us, mono_us, &results[i]);
+	}
+}
+
 bool file_append(struct journal *journal, struct journal_batch *batch, int64_t wall_us,
 		 int64_t mono_us, struct err *err)
 {
@@ -174,8 +194,10 @@ bool file_append(struct journal *journal, struct journal_batch *batch, int64_t w
 	if (!measure(batch, &total, err) || !have_room(j, total, err)) {
 		return false;
 	}
-	for (size_t i = 0; i < batch->n; i++) {
-		take(j, &batch->items[i], wall_us, mono_us, &batch->results[i]);
+	for (size_t i = 0; i < batch->n; i += RUN) {
+		size_t n = batch->n - i < RUN ? batch->n - i : RUN;
+
+		take_run(j, batch->items + i, n, wall_us, mono_us, batch->results + i);
 	}
 	idem_expire(&j->idem, j->last_received_at_us);
 	j->counts.clock_offset_us = j->last_received_at_us - wall_us;

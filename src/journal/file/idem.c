@@ -54,6 +54,15 @@ static size_t home(const struct idem_table *table, uint64_t tagged)
 	return (size_t)(tagged & TAG_MASK) & (table->cap - 1);
 }
 
+void idem_prefetch(const struct idem *idem, uint64_t hash)
+{
+	const struct idem_table *table = &idem->tables[hash >> TABLE_SHIFT];
+
+	if (table->cap > 0) {
+		__builtin_prefetch(&table->slots[home(table, hash)], 1);
+	}
+}
+
 uint64_t idem_next(const struct idem *idem, uint64_t hash, size_t *at)
 {
 	const struct idem_table *table = &idem->tables[hash >> TABLE_SHIFT];

@@ -43,6 +43,8 @@ struct idem {
 void idem_init(struct idem *idem, size_t keys_max, int64_t window_us);
 void idem_release(struct idem *idem);
 
+/* Bring the place of hash near, for an idem_next soon. Changes nothing. */
+void idem_prefetch(const struct idem *idem, uint64_t hash);
 /*
  * Walk the numbers that may hold the key of this hash, no idem_put in between; start with *at = 0.
  * 0 at the end.

@@ -164,19 +164,17 @@ static bool read_item(struct many *m, struct json_scan *scan, const char *at)
 	return true;
 }
 
-/* Lines stand alone: one that is no JSON is that line's affair. */
+/* Lines stand alone: one that is no JSON is that line's affair, and paths begin in it. */
 static void read_line(struct many *m, struct slice line)
 {
 	struct source_extra extra;
 	struct call *c = m->call;
 	struct json_scan scan;
 	struct event event;
-	char at[32];
 
-	snprintf(at, sizeof(at), "[%zu].", m->items);
 	buf_cut(&c->api->raw, 0);
 	json_scan_init(&scan, line, JSON_DEPTH_MAX, c->req);
-	if (!source_read(&source_native, &scan, c->req, &c->api->raw, at, &event, &extra,
+	if (!source_read(&source_native, &scan, c->req, &c->api->raw, "", &event, &extra,
 			 &c->err) ||
 	    !json_end(&scan, &c->err) || !keep(m, &event, &c->err)) {
 		reject(m, &c->err);

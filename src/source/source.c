@@ -206,6 +206,20 @@ static bool check_required(const struct reader *r, struct err *err)
 	return true;
 }
 
+/* The refusal begins with the name of the field in quotes; the rest of it stays. */
+static void rename_to(struct err *err, const char *path)
+{
+	char rest[sizeof(err->text)];
+	size_t n = strlen(err->field) + 2;
+
+	if (err->text[0] == '"' && strncmp(err->text + 1, err->field, n - 2) == 0) {
+		snprintf(rest, sizeof(rest), "%s", err->text + n);
+		snprintf(err->text, sizeof(err->text), "\"%s\"%.*s", path,
+			 (int)(sizeof(rest) - sizeof(err->field) - 3), rest);
+	}
+	snprintf(err->field, sizeof(err->field), "%s", path);
+}
+
 /* The name that the sender knows: its type may be called "name". */
 static void rename_field(const struct reader *r, struct err *err)
 {
@@ -220,9 +234,12 @@ static void rename_field(const struct reader *r, struct err *err)
 			continue;
 		}
 		for (size_t k = 0; k < r->form->n; k++) {
+			char path[sizeof(err->field)];
+
 			if (r->form->members[k].slot == names[i].slot) {
-				snprintf(err->field, sizeof(err->field), "%s%s", r->at,
+				snprintf(path, sizeof(path), "%s%s", r->at,
 					 r->form->members[k].name);
+				rename_to(err, path);
 				return;
 			}
 		}

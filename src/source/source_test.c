@@ -128,6 +128,9 @@ TEST(what_is_wrong_is_named)
 			fail_msg("row %zu: %s at \"%s\": %s", i, err_info(f.err.kind)->code,
 				 f.err.field, f.err.text);
 		}
+		if (rows[i].kind == ERR_INVALID && strstr(f.err.text, rows[i].field) == NULL) {
+			fail_msg("row %zu does not name \"%s\": %s", i, rows[i].field, f.err.text);
+		}
 		release(&f);
 	}
 }

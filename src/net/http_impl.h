@@ -19,9 +19,13 @@
 #define HTTP_READ_BYTES ((size_t)65536) /* one read; the buffer is shared by all connections */
 #define HTTP_DROP_BYTES_MAX \
 	((size_t)65536) /* of a body that nobody wants: cheaper than a new connection */
-#define HTTP_LINGER_BYTES_MAX ((size_t)1 << 20) /* read after the last reply, before cutting off */
-#define HTTP_KEEP_BYTES ((size_t)16384)		/* buffers up to this stay with a pooled exchange */
-#define HTTP_POOL_MAX 1024			/* exchanges and connections kept for reuse, each */
+/*
+ * Read and dropped after the last reply, before cutting off: who sends a body somewhat over the
+ * largest limit (10 MiB of ingest) shall see the 413 rather than a broken connection.
+ */
+#define HTTP_LINGER_BYTES_MAX ((size_t)16 << 20)
+#define HTTP_KEEP_BYTES ((size_t)16384) /* buffers up to this stay with a pooled exchange */
+#define HTTP_POOL_MAX 1024		/* exchanges and connections kept for reuse, each */
 #define HTTP_LISTENERS_MAX 16
 #define HTTP_ID_BYTES_MAX 64
 

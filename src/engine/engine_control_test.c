@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes of rules by way of the log: who may, what they do to counts, what the asker hears. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "engine/stage_test.h"
+
+#define RULE(threshold, window, more) \
+	"{\"name\":\"r\",\"eventType\":\"order_failed\",\"condition\":\"count_gte\"," \
+	"\"threshold\":" #threshold ",\"windowSeconds\":" #window ",\"cooldownSeconds\":0" more \
+	",\"actions\":[{\"channel\":\"in_app\",\"config\":{}}]}"
+#define OTHER_ORG ((struct org_id) { 77 })
+
+struct scene {
+	struct stage stage;
+	struct home home;
+};
+
+static void scene_init(struct scene *s)
+{
+	struct err err;
+
+	stage_init(&s->stage);
+	home_init(&s->home, &s->stage);
+	T_OK(home_open(&s->home, &err));
+}
+
+static void scene_release(struct scene *s)
+{
+	home_close(&s->home);
+	home_release(&s->home);
+	stage_release(&s->stage);
+}
+
+/* What the engine says of record seq. It does not run before somebody waits for that. */
+static struct verdict verdict_of(struct scene *s, uint64_t seq)
+{
+	struct wait wait;
+	uint64_t ticket = waiters_begin(s->stage.waiters, &wait);
+	struct err err;
+
+	waiters_stored(s->stage.waiters, ticket, seq);
+	if (s->home.engine == NULL) {
+		T_OK(home_open(&s->home, &err));
+	}
+	engine_start(s->home.engine);
+	T_TRUE(waiters_wait(s->stage.waiters, &wait, 10 * US_PER_S));
+	home_close(&s->home);
+	return wait.verdict;
+}
+
+TEST(a_change_is_checked_against_what_it_was_based_on)
+{
+	struct scene s;
+	struct verdict v;
+
+	scene_init(&s);
+	v = verdict_of(&s, stage_rule(&s.stage, 5, 0, RULE(1, 10, "")));
+	T_TRUE(v.ok);
+	T_INT(v.version, 1);
+	v = verdict_of(&s, stage_rule(&s.stage, 5, 0, RULE(2, 10, "")));
+	T_INT(v.err.kind, ERR_PRECONDITION);
+	v = verdict_of(&s, stage_rule(&s.stage, 5, 4, RULE(2, 10, "")));
+	T_INT(v.err.kind, ERR_PRECONDITION);
+	v = verdict_of(&s, stage_rule(&s.stage, 5, 1, RULE(2, 10, "")));
+	T_TRUE(v.ok);
+	T_INT(v.version, 2);
+	v = verdict_of(&s, stage_rule(&s.stage, 6, 3, RULE(2, 10, "")));
+	T_INT(v.err.kind, ERR_NOT_FOUND);
+	v = verdict_of(&s, stage_rule_delete(&s.stage, STAGE_ORG, 6, 0));
+	T_INT(v.err.kind, ERR_NOT_FOUND);
+	v = verdict_of(&s, stage_rule_delete(&s.stage, STAGE_ORG, 5, 1));
+	T_INT(v.err.kind, ERR_PRECONDITION);
+	T_INT(home_number(&s.home, "select version from rules where deleted_at is null"), 2);
+	v = verdict_of(&s, stage_rule_delete(&s.stage, STAGE_ORG, 5, 0));
+	T_TRUE(v.ok);
+	v = verdict_of(&s, stage_rule_delete(&s.stage, STAGE_ORG, 5, 0));
+	T_INT(v.err.kind, ERR_NOT_FOUND);
+	T_INT(home_number(&s.home, "select count(*) from rules where deleted_at is null"), 0);
+	scene_release(&s);
+}
+
+TEST(a_rule_of_another_org_is_not_there)
+{
+	struct scene s;
+	struct verdict v;
+
+	scene_init(&s);
+	v = verdict_of(&s, stage_rule(&s.stage, 5, 0, RULE(1, 10, "")));
+	T_TRUE(v.ok);
+	v = verdict_of(&s, stage_rule_of(&s.stage, OTHER_ORG, 5, 1, RULE(9, 10, "")));
+	T_INT(v.err.kind, ERR_NOT_FOUND);
+	v = verdict_of(&s, stage_rule_of(&s.stage, OTHER_ORG, 5, 0, RULE(9, 10, "")));
+	T_INT(v.err.kind, ERR_NOT_FOUND);
+	v = verdict_of(&s, stage_rule_delete(&s.stage, OTHER_ORG, 5, 0));
+	T_INT(v.err.kind, ERR_NOT_FOUND);
+	T_INT(home_number(&s.home, "select count(*) from rules where org_id = 1 and version = 1 "
+				   "and deleted_at is null"),
+	      1);
+	scene_release(&s);
+}
+
+TEST(a_project_has_a_bounded_number_of_rules)
+{
+	struct scene s;
+	struct verdict v;
+
+	scene_init(&s);
+	for (uint64_t id = 1; id <= 10000; id++) {
+		stage_rule(&s.stage, id, 0, RULE(1, 10, ""));
+	}
+	v = verdict_of(&s, stage_rule(&s.stage, 10001, 0, RULE(1, 10, "")));
+	T_INT(v.err.kind, ERR_LIMIT);
+	/* Changing one is no new one, another project has its own, and one less makes room. */
+	T_TRUE(verdict_of(&s, stage_rule(&s.stage, 3, 1, RULE(2, 10, ""))).ok);
+	T_TRUE(verdict_of(&s, stage_rule_of(&s.stage, OTHER_ORG, 10002, 0, RULE(1, 10, ""))).ok);
+	T_TRUE(verdict_of(&s, stage_rule_delete(&s.stage, STAGE_ORG, 9, 0)).ok);
+	T_TRUE(verdict_of(&s, stage_rule(&s.stage, 10001, 0, RULE(1, 10, ""))).ok);
+	scene_release(&s);
+}
+
+TEST(a_disabled_rule_is_silent_and_starts_anew)
+{
+	struct scene s;
+
+	scene_init(&s);
+	stage_rule(&s.stage, 5, 0, RULE(3, 60, ""));
+	stage_events(&s.stage, "order_failed", 2, 1);
+	stage_rule(&s.stage, 5, 1, RULE(3, 60, ",\"enabled\":false"));
+	stage_events(&s.stage, "order_failed", 9, 1);
+	stage_rule(&s.stage, 5, 2, RULE(3, 60, ",\"enabled\":true"));
+	stage_events(&s.stage, "order_failed", 2, 1);
+	home_close(&s.home);
+	home_run(&s.home);
+	T_INT(home_number(&s.home, "select count(*) from alerts"), 0);
+	stage_events(&s.stage, "order_failed", 1, 1);
+	home_run(&s.home);
+	T_INT(home_number(&s.home, "select count(*) from alerts"), 1);
+	scene_release(&s);
+}
+
+#define DIFFERENCE \
+	"select count(*) from (select event_seq, key, count from alerts where rule_id = 1 " \
+	"and event_seq > %llu %s select event_seq, key, count from alerts where rule_id = 2 " \
+	"and event_seq > %llu)"
+
+/* The log before the edit is read again, so the rule counts as if it had always been so. */
+static void same_after_edit(const char *before, const char *after)
+{
+	struct scene s;
+	unsigned long long edit;
+	char sql[512];
+
+	scene_init(&s);
+	stage_rule(&s.stage, 1, 0, before);
+	stage_rule(&s.stage, 2, 0, after);
+	for (int i = 0; i < 12; i++) {
+		stage_events(&s.stage, "order_failed", 3, 2);
+		stage_events(&s.stage, "checkout.card", 2, 2);
+		stage_pass(&s.stage, 4000000);
+	}
+	edit = stage_rule(&s.stage, 1, 1, after);
+	for (int i = 0; i < 12; i++) {
+		stage_events(&s.stage, "order_failed", 1, 2);
+		stage_pass(&s.stage, 4000000);
+	}
+	home_close(&s.home);
+	home_run(&s.home);
+	snprintf(sql, sizeof(sql), DIFFERENCE, edit, "except", edit);
+	T_INT(home_number(&s.home, sql), 0);
+	snprintf(sql, sizeof(sql), DIFFERENCE, edit, "intersect", edit);
+	T_TRUE(home_number(&s.home, sql) > 0);
+	snprintf(sql, sizeof(sql),
+		 "select (select count(*) from alerts where rule_id = 1 and event_seq > %llu) - "
+		 "(select count(*) from alerts where rule_id = 2 and event_seq > %llu)",
+		 edit, edit);
+	T_INT(home_number(&s.home, sql), 0);
+	scene_release(&s);
+}
+
+TEST(a_wider_window_is_filled_from_the_log)
+{
+	same_after_edit(RULE(12, 5, ""), RULE(12, 30, ""));
+}
+
+TEST(a_higher_threshold_and_a_shorter_window_too)
+{
+	same_after_edit(RULE(2, 40, ",\"groupBy\":[\"payload.user\"]"),
+			RULE(6, 25, ",\"groupBy\":[\"payload.user\"]"));
+}
+
+/* An edit of what is counted apart cannot be told from the old counts: it begins at nothing. */
+TEST(another_grouping_starts_anew)
+{
+	struct scene s;
+
+	scene_init(&s);
+	stage_rule(&s.stage, 1, 0, RULE(3, 60, ""));
+	stage_events(&s.stage, "order_failed", 2, 1);
+	stage_rule(&s.stage, 1, 1, RULE(3, 60, ",\"groupBy\":[\"payload.user\"]"));
+	stage_events(&s.stage, "order_failed", 2, 1);
+	home_close(&s.home);
+	home_run(&s.home);
+	T_INT(home_number(&s.home, "select count(*) from alerts"), 0);
+	stage_events(&s.stage, "order_failed", 1, 1);
+	home_run(&s.home);
+	T_INT(home_number(&s.home, "select count(*) from alerts"), 1);
+	scene_release(&s);
+}
+
+T_MAIN(T(a_change_is_checked_against_what_it_was_based_on), T(a_rule_of_another_org_is_not_there),
+       T(a_project_has_a_bounded_number_of_rules), T(a_disabled_rule_is_silent_and_starts_anew),
+       T(a_wider_window_is_filled_from_the_log), T(a_higher_threshold_and_a_shorter_window_too),
+       T(another_grouping_starts_anew))

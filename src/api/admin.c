@@ -12,6 +12,7 @@
 #include "api/show.h"
 #include "base/field.h"
 #include "base/hex.h"
+#include "base/json_put.h"
 
 #define ADMIN_BODY_BYTES_MAX ((size_t)16 << 10)
 #define KEY_CHARS_MIN 16 /* shorter ones can be guessed */
@@ -252,13 +253,12 @@ static void write_key(const struct key_row *row, struct slice secret, struct jso
 	json_w_key(w, "key");
 	json_w_object(w);
 	show_id(w, "id", ID_KEY, row->id.v);
-	show_str(w, "name", row->name);
+	json_put_str(w, "name", row->name);
 	show_id(w, "projectId", ID_PROJECT, row->project.v);
-	show_str(w, "keyPrefix", row->prefix);
-	json_w_key(w, "made");
-	json_w_bool(w, secret.n > 0);
+	json_put_str(w, "keyPrefix", row->prefix);
+	json_put_bool(w, "made", secret.n > 0);
 	if (secret.n > 0) {
-		show_str(w, "key", secret);
+		json_put_str(w, "key", secret);
 	}
 	json_w_end(w);
 }
@@ -268,14 +268,14 @@ static void write_place(const struct place *p, struct json_w *w)
 	json_w_key(w, "org");
 	json_w_object(w);
 	show_id(w, "id", ID_ORG, p->org.id.v);
-	show_str(w, "slug", p->org.slug);
-	show_str(w, "name", p->org.name);
+	json_put_str(w, "slug", p->org.slug);
+	json_put_str(w, "name", p->org.name);
 	json_w_end(w);
 	json_w_key(w, "project");
 	json_w_object(w);
 	show_id(w, "id", ID_PROJECT, p->project.id.v);
-	show_str(w, "slug", p->project.slug);
-	show_str(w, "name", p->project.name);
+	json_put_str(w, "slug", p->project.slug);
+	json_put_str(w, "name", p->project.name);
 	json_w_end(w);
 }
 
@@ -320,9 +320,8 @@ static bool ensure_rule(struct call *c, const struct place *p, const char *text,
 	}
 	json_w_object(w);
 	show_id(w, "id", ID_RULE, control.rule_id.v);
-	show_str(w, "name", control.rule.name);
-	json_w_key(w, "made");
-	json_w_bool(w, found == NOT_FOUND);
+	json_put_str(w, "name", control.rule.name);
+	json_put_bool(w, "made", found == NOT_FOUND);
 	json_w_end(w);
 	return true;
 }

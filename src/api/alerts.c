@@ -6,28 +6,26 @@
 #include "api/page.h"
 #include "api/route.h"
 #include "api/show.h"
+#include "base/json_put.h"
 
 static void write_alert(struct call *c, const struct alert_row *row, struct json_w *w)
 {
 	json_w_object(w);
 	show_log_id(c, w, "id", ID_ALERT, row->number.v, row->created_us);
 	show_id(w, "ruleId", ID_RULE, row->rule.v);
-	show_str(w, "ruleName", row->rule_name);
-	json_w_key(w, "ruleVersion");
-	json_w_int(w, (int64_t)row->rule_version);
-	show_str(w, "title", row->title);
-	show_str(w, "severity", row->severity);
-	json_w_key(w, "count");
-	json_w_int(w, (int64_t)row->count);
-	json_w_key(w, "countIsLeast");
-	json_w_bool(w, row->count_is_least);
-	show_json(w, "group", row->key, "{}");
+	json_put_str(w, "ruleName", row->rule_name);
+	json_put_int(w, "ruleVersion", (int64_t)row->rule_version);
+	json_put_str(w, "title", row->title);
+	json_put_str(w, "severity", row->severity);
+	json_put_int(w, "count", (int64_t)row->count);
+	json_put_bool(w, "countIsLeast", row->count_is_least);
+	json_put_raw(w, "group", row->key, "{}");
 	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
-	show_str(w, "eventType", row->event_type);
-	show_time(w, "createdAt", row->created_us);
-	show_str(w, "state", row->resolved_us == 0 ? S("firing") : S("resolved"));
-	show_time_or_null(w, "resolvedAt", row->resolved_us);
-	show_str_or_null(w, "resolution", row->resolution);
+	json_put_str(w, "eventType", row->event_type);
+	json_put_time(w, "createdAt", row->created_us);
+	json_put_str(w, "state", row->resolved_us == 0 ? S("firing") : S("resolved"));
+	json_put_time_or_null(w, "resolvedAt", row->resolved_us);
+	json_put_str_or_null(w, "resolution", row->resolution);
 	json_w_end(w);
 }
 
@@ -72,16 +70,11 @@ static bool list_alerts(struct call *c, struct err *err)
 	    !store_alert_list(c->caller.org, c->db, &filter, &page, c->req, &list, err)) {
 		return false;
 	}
-	w = call_json(c, 200);
-	json_w_object(&w);
-	json_w_key(&w, "data");
-	json_w_array(&w);
+	w = page_begin(c);
 	for (size_t i = 0; i < list.n; i++) {
 		write_alert(c, &list.rows[i], &w);
 	}
-	json_w_end(&w);
-	page_write_next(c, ID_ALERT, list.next, &w);
-	json_w_end(&w);
+	page_end(c, ID_ALERT, list.next, &w);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "api/cors.h"
+#include "base/json_put.h"
 #include "base/time.h"
 #include "net/http_query.h"
 
@@ -44,8 +45,7 @@ void call_header(struct call *c, struct slice name, struct slice value)
 
 static void write_details(struct json_w *w, const struct err *err)
 {
-	json_w_key(w, "field");
-	json_w_str(w, slice_of(err->field));
+	json_put_str(w, "field", slice_of(err->field));
 	json_w_key(w, "details");
 	json_w_object(w);
 	json_w_key(w, err->field);
@@ -60,19 +60,14 @@ void problem_write(struct buf *out, const struct err *err, struct slice request_
 
 	json_w_init(&w, out);
 	json_w_object(&w);
-	json_w_key(&w, "type");
-	json_w_str(&w, S("about:blank"));
-	json_w_key(&w, "status");
-	json_w_int(&w, info->http_status);
-	json_w_key(&w, "error");
-	json_w_str(&w, slice_of(err->text));
-	json_w_key(&w, "code");
-	json_w_str(&w, slice_of(info->code));
+	json_put_str(&w, "type", S("about:blank"));
+	json_put_int(&w, "status", info->http_status);
+	json_put_str(&w, "error", slice_of(err->text));
+	json_put_str(&w, "code", slice_of(info->code));
 	if (err->field[0] != '\0') {
 		write_details(&w, err);
 	}
-	json_w_key(&w, "requestId");
-	json_w_str(&w, request_id);
+	json_put_str(&w, "requestId", request_id);
 	json_w_end(&w);
 }
 

@@ -9,6 +9,7 @@
 #include "api/page.h"
 #include "api/route.h"
 #include "api/show.h"
+#include "base/json_put.h"
 
 #define REPLAY_LIMIT 10000 /* dead letters in one call; call again for more */
 
@@ -46,33 +47,32 @@ static void write_delivery(struct call *c, const struct delivery_row *row, struc
 	show_log_id(c, w, "id", ID_DELIVERY, row->number.v, row->created_us);
 	show_log_id(c, w, "alertId", ID_ALERT, row->alert.v, row->alert_us);
 	show_id(w, "ruleId", ID_RULE, row->rule.v);
-	show_str(w, "ruleName", row->rule_name);
+	json_put_str(w, "ruleName", row->rule_name);
 	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
-	show_str(w, "eventType", row->event_type);
-	show_str(w, "channel", row->channel);
-	show_str_or_null(w, "destination", row->destination);
-	show_str(w, "status", status_word(row, false));
-	json_w_key(w, "attempts");
-	json_w_int(w, row->attempts_total);
-	show_time(w, "createdAt", row->created_us);
-	show_time_or_null(w, "dueAt", row->due_us);
-	show_time_or_null(w, "doneAt", row->done_us);
-	show_str_or_null(w, "error", row->last_error);
-	show_int_or_null(w, "httpStatus", row->last_status);
+	json_put_str(w, "eventType", row->event_type);
+	json_put_str(w, "channel", row->channel);
+	json_put_str_or_null(w, "destination", row->destination);
+	json_put_str(w, "status", status_word(row, false));
+	json_put_int(w, "attempts", row->attempts_total);
+	json_put_time(w, "createdAt", row->created_us);
+	json_put_time_or_null(w, "dueAt", row->due_us);
+	json_put_time_or_null(w, "doneAt", row->done_us);
+	json_put_str_or_null(w, "error", row->last_error);
+	json_put_int_or_null(w, "httpStatus", row->last_status);
 }
 
 static void write_older(struct call *c, const struct delivery_row *row, struct json_w *w)
 {
 	show_log_id(c, w, "id", ID_DELIVERY, row->number.v, row->created_us);
 	show_id(w, "ruleId", ID_RULE, row->rule.v);
-	show_str(w, "ruleName", row->rule_name);
+	json_put_str(w, "ruleName", row->rule_name);
 	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
-	show_str(w, "eventType", row->event_type);
-	show_str(w, "channel", row->channel);
-	show_str(w, "status", status_word(row, true));
-	show_time_or_null(w, "sentAt", row->status == DELIVERY_SENT ? row->done_us : 0);
-	show_str_or_null(w, "error", row->last_error);
-	show_time(w, "createdAt", row->created_us);
+	json_put_str(w, "eventType", row->event_type);
+	json_put_str(w, "channel", row->channel);
+	json_put_str(w, "status", status_word(row, true));
+	json_put_time_or_null(w, "sentAt", row->status == DELIVERY_SENT ? row->done_us : 0);
+	json_put_str_or_null(w, "error", row->last_error);
+	json_put_time(w, "createdAt", row->created_us);
 }
 
 static bool read_filter(struct call *c, struct delivery_filter *f, struct err *err)
@@ -106,18 +106,13 @@ static bool list_deliveries(struct call *c, struct err *err)
 	    !store_delivery_list(c->caller.org, c->db, &filter, &page, c->req, &list, err)) {
 		return false;
 	}
-	w = call_json(c, 200);
-	json_w_object(&w);
-	json_w_key(&w, "data");
-	json_w_array(&w);
+	w = page_begin(c);
 	for (size_t i = 0; i < list.n; i++) {
 		json_w_object(&w);
 		write_delivery(c, &list.rows[i], &w);
 		json_w_end(&w);
 	}
-	json_w_end(&w);
-	page_write_next(c, ID_DELIVERY, list.next, &w);
-	json_w_end(&w);
+	page_end(c, ID_DELIVERY, list.next, &w);
 	return true;
 }
 
@@ -192,14 +187,12 @@ static void write_attempts(const struct attempt_list *list, struct json_w *w)
 		const struct attempt_row *a = &list->rows[i];
 
 		json_w_object(w);
-		json_w_key(w, "n");
-		json_w_int(w, a->n);
-		show_time(w, "startedAt", a->started_us);
-		json_w_key(w, "durationMs");
-		json_w_int(w, a->duration_us / 1000);
-		show_str(w, "outcome", a->outcome);
-		show_int_or_null(w, "httpStatus", a->http_status);
-		show_str_or_null(w, "error", a->error);
+		json_put_int(w, "n", a->n);
+		json_put_time(w, "startedAt", a->started_us);
+		json_put_int(w, "durationMs", a->duration_us / 1000);
+		json_put_str(w, "outcome", a->outcome);
+		json_put_int_or_null(w, "httpStatus", a->http_status);
+		json_put_str_or_null(w, "error", a->error);
 		json_w_end(w);
 	}
 	json_w_end(w);
@@ -218,7 +211,7 @@ static bool get_delivery(struct call *c, struct err *err)
 	w = call_json(c, 200);
 	json_w_object(&w);
 	write_delivery(c, &row, &w);
-	show_json(&w, "notice", row.payload, "null");
+	json_put_raw(&w, "notice", row.payload, "null");
 	write_attempts(&attempts, &w);
 	json_w_end(&w);
 	return true;
@@ -239,8 +232,8 @@ static bool get_older(struct call *c, struct err *err)
 	if (row.payload.n == 0 || !json_path(row.payload, &member, 1, &metadata)) {
 		metadata = (struct slice) { 0 };
 	}
-	show_json(&w, "eventMetadata", metadata, "{}");
-	show_json(&w, "payload", row.payload, "{}");
+	json_put_raw(&w, "eventMetadata", metadata, "{}");
+	json_put_raw(&w, "payload", row.payload, "{}");
 	json_w_end(&w);
 	return true;
 }

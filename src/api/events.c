@@ -5,6 +5,7 @@
  */
 #include "api/api.h"
 #include "api/route.h"
+#include "base/json_put.h"
 #include "base/time.h"
 #include "engine/event_json.h"
 
@@ -257,8 +258,7 @@ static bool list_pulseboard(struct call *c, struct err *err)
 
 	call_header(c, S("Deprecation"), S("true"));
 	json_w_object(&w);
-	json_w_key(&w, "success");
-	json_w_bool(&w, true);
+	json_put_bool(&w, "success", true);
 	json_w_key(&w, "data");
 	json_w_array(&w);
 	if (!walk_page(&walk, &w, err)) {

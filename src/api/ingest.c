@@ -11,7 +11,7 @@
 #include "api/cors.h"
 #include "api/route.h"
 #include "base/clock.h"
-#include "base/time.h"
+#include "base/json_put.h"
 #include "base/utf8.h"
 
 /* Past this many records the rules are too far behind to take more. */
@@ -80,12 +80,9 @@ static void fail(struct call *c, const struct ingest_form *form, const struct er
 	}
 	w = call_json(c, err_info(err->kind)->http_status);
 	json_w_object(&w);
-	json_w_key(&w, "success");
-	json_w_bool(&w, false);
-	json_w_key(&w, "message");
-	json_w_str(&w, slice_of(err->text));
-	json_w_key(&w, "code");
-	json_w_str(&w, slice_of(err_info(err->kind)->code));
+	json_put_bool(&w, "success", false);
+	json_put_str(&w, "message", slice_of(err->text));
+	json_put_str(&w, "code", slice_of(err_info(err->kind)->code));
 	json_w_end(&w);
 	call_send(c);
 }
@@ -249,16 +246,7 @@ static void key_id(struct call *c, const struct ingest_receipt *r, struct json_w
 {
 	struct id_text id = ingest_event_id(c->api, r->seq, r->received_at_us);
 
-	json_w_key(w, "id");
-	json_w_str(w, slice_of(id.p));
-}
-
-static void key_time(struct json_w *w, const char *name, int64_t us)
-{
-	char text[TIME_TEXT_MAX];
-
-	json_w_key(w, name);
-	json_w_str(w, time_format(us, TIME_MILLIS, text));
+	json_put_str(w, "id", slice_of(id.p));
 }
 
 static int64_t said_time(const struct ingest_receipt *r)
@@ -270,11 +258,9 @@ static void reply_native(struct call *c, const struct ingest_receipt *r, struct 
 {
 	json_w_object(w);
 	key_id(c, r, w);
-	json_w_key(w, "type");
-	json_w_str(w, r->event->type);
-	key_time(w, "receivedAt", r->received_at_us);
-	json_w_key(w, "status");
-	json_w_str(w, S("accepted"));
+	json_put_str(w, "type", r->event->type);
+	json_put_time(w, "receivedAt", r->received_at_us);
+	json_put_str(w, "status", S("accepted"));
 	json_w_end(w);
 }
 
@@ -282,9 +268,8 @@ static void reply_signaldesk(struct call *c, const struct ingest_receipt *r, str
 {
 	json_w_object(w);
 	key_id(c, r, w);
-	json_w_key(w, "type");
-	json_w_str(w, r->event->type);
-	key_time(w, "timestamp", said_time(r));
+	json_put_str(w, "type", r->event->type);
+	json_put_time(w, "timestamp", said_time(r));
 	json_w_end(w);
 }
 
@@ -292,8 +277,7 @@ static void reply_signalops(struct call *c, const struct ingest_receipt *r, stru
 {
 	json_w_object(w);
 	key_id(c, r, w);
-	json_w_key(w, "status");
-	json_w_str(w, S("enqueued"));
+	json_put_str(w, "status", S("enqueued"));
 	json_w_end(w);
 }
 
@@ -302,21 +286,17 @@ static void reply_pulseboard(struct call *c, const struct ingest_receipt *r, str
 	struct id_text project = id_format(ID_PROJECT, c->caller.project.v);
 
 	json_w_object(w);
-	json_w_key(w, "success");
-	json_w_bool(w, true);
+	json_put_bool(w, "success", true);
 	json_w_key(w, "data");
 	json_w_object(w);
 	key_id(c, r, w);
-	json_w_key(w, "projectId");
-	json_w_str(w, slice_of(project.p));
-	json_w_key(w, "type");
-	json_w_str(w, event_kind_name(r->event->kind));
-	json_w_key(w, "name");
-	json_w_str(w, r->event->type);
+	json_put_str(w, "projectId", slice_of(project.p));
+	json_put_str(w, "type", event_kind_name(r->event->kind));
+	json_put_str(w, "name", r->event->type);
 	json_w_key(w, "payload");
 	json_w_raw(w, r->event->payload);
-	key_time(w, "timestamp", said_time(r));
-	key_time(w, "receivedAt", r->received_at_us);
+	json_put_time(w, "timestamp", said_time(r));
+	json_put_time(w, "receivedAt", r->received_at_us);
 	json_w_end(w);
 	json_w_end(w);
 }

@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/field.h"
 #include "base/hex.h"
+#include "base/json_put.h"
 #include "base/rand.h"
-#include "base/time.h"
 #include "store/global.h"
 
 #define KEY_BODY_BYTES_MAX ((size_t)16 << 10)
@@ -52,18 +52,6 @@ static bool read_scopes(const struct field_list *list, uint32_t *set, struct err
 	return true;
 }
 
-static void key_time_or_null(struct json_w *w, const char *name, int64_t us)
-{
-	char text[TIME_TEXT_MAX];
-
-	json_w_key(w, name);
-	if (us == 0) {
-		json_w_null(w);
-	} else {
-		json_w_str(w, time_format(us, TIME_MILLIS, text));
-	}
-}
-
 static void write_scopes(struct slice scopes, struct json_w *w)
 {
 	struct slice word;
@@ -81,23 +69,19 @@ static void write_key(const struct key_row *row, struct slice secret, struct jso
 	struct id_text id = id_format(ID_KEY, row->id.v);
 
 	json_w_object(w);
-	json_w_key(w, "id");
-	json_w_str(w, slice_of(id.p));
-	json_w_key(w, "name");
-	json_w_str(w, row->name);
+	json_put_str(w, "id", slice_of(id.p));
+	json_put_str(w, "name", row->name);
 	if (secret.n > 0) {
-		json_w_key(w, "key");
-		json_w_str(w, secret);
+		json_put_str(w, "key", secret);
 	}
-	json_w_key(w, "keyPrefix");
-	json_w_str(w, row->prefix);
+	json_put_str(w, "keyPrefix", row->prefix);
 	write_scopes(row->scopes, w);
-	key_time_or_null(w, "expiresAt", row->expires_us);
+	json_put_time_or_null(w, "expiresAt", row->expires_us);
 	if (secret.n == 0) {
-		key_time_or_null(w, "lastUsedAt", row->last_used_us);
-		key_time_or_null(w, "revokedAt", row->revoked_us);
+		json_put_time_or_null(w, "lastUsedAt", row->last_used_us);
+		json_put_time_or_null(w, "revokedAt", row->revoked_us);
 	}
-	key_time_or_null(w, "createdAt", row->created_us);
+	json_put_time_or_null(w, "createdAt", row->created_us);
 	json_w_end(w);
 }
 
@@ -227,16 +211,11 @@ static bool list_keys(struct call *c, struct err *err)
 	    !store_key_list(c->caller.org, c->db, c->caller.project, &page, c->req, &list, err)) {
 		return false;
 	}
-	w = call_json(c, 200);
-	json_w_object(&w);
-	json_w_key(&w, "data");
-	json_w_array(&w);
+	w = page_begin(c);
 	for (size_t i = 0; i < list.n; i++) {
 		write_key(&list.rows[i], (struct slice) { 0 }, &w);
 	}
-	json_w_end(&w);
-	page_write_next(c, ID_KEY, list.next, &w);
-	json_w_end(&w);
+	page_end(c, ID_KEY, list.next, &w);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #include "api/page.h"
 
 #include "api/api.h"
+#include "base/json_put.h"
 
 #define PAGE_DEFAULT 50
 
@@ -32,16 +33,25 @@ bool page_read(struct call *c, enum id_kind kind, struct page *page, struct err 
 	return true;
 }
 
-void page_write_next(struct call *c, enum id_kind kind, struct page_at next, struct json_w *w)
+struct json_w page_begin(struct call *c)
+{
+	struct json_w w = call_json(c, 200);
+
+	json_w_object(&w);
+	json_w_key(&w, "data");
+	json_w_array(&w);
+	return w;
+}
+
+void page_end(struct call *c, enum id_kind kind, struct page_at next, struct json_w *w)
 {
 	struct live_position at = { .seq = (uint64_t)next.at_us, .change = next.id };
-	struct id_text text;
+	struct id_text text = { { 0 } };
 
-	json_w_key(w, "nextCursor");
-	if (next.id == 0) {
-		json_w_null(w);
-		return;
+	if (next.id != 0) {
+		text = live_id_format(&journal_meta(c->api->journal)->cipher, seal_of(c, kind), at);
 	}
-	text = live_id_format(&journal_meta(c->api->journal)->cipher, seal_of(c, kind), at);
-	json_w_str(w, slice_of(text.p));
+	json_w_end(w);
+	json_put_str_or_null(w, "nextCursor", slice_of(text.p));
+	json_w_end(w);
 }

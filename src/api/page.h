@@ -10,7 +10,9 @@
  * the place of the last row under the kind of the list, so that one list's cursor is no other's.
  */
 NODISCARD bool page_read(struct call *c, enum id_kind kind, struct page *page, struct err *err);
-/* "nextCursor": the place behind this page, or null. */
-void page_write_next(struct call *c, enum id_kind kind, struct page_at next, struct json_w *w);
+/* The answer of a list, up to its first row: {"data":[ */
+struct json_w page_begin(struct call *c);
+/* And behind its last one: ],"nextCursor":...} with the place behind this page, or null. */
+void page_end(struct call *c, enum id_kind kind, struct page_at next, struct json_w *w);
 
 #endif

@@ -10,20 +10,12 @@
 #include "api/change.h"
 #include "api/page.h"
 #include "api/route.h"
-#include "base/time.h"
+#include "base/json_put.h"
 #include "model/rule_json.h"
 #include "store/rules.h"
 
 #define RULE_BODY_BYTES_MAX (RULE_DEF_BYTES_MAX * 2) /* with white space and escapes */
 #define PATCH_TRIES 5				     /* against others who change the same rule */
-
-static void key_time(struct json_w *w, const char *name, int64_t us)
-{
-	char text[TIME_TEXT_MAX];
-
-	json_w_key(w, name);
-	json_w_str(w, time_format(us, TIME_MILLIS, text));
-}
 
 static bool read_row(const struct rule_row *row, struct arena *req, struct rule_def *def,
 		     struct err *err)
@@ -49,15 +41,12 @@ static bool write_rule(const struct rule_row *row, struct arena *req, struct jso
 		return false;
 	}
 	json_w_object(w);
-	json_w_key(w, "id");
-	json_w_str(w, slice_of(id.p));
-	json_w_key(w, "projectId");
-	json_w_str(w, slice_of(project.p));
+	json_put_str(w, "id", slice_of(id.p));
+	json_put_str(w, "projectId", slice_of(project.p));
 	rule_def_write(&def, action_show, req, w);
-	json_w_key(w, "version");
-	json_w_int(w, (int64_t)row->version);
-	key_time(w, "createdAt", row->created_us);
-	key_time(w, "updatedAt", row->updated_us);
+	json_put_int(w, "version", (int64_t)row->version);
+	json_put_time(w, "createdAt", row->created_us);
+	json_put_time(w, "updatedAt", row->updated_us);
 	json_w_end(w);
 	return true;
 }
@@ -239,16 +228,11 @@ static bool list_rules(struct call *c, struct err *err)
 	    !store_rule_list(c->caller.org, c->db, c->caller.project, &page, c->req, &list, err)) {
 		return false;
 	}
-	w = call_json(c, 200);
-	json_w_object(&w);
-	json_w_key(&w, "data");
-	json_w_array(&w);
+	w = page_begin(c);
 	if (!write_rules(c, &list, &w, err)) {
 		return false;
 	}
-	json_w_end(&w);
-	page_write_next(c, ID_RULE, list.next, &w);
-	json_w_end(&w);
+	page_end(c, ID_RULE, list.next, &w);
 	return true;
 }
 

@@ -4,17 +4,8 @@
 
 #include "api/call.h"
 
-/* Members of answers, a line each: what every resource file would write again. Pure. */
+/* Public ids in answers and paths: what every resource file would write again. Pure. */
 
-void show_str(struct json_w *w, const char *name, struct slice value);
-/* null when empty. */
-void show_str_or_null(struct json_w *w, const char *name, struct slice value);
-void show_int_or_null(struct json_w *w, const char *name, int64_t value);
-void show_time(struct json_w *w, const char *name, int64_t us);
-/* null when 0. */
-void show_time_or_null(struct json_w *w, const char *name, int64_t us);
-/* value is JSON; absent stands in for an empty one. */
-void show_json(struct json_w *w, const char *name, struct slice value, const char *absent);
 /* A configuration object's public id. */
 void show_id(struct json_w *w, const char *name, enum id_kind kind, uint64_t v);
 /* The public id of something born from the log. */

@@ -8,6 +8,7 @@
 #include "api/show.h"
 #include "api/tickets.h"
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "net/ws.h"
 
 #define WS_CLOSE_UNAUTHORIZED 4401
@@ -30,9 +31,9 @@ static void make_ticket(struct call *c, int status, bool with_expiry)
 	}
 	w = call_json(c, status);
 	json_w_object(&w);
-	show_str(&w, "ticket", (struct slice) { ticket, sizeof(ticket) });
+	json_put_str(&w, "ticket", (struct slice) { ticket, sizeof(ticket) });
 	if (with_expiry) {
-		show_time(&w, "expiresAt", c->now_us + TICKET_US);
+		json_put_time(&w, "expiresAt", c->now_us + TICKET_US);
 	}
 	json_w_end(&w);
 	call_send(c);

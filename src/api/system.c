@@ -5,13 +5,14 @@
 #include "api/route.h"
 #include "api/show.h"
 #include "base/clock.h"
+#include "base/json_put.h"
 
 static void get_health(struct call *c)
 {
 	struct json_w w = call_json(c, 200);
 
 	json_w_object(&w);
-	show_str(&w, "status", S("ok"));
+	json_put_str(&w, "status", S("ok"));
 	json_w_end(&w);
 	call_send(c);
 }
@@ -28,7 +29,7 @@ static void get_ready(struct call *c)
 		struct json_w w = call_json(c, 200);
 
 		json_w_object(&w);
-		show_str(&w, "status", S("ready"));
+		json_put_str(&w, "status", S("ready"));
 		json_w_end(&w);
 	}
 	call_send(c);

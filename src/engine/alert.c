@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/json_put.h"
 #include "channel/channel.h"
 #include "engine/engine_impl.h"
 #include "engine/notice_json.h"
@@ -88,10 +89,8 @@ static struct slice shown(const struct maker *m, struct slice delivery, struct s
 	json_w_init(&w, &out);
 	json_w_object(&w);
 	if (delivery.n > 0) {
-		json_w_key(&w, "notificationId");
-		json_w_str(&w, delivery);
-		json_w_key(&w, "channel");
-		json_w_str(&w, channel);
+		json_put_str(&w, "notificationId", delivery);
+		json_put_str(&w, "channel", channel);
 	}
 	notice_json_write(&m->notice, &w);
 	json_w_end(&w);

@@ -3,6 +3,7 @@
 #include "engine/control.h"
 
 #include "base/json.h"
+#include "base/json_put.h"
 #include "model/rule_json.h"
 
 static const char *const types[CONTROL_OPS] = {
@@ -23,12 +24,9 @@ void control_encode(const struct control *control, struct arena *req, struct buf
 
 	json_w_init(&w, out);
 	json_w_object(&w);
-	json_w_key(&w, "type");
-	json_w_str(&w, control_type(control->op));
-	json_w_key(&w, "expect");
-	json_w_int(&w, (int64_t)control->expect);
-	json_w_key(&w, "id");
-	json_w_str(&w, slice_of(id.p));
+	json_put_str(&w, "type", control_type(control->op));
+	json_put_int(&w, "expect", (int64_t)control->expect);
+	json_put_str(&w, "id", slice_of(id.p));
 	if (control->op == CONTROL_RULE_PUT) {
 		json_w_key(&w, "rule");
 		json_w_raw(&w, rule_def_text(&control->rule, req));

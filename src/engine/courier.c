@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "base/map.h"
 #include "base/rand.h"
 #include "channel/channel.h"
@@ -147,16 +148,11 @@ static void write_change(struct outcome *o, const struct courier *c, const struc
 	buf_init(&out, 4096);
 	json_w_init(&w, &out);
 	json_w_object(&w);
-	json_w_key(&w, "id");
-	json_w_str(&w, slice_of(text.p));
-	json_w_key(&w, "channel");
-	json_w_str(&w, row->channel);
-	json_w_key(&w, "ruleName");
-	json_w_str(&w, row->rule_name);
-	json_w_key(&w, "status");
-	json_w_str(&w, slice_of(status));
-	json_w_key(&w, "attempts");
-	json_w_int(&w, row->attempts_total + 1);
+	json_put_str(&w, "id", slice_of(text.p));
+	json_put_str(&w, "channel", row->channel);
+	json_put_str(&w, "ruleName", row->rule_name);
+	json_put_str(&w, "status", slice_of(status));
+	json_put_int(&w, "attempts", row->attempts_total + 1);
 	json_w_end(&w);
 	ensure(!out.overflow);
 	o->change = arena_dup(&o->arena, buf_slice(&out));

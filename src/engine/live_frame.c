@@ -2,6 +2,7 @@
 /* Frames: Server-Sent Events (WHATWG HTML section 9.2) and the WebSocket messages of SignalDesk. */
 #include "engine/live_frame.h"
 
+#include "base/json_put.h"
 #include "net/ws.h"
 
 /* The JSON here has no line breaks, so one data line always does. */
@@ -28,13 +29,11 @@ static void signaldesk(struct buf *out, struct slice type, struct slice id, stru
 	buf_cut(scratch, 0);
 	json_w_init(&w, scratch);
 	json_w_object(&w);
-	json_w_key(&w, "type");
-	json_w_str(&w, type);
+	json_put_str(&w, "type", type);
 	json_w_key(&w, "payload");
 	json_w_raw(&w, payload);
 	if (id.n > 0) {
-		json_w_key(&w, "streamId");
-		json_w_str(&w, id);
+		json_put_str(&w, "streamId", id);
 	}
 	json_w_end(&w);
 	ws_text_frame(out, buf_slice(scratch));

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long and how often to measure, from the environment. One place for every number of the runs."""
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The same bodies go to both servers: about 200 bytes, a key of its own for every event.
+ITEM = ('{"type":"checkout_failed","metadata":{"userId":"u{u}","cart":"c-{n}","amount":{a}.5,'
+	'"region":"eu-west-1"},"idempotencyKey":"{seed}-{n}"}')
+QUIET_ITEM = ITEM.replace("checkout_failed", "feed_only")  # no rule on this type
+LATENCY_ITEM = '{"type":"latency_probe","metadata":{"n":"{seed}-{n}"},"idempotencyKey":"{seed}-{n}"}'
+RULE_TYPE, RULE_THRESHOLD, RULE_WINDOW_S, RULE_COOLDOWN_S = "checkout_failed", 5, 60, 120
+BATCH_PEER_NOTE = "with its worker stopped the peer took {:,.0f} events/s in one run"
+
+
+@dataclass
+class Settings:
+	rounds: int
+	quick: bool
+	rows: set
+	sides: set
+	build: Path
+	peer_source: Path
+	quiet_wait_s: float
+	single_s: float       # row 1 and 2
+	batch_s: float        # row 3
+	warm_s: float
+	backlog: int          # row 4, ours
+	peer_backlog: int     # row 4, peer: two orders slower, so fewer
+	latency_events: int   # row 5, at 50/s
+	idle_s: float         # row 6: how long after start memory counts as idle
+	many_rules: int       # row 7
+	bursts: int           # row 8, in each round
+
+	@property
+	def work(self):
+		return self.build / "bench"
+
+
+def from_environment(env=os.environ):
+	quick = bool(env.get("QUICK"))
+	pick = lambda full, short: short if quick else full
+	return Settings(
+		rounds=int(env.get("ROUNDS", pick(3, 1))),
+		quick=quick,
+		rows={int(r) for r in env.get("ROWS", "1,2,3,4,5,6,7,8").split(",")},
+		sides=set(env.get("SIDES", "ours,peer").split(",")),
+		build=(ROOT / env.get("BUILD", "build")).resolve(),
+		peer_source=Path(env.get("PEER_SRC", ROOT / "../shared/peers/node-stack")).resolve(),
+		quiet_wait_s=float(env.get("QUIET_WAIT", pick(20, 2))),
+		single_s=pick(30, 4),
+		batch_s=pick(15, 3),
+		warm_s=pick(3, 1),
+		backlog=pick(1_000_000, 200_000),
+		peer_backlog=pick(20_000, 5_000),
+		latency_events=pick(1500, 200),
+		idle_s=pick(5, 1),
+		many_rules=pick(10_000, 10_000),
+		bursts=pick(3, 1),
+	)

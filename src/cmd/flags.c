@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "cmd/settings.h"
+#include "model/severity.h"
 
 #define HELP_BYTES_MAX ((size_t)64 << 10)
 #define HELP_COLUMN 26
@@ -265,4 +266,11 @@ bool flags_given(const struct flags *f, const char *name)
 
 	ensure(row != NULL);
 	return (f->set >> (row - f->rows) & 1) != 0;
+}
+
+const char *flags_severity_check(struct slice value)
+{
+	return severity_parse(value) != SEVERITY_NONE
+		       ? NULL
+		       : "must be debug, info, low, medium, high or critical";
 }

@@ -42,4 +42,7 @@ int flags_begin(struct flags *f, int argc, char **argv, void *out, struct arena 
 /* Whether the row of this name was given; there is one. */
 bool flags_given(const struct flags *f, const char *name);
 
+/* The check of a row that takes a severity in any of its spellings. */
+const char *flags_severity_check(struct slice value);
+
 #endif

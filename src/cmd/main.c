@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{ "config", "print the settings and where they come from", cmd_config },
 	{ "migrate", "bring the state store to another schema", cmd_migrate },
 	{ "send", "send events", cmd_send },
+	{ "tail", "follow what happens, live", cmd_tail },
 	{ "seed", "make organizations, projects and keys to begin with", cmd_seed },
 	{ "version", "print the version", cmd_version },
 };

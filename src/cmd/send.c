@@ -19,7 +19,6 @@
 #include "cmd/flags.h"
 #include "cmd/lines.h"
 #include "model/event.h"
-#include "model/severity.h"
 
 #define READ_BYTES ((size_t)65536)
 #define MORE_MS 20 /* lines that come close together go together */
@@ -35,7 +34,7 @@ struct send_flags {
 	struct slice type;
 	const struct json *payload;
 	unsigned kind;
-	unsigned severity;
+	struct slice severity;
 	struct slice source;
 	struct slice environment;
 	struct slice message;
@@ -57,8 +56,8 @@ static const struct field rows[] = {
 		     .help = "Details, a JSON object."),
 	FIELD_ENUM(struct send_flags, kind, "kind", kind_words, .fallback = "event",
 		   .help = "What it is."),
-	FIELD_ENUM(struct send_flags, severity, "severity", severity_names,
-		   .help = "How bad it is."),
+	FIELD_STR(struct send_flags, severity, "severity", .check = flags_severity_check,
+		  .help = "How bad it is. One of debug, info, low, medium, high, critical."),
 	FIELD_STR(struct send_flags, source, "source",
 		  .help = "What it comes from, such as shop-api."),
 	FIELD_STR(struct send_flags, environment, "environment",
@@ -115,7 +114,7 @@ static void write_event(const struct flags *flags, const struct send_flags *in, 
 	json_w_object(&w);
 	member(&w, "type", in->type);
 	member(&w, "kind", slice_of(kind_words[in->kind]));
-	member(&w, "severity", slice_of(severity_names[in->severity]));
+	member(&w, "severity", in->severity);
 	member(&w, "source", in->source);
 	member(&w, "environment", in->environment);
 	member(&w, "message", in->message);

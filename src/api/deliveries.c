@@ -10,6 +10,7 @@
 #include "api/route.h"
 #include "api/show.h"
 #include "base/json_put.h"
+#include "engine/notice_json.h"
 
 #define REPLAY_LIMIT 10000 /* dead letters in one call; call again for more */
 
@@ -198,20 +199,30 @@ static void write_attempts(const struct attempt_list *list, struct json_w *w)
 	json_w_end(w);
 }
 
+/* What was told, as streams show it; what the store holds is our own affair. */
+static void write_notice(const struct notice *notice, const char *name, struct json_w *w)
+{
+	json_w_key(w, name);
+	json_w_object(w);
+	notice_json_write(notice, w);
+	json_w_end(w);
+}
+
 static bool get_delivery(struct call *c, struct err *err)
 {
 	struct attempt_list attempts;
 	struct delivery_row row;
+	struct notice notice;
 	struct json_w w;
 
-	if (!find(c, &row, err) ||
+	if (!find(c, &row, err) || !notice_decode(row.payload, c->req, &notice, err) ||
 	    !store_attempt_list(c->caller.org, c->db, row.number, c->req, &attempts, err)) {
 		return false;
 	}
 	w = call_json(c, 200);
 	json_w_object(&w);
 	write_delivery(c, &row, &w);
-	json_put_raw(&w, "notice", row.payload, "null");
+	write_notice(&notice, "notice", &w);
 	write_attempts(&attempts, &w);
 	json_w_end(&w);
 	return true;
@@ -219,21 +230,18 @@ static bool get_delivery(struct call *c, struct err *err)
 
 static bool get_older(struct call *c, struct err *err)
 {
-	struct slice metadata, member = S("eventMetadata");
 	struct delivery_row row;
+	struct notice notice;
 	struct json_w w;
 
-	if (!find(c, &row, err)) {
+	if (!find(c, &row, err) || !notice_decode(row.payload, c->req, &notice, err)) {
 		return false;
 	}
 	w = call_json(c, 200);
 	json_w_object(&w);
 	write_older(c, &row, &w);
-	if (row.payload.n == 0 || !json_path(row.payload, &member, 1, &metadata)) {
-		metadata = (struct slice) { 0 };
-	}
-	json_put_raw(&w, "eventMetadata", metadata, "{}");
-	json_put_raw(&w, "payload", row.payload, "{}");
+	json_put_raw(&w, "eventMetadata", notice.event_payload, "{}");
+	write_notice(&notice, "payload", &w);
 	json_w_end(&w);
 	return true;
 }

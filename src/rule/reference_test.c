@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The evaluator agrees with a slow reference on 20,000 random logs of events and edits, through
- * saves, restarts, snapshots thrown away and sweeps at any moment.
+ * The evaluator agrees with a slow reference on 20,000 random logs of events and edits about what
+ * fires and when it is over, through saves, restarts, snapshots thrown away, sweeps and ticks at any
+ * moment.
  *
  * RULE_REFERENCE_SEED=n runs the one log n, RULE_REFERENCE_LOGS=n another number of them, and
  * TOCSIN_TEST_SEED=n other ones.
@@ -11,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "rule/opens.h"
 #include "rule/snapshot.h"
 #include "test/t.h"
 
@@ -82,6 +84,12 @@ struct version {
 	size_t pattern;
 };
 
+/* What a set said of alerts that are over: first what time alone ended. */
+struct heard {
+	struct rule_end items[REF_ENDS_MAX];
+	size_t n, timers;
+};
+
 struct world {
 	uint64_t seed, random;
 	struct entry log[ENTRIES_MAX];
@@ -97,12 +105,16 @@ struct world {
 	struct buf saved; /* a snapshot after saved_n entries */
 	size_t saved_n;
 	bool has_saved;
+	uint64_t alerts[ENTRIES_MAX + 1]; /* given after so many entries */
+	struct heard heard[2];
+	struct heard *ear; /* of the two: the set's, the twin's */
 	size_t fired;
 };
 
 static const struct hash_key hash = { .v = "reference test" };
 static struct arena tick;
-static uint64_t total_fired, total_evicted, total_restarts;
+static uint64_t total_fired, total_evicted, total_restarts, total_ticks;
+static uint64_t total_ends[RULE_END_REASONS];
 
 static uint64_t random_below(struct world *w, uint64_t bound)
 {
@@ -337,6 +349,23 @@ static struct rule_input input_of(const struct world *w, size_t at)
 		} \
 	} while (0)
 
+static void hear(struct world *w)
+{
+	struct rule_ends ends = rule_set_ends(w->set);
+
+	for (size_t i = 0; i < ends.n; i++) {
+		REQUIRE(w, w->ear->n < REF_ENDS_MAX);
+		w->ear->items[w->ear->n++] = ends.items[i];
+	}
+}
+
+static void pass_time(struct world *w, int64_t now_us)
+{
+	rule_set_advance(w->set, now_us);
+	hear(w);
+	w->ear->timers = w->ear->n;
+}
+
 static void rebuild(struct world *w, struct rule_id id, size_t before)
 {
 	int64_t since_us = rule_set_since(w->set, id, w->log[before].at_us);
@@ -349,6 +378,7 @@ static void rebuild(struct world *w, struct rule_id id, size_t before)
 			REQUIRE(w, rule_apply_silent(w->set, id, &input, &tick, &err));
 		}
 	}
+	rule_set_rebuilt(w->set, id);
 }
 
 /* What the engine does with entry number `at`. */
@@ -359,6 +389,7 @@ static struct firings apply(struct world *w, size_t at)
 	struct firings out = { 0 };
 	struct err err;
 
+	pass_time(w, e->at_us);
 	switch (e->kind) {
 	case EVENT:
 		REQUIRE(w, rule_apply(w->set, &input, &tick, &out, &err));
@@ -377,6 +408,11 @@ static struct firings apply(struct world *w, size_t at)
 				(struct project_id) { (uint64_t)e->project }, at + 1, e->at_us);
 		break;
 	}
+	for (size_t i = 0; i < out.n; i++) {
+		rule_set_opened(w->set, &out.items[i], (struct alert_id) { w->alerts[at] + 1 + i });
+	}
+	w->alerts[at + 1] = w->alerts[at] + out.n;
+	hear(w);
 	return out;
 }
 
@@ -434,16 +470,55 @@ static void compare_event(struct world *w, size_t at, const struct firings *got)
 			REQUIRE(w, n < got->n);
 			same_firing(w, v, want, &got->items[n], e->at_us);
 			n++;
+			ref_open(&w->reference, rule, key_of(v, e->body), w->alerts[at] + n,
+				 e->at_us);
 		}
 	}
 	REQUIRE(w, n == got->n);
 	w->fired += n;
 }
 
+static int by_alert(const void *a, const void *b)
+{
+	uint64_t x = ((const struct rule_end *)a)->alert.v;
+	uint64_t y = ((const struct rule_end *)b)->alert.v;
+
+	return (x > y) - (x < y);
+}
+
+static int by_ref_alert(const void *a, const void *b)
+{
+	uint64_t x = ((const struct ref_end *)a)->alert, y = ((const struct ref_end *)b)->alert;
+
+	return (x > y) - (x < y);
+}
+
+/* What time ended has an order; what one record ended at once is a set. */
+static void compare_ends(struct world *w, size_t timers)
+{
+	struct heard *got = w->ear;
+	struct ref_set *want = &w->reference;
+
+	REQUIRE(w, got->n == want->ends_n && got->timers == timers);
+	qsort(got->items + timers, got->n - timers, sizeof(got->items[0]), by_alert);
+	qsort(want->ends + timers, got->n - timers, sizeof(want->ends[0]), by_ref_alert);
+	for (size_t i = 0; i < got->n; i++) {
+		REQUIRE(w, got->items[i].alert.v == want->ends[i].alert);
+		REQUIRE(w, got->items[i].at_us == want->ends[i].at_us);
+		REQUIRE(w, (int)got->items[i].reason == (int)want->ends[i].reason);
+		total_ends[got->items[i].reason]++;
+	}
+	REQUIRE(w, rule_set_opens(w->set) == ref_opens(want));
+}
+
 static void compare(struct world *w, size_t at, const struct firings *got)
 {
 	const struct entry *e = &w->log[at];
+	size_t timers;
 
+	w->reference.ends_n = 0;
+	ref_pass(&w->reference, e->at_us);
+	timers = w->reference.ends_n;
 	switch (e->kind) {
 	case EVENT:
 		compare_event(w, at, got);
@@ -452,17 +527,19 @@ static void compare(struct world *w, size_t at, const struct firings *got)
 		if (w->versions[e->def].def.enabled) {
 			ref_put(&w->reference, &w->versions[e->def].spec, e->at_us);
 		} else {
-			ref_remove(&w->reference, w->versions[e->def].spec.id);
+			ref_remove(&w->reference, w->versions[e->def].spec.id, REF_DISABLED,
+				   e->at_us);
 		}
 		break;
 	case REMOVE:
-		ref_remove(&w->reference, e->id);
+		ref_remove(&w->reference, e->id, REF_DELETED, e->at_us);
 		break;
 	case FORGET:
 		ref_forget(&w->reference, e->project, e->at_us);
 		break;
 	}
 	REQUIRE(w, rule_set_count(w->set) == w->reference.n);
+	compare_ends(w, timers);
 }
 
 static bool append(void *arg, struct slice part, struct err *err UNUSED)
@@ -492,6 +569,7 @@ static void restart(struct world *w, size_t applied)
 			      : rule_set_new(&hash, w->limits);
 	REQUIRE(w, w->set != NULL);
 	for (; at < applied; at++) {
+		w->ear->n = 0;
 		apply(w, at);
 	}
 	total_restarts++;
@@ -517,6 +595,21 @@ static void disturb(struct world *w, size_t applied)
 	}
 }
 
+static void compare_twin_ends(struct world *w)
+{
+	const struct heard *a = &w->heard[0], *b = &w->heard[1];
+
+	REQUIRE(w, a->n == b->n && a->timers == b->timers);
+	for (size_t i = 0; i < a->n; i++) {
+		REQUIRE(w, a->items[i].alert.v == b->items[i].alert.v);
+		REQUIRE(w, a->items[i].at_us == b->items[i].at_us);
+		REQUIRE(w, a->items[i].opened_us == b->items[i].opened_us);
+		REQUIRE(w, a->items[i].reason == b->items[i].reason);
+		total_ends[a->items[i].reason]++;
+	}
+	REQUIRE(w, rule_set_opens(w->set) == rule_set_opens(w->twin));
+}
+
 /* The same entry for the set that nobody saves, stops or sweeps. */
 static void compare_twins(struct world *w, size_t at, const struct firings *got)
 {
@@ -524,8 +617,11 @@ static void compare_twins(struct world *w, size_t at, const struct firings *got)
 	struct firings want;
 
 	w->set = w->twin;
+	w->ear = &w->heard[1];
 	want = apply(w, at);
 	w->set = set;
+	w->ear = &w->heard[0];
+	compare_twin_ends(w);
 	REQUIRE(w, want.n == got->n);
 	for (size_t i = 0; i < want.n; i++) {
 		const struct firing *a = &want.items[i], *b = &got->items[i];
@@ -561,6 +657,7 @@ static void start_log(struct world *w, uint64_t seed, bool twins)
 	w->n = w->versions_n = w->reference.n = w->fired = 0;
 	w->has_saved = false;
 	w->twins = twins;
+	w->ear = &w->heard[0];
 	w->tight = random_below(w, 3) == 0 || twins;
 	w->limits = (struct window_limits) { 0 };
 	if (w->tight) {
@@ -574,6 +671,18 @@ static void start_log(struct world *w, uint64_t seed, bool twins)
 	w->twin = rule_set_new(&hash, w->limits);
 }
 
+/* Ticks at moments of no importance, which only one of the two sides gets to see. */
+static void tick_between(struct world *w, int64_t last_us, int64_t next_us)
+{
+	int64_t at_us = last_us;
+
+	while (random_below(w, 3) == 0 && at_us < next_us) {
+		at_us += 1 + (int64_t)random_below(w, (uint64_t)(next_us - at_us));
+		pass_time(w, at_us);
+		total_ticks++;
+	}
+}
+
 static void run_log(struct world *w, uint64_t seed, bool twins)
 {
 	int64_t now_us = T0;
@@ -583,8 +692,11 @@ static void run_log(struct world *w, uint64_t seed, bool twins)
 	entries = RULES + 1 + random_below(w, ENTRIES_MAX - RULES);
 	for (size_t at = 0; at < entries; at++) {
 		struct firings got;
+		int64_t last_us = now_us;
 
+		w->heard[0].n = w->heard[1].n = 0;
 		now_us = next_time(w, now_us);
+		tick_between(w, last_us, now_us);
 		add_entry(w, now_us);
 		arena_clear(&tick);
 		got = apply(w, at);
@@ -611,7 +723,8 @@ static void run_logs(bool twins, uint64_t logs)
 	uint64_t first = setting("TOCSIN_TEST_SEED", 0) * LOGS;
 	uint64_t one = setting("RULE_REFERENCE_SEED", UINT64_MAX);
 
-	total_fired = total_evicted = total_restarts = 0;
+	total_fired = total_evicted = total_restarts = total_ticks = 0;
+	memset(total_ends, 0, sizeof(total_ends));
 	arena_init(&tick, 0);
 	buf_init(&w->saved, (size_t)16 << 20);
 	make_bodies();
@@ -625,10 +738,17 @@ static void run_logs(bool twins, uint64_t logs)
 		T_TRUE(total_fired > logs * 3);
 		T_TRUE(total_evicted > logs / 4);
 		T_TRUE(total_restarts > logs / 2);
+		for (size_t i = 0; i < RULE_END_REASONS; i++) {
+			T_TRUE(total_ends[i] > logs / 40);
+		}
 	}
-	print_message("# %llu firings, %llu evictions, %llu restarts\n",
+	print_message("# %llu firings, %llu evictions, %llu restarts, %llu ticks\n",
 		      (unsigned long long)total_fired, (unsigned long long)total_evicted,
-		      (unsigned long long)total_restarts);
+		      (unsigned long long)total_restarts, (unsigned long long)total_ticks);
+	for (size_t i = 0; i < RULE_END_REASONS; i++) {
+		print_message("# %llu %s\n", (unsigned long long)total_ends[i],
+			      rule_end_reason_name((enum rule_end_reason)i).p);
+	}
 	buf_release(&w->saved);
 	arena_release(&tick);
 	free(w);

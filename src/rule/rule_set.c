@@ -21,13 +21,24 @@ struct rule_set *rule_set_new(const struct hash_key *seed, struct window_limits 
 	set->limits.keys_max = limits.keys_max == 0 ? RULE_KEYS_MAX : limits.keys_max;
 	set->limits.stamps_max = limits.stamps_max == 0 ? RULE_STAMPS_MAX : limits.stamps_max;
 	rule_index_init(&set->index);
+	heap_init(&set->timers);
 	buf_init(&set->key, RULE_KEY_SCRATCH_BYTES_MAX);
 	return set;
+}
+
+struct rule *rule_new(struct rule_set *set, const struct rule_def *def, uint64_t start_seq)
+{
+	struct rule *rule = mem_alloc(1, sizeof(*rule));
+
+	*rule = (struct rule) { .set = set, .def = rule_def_new(def), .start_seq = start_seq };
+	map_init(&rule->opens);
+	return rule;
 }
 
 void rule_free(struct rule **rule)
 {
 	if (*rule != NULL) {
+		rule_opens_free((*rule)->set, *rule);
 		rule_def_free(&(*rule)->def);
 		windows_free(&(*rule)->windows);
 		free(*rule);
@@ -47,6 +58,8 @@ void rule_set_free(struct rule_set **set)
 		rule_free(&gone->rules[i]);
 	}
 	free(gone->rules);
+	free(gone->ends);
+	heap_release(&gone->timers);
 	buf_release(&gone->key);
 	free(gone);
 	*set = NULL;
@@ -77,7 +90,7 @@ size_t rule_set_place(const struct rule_set *set, struct rule_id id)
 	return low;
 }
 
-static struct rule *find(const struct rule_set *set, struct rule_id id)
+struct rule *rule_set_find(const struct rule_set *set, struct rule_id id)
 {
 	size_t at = rule_set_place(set, id);
 
@@ -98,14 +111,15 @@ void rule_set_insert(struct rule_set *set, struct rule *rule)
 	rule_index_add(&set->index, rule);
 }
 
-bool rule_set_remove(struct rule_set *set, struct rule_id id)
+static bool remove_rule(struct rule_set *set, struct rule_id id, enum rule_end_reason reason)
 {
-	struct rule *rule = find(set, id);
+	struct rule *rule = rule_set_find(set, id);
 	size_t at = rule_set_place(set, id);
 
 	if (rule == NULL) {
 		return false;
 	}
+	rule_opens_end(set, rule, reason);
 	rule_index_remove(&set->index, rule);
 	set->n--;
 	memmove(set->rules + at, set->rules + at + 1, (set->n - at) * sizeof(struct rule *));
@@ -113,9 +127,14 @@ bool rule_set_remove(struct rule_set *set, struct rule_id id)
 	return true;
 }
 
+bool rule_set_remove(struct rule_set *set, struct rule_id id)
+{
+	return remove_rule(set, id, RULE_END_DELETED);
+}
+
 const struct rule_def *rule_set_get(const struct rule_set *set, struct rule_id id)
 {
-	const struct rule *rule = find(set, id);
+	const struct rule *rule = rule_set_find(set, id);
 
 	return rule == NULL ? NULL : rule->def;
 }
@@ -127,11 +146,8 @@ size_t rule_set_count(const struct rule_set *set)
 
 static enum rule_change start(struct rule_set *set, const struct rule_def *def, uint64_t seq)
 {
-	struct rule *rule = mem_alloc(1, sizeof(*rule));
-
-	rule_set_remove(set, def->id);
-	*rule = (struct rule) { .def = rule_def_new(def), .start_seq = seq };
-	rule_set_insert(set, rule);
+	remove_rule(set, def->id, RULE_END_CHANGED);
+	rule_set_insert(set, rule_new(set, def, seq));
 	return RULE_STARTED;
 }
 
@@ -153,12 +169,12 @@ static bool same_stream(const struct rule_def *a, const struct rule_def *b)
 enum rule_change rule_set_put(struct rule_set *set, const struct rule_def *def, uint64_t seq,
 			      int64_t now_us)
 {
-	struct rule *rule = find(set, def->id);
+	struct rule *rule = rule_set_find(set, def->id);
 	struct rule_def *old;
 
 	set->now_us = now_us;
 	if (!def->enabled) {
-		rule_set_remove(set, def->id);
+		remove_rule(set, def->id, RULE_END_DISABLED);
 		return RULE_GONE;
 	}
 	if (rule == NULL || !same_stream(rule->def, def)) {
@@ -170,6 +186,7 @@ enum rule_change rule_set_put(struct rule_set *set, const struct rule_def *def, 
 	if (rule->windows != NULL && windows_retune(rule->windows, rule_spec(def), now_us)) {
 		return RULE_REBUILD;
 	}
+	rule_opens_check(set, rule);
 	return RULE_KEPT;
 }
 
@@ -187,6 +204,7 @@ void rule_set_forget(struct rule_set *set, struct org_id org, struct project_id 
 		if (rule->windows != NULL) {
 			windows_restart(rule->windows, now_us);
 		}
+		rule_opens_end(set, rule, RULE_END_CLEARED);
 	}
 }
 
@@ -215,6 +233,7 @@ static struct window_count count(struct rule_set *set, struct rule *rule,
 
 	if (rule->windows == NULL) {
 		rule->windows = windows_new(&set->seed, set->limits, rule_spec(rule->def));
+		windows_watch(rule->windows, rule_open_evicted, rule);
 	}
 	return windows_add(rule->windows, key, reading->input->received_at_us);
 }
@@ -257,7 +276,13 @@ static bool apply_one(struct rule_set *set, struct rule *rule, const struct read
 {
 	struct window_count c = count(set, rule, reading);
 
-	if (c.quiet || !holds(rule->def, &c)) {
+	if (!holds(rule->def, &c)) {
+		if (c.marked) {
+			rule_open_end(set, rule, buf_slice(&set->key), RULE_END_CLEARED);
+		}
+		return false;
+	}
+	if (c.quiet) {
 		return false;
 	}
 	windows_fired(rule->windows, c.slot, reading->input->received_at_us);
@@ -327,7 +352,7 @@ static bool is_own(const struct rule_def *def, const struct rule_input *input)
 bool rule_apply_silent(struct rule_set *set, struct rule_id id, const struct rule_input *input,
 		       struct arena *tick, struct err *err)
 {
-	struct rule *rule = find(set, id);
+	struct rule *rule = rule_set_find(set, id);
 	struct reading reading = { .input = input };
 
 	if (rule == NULL || input->seq <= rule->start_seq || !is_own(rule->def, input)) {
@@ -353,7 +378,7 @@ void rule_set_sweep(struct rule_set *set, size_t rules)
 
 bool rule_set_usage(const struct rule_set *set, struct rule_id id, struct windows_usage *out)
 {
-	const struct rule *rule = find(set, id);
+	const struct rule *rule = rule_set_find(set, id);
 
 	*out = (struct windows_usage) { 0 };
 	if (rule != NULL && rule->windows != NULL) {

@@ -32,7 +32,8 @@ enum rule_change {
  * Add or replace the rule def->id by record seq at now_us. def is copied. An edit of project,
  * eventType or groupBy starts anew, of condition, threshold or windowSeconds rebuilds unless all is
  * there, others keep. After RULE_REBUILD the caller passes every event record with
- * rule_set_since() < received_at < now_us in order to rule_apply_silent.
+ * rule_set_since() < received_at < now_us in order to rule_apply_silent, then calls
+ * rule_set_rebuilt (rule/opens.h).
  */
 enum rule_change rule_set_put(struct rule_set *set, const struct rule_def *def, uint64_t seq,
 			      int64_t now_us);

@@ -5,6 +5,8 @@
  */
 #include "rule/snapshot.h"
 
+#include <stdlib.h>
+
 #include "base/hash.h"
 #include "model/rule_json.h"
 #include "rule/rule.h"
@@ -15,6 +17,7 @@
 #define HEADER_BYTES (MAGIC_BYTES + 4 + 4 + 8 + 4)
 #define TIME_US_MAX (INT64_C(1) << 61) /* as in the windows: adding a day cannot overflow */
 #define KEY_SAVED_BYTES_MAX (22 + WINDOW_KEY_BYTES_MAX)
+#define OPEN_SAVED_BYTES_MAX (26 + WINDOW_KEY_BYTES_MAX)
 
 static bool damaged(struct err *err, const char *what)
 {
@@ -30,6 +33,21 @@ static void put_header(const struct rule_set *set, struct buf *out)
 	wire_put(out, crc32c(0, out->p, out->n), 4);
 }
 
+static void put_opens(const struct rule *rule, struct buf *out)
+{
+	struct rule_open **all = rule_opens_sorted(rule);
+
+	wire_put(out, rule->opens.n, 4);
+	for (size_t i = 0; i < rule->opens.n; i++) {
+		wire_put(out, all[i]->timer.id, 8);
+		wire_put(out, (uint64_t)all[i]->timer.due, 8);
+		wire_put(out, (uint64_t)all[i]->opened_us, 8);
+		wire_put(out, all[i]->key_n, 2);
+		buf_puts(out, rule_open_key(all[i]));
+	}
+	free(all);
+}
+
 static void put_rule(const struct rule_set *set, const struct rule *rule, struct arena *tick,
 		     struct buf *out)
 {
@@ -42,6 +60,7 @@ static void put_rule(const struct rule_set *set, const struct rule *rule, struct
 	wire_put(out, rule->start_seq, 8);
 	wire_put(out, text.n, 4);
 	buf_puts(out, text);
+	put_opens(rule, out);
 	wire_put(out, rule->windows != NULL, 1);
 	if (rule->windows != NULL) {
 		windows_save(rule->windows, set->now_us, out);
@@ -73,7 +92,8 @@ bool rule_set_save(const struct rule_set *set, rule_snapshot_write *write, void 
 
 	buf_init(&head, HEADER_BYTES);
 	buf_init(&body, RULE_DEF_BYTES_MAX + 128 + 8 * (size_t)set->limits.stamps_max +
-				KEY_SAVED_BYTES_MAX * (size_t)set->limits.keys_max);
+				(KEY_SAVED_BYTES_MAX + OPEN_SAVED_BYTES_MAX) *
+					(size_t)set->limits.keys_max);
 	put_header(set, &head);
 	ok = write(arg, buf_slice(&head), err);
 	for (size_t i = 0; ok && i < set->n; i++) {
@@ -140,6 +160,50 @@ static bool get_def(struct wire *in, struct rule_def *def, uint64_t *start_seq, 
 	return def->enabled || damaged(err, "a rule that is not in force");
 }
 
+static struct rule_opening get_open(struct wire *in)
+{
+	struct rule_opening o = { .alert = { wire_get(in, 8) } };
+
+	o.due_us = (int64_t)wire_get(in, 8);
+	o.opened_us = (int64_t)wire_get(in, 8);
+	o.key = wire_bytes(in, wire_get(in, 2));
+	return o;
+}
+
+/* Over the open alerts to what stands behind them; they are read once the windows are there. */
+static void skip_opens(struct wire *in)
+{
+	uint32_t n = (uint32_t)wire_get(in, 4);
+
+	for (uint32_t i = 0; i < n && !in->bad; i++) {
+		get_open(in);
+	}
+}
+
+/* Each is of a key whose window meets the condition, and not before the one before it. */
+static bool get_opens(struct rule_set *set, struct wire *in, struct rule *rule, struct err *err)
+{
+	uint32_t n = (uint32_t)wire_get(in, 4);
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct rule_opening o = get_open(in);
+		int64_t until_us;
+
+		if (o.alert.v <= last || o.opened_us < 0 || o.opened_us > set->now_us ||
+		    o.key.n > WINDOW_KEY_BYTES_MAX || map_get(&rule->opens, o.key) != NULL ||
+		    set->timers.n >= RULE_OPENS_MAX ||
+		    !rule_holds_until(rule, o.key, set->now_us, &until_us) ||
+		    o.due_us <= set->now_us || o.due_us > until_us ||
+		    !windows_mark(rule->windows, o.key, true)) {
+			return damaged(err, "an open alert");
+		}
+		last = o.alert.v;
+		rule_open_add(set, rule, &o);
+	}
+	return true;
+}
+
 static bool get_windows(struct rule_set *set, struct wire *in, struct rule *rule, struct err *err)
 {
 	uint64_t there = wire_get(in, 1);
@@ -151,12 +215,15 @@ static bool get_windows(struct rule_set *set, struct wire *in, struct rule *rule
 		rule->windows = windows_load(&set->seed, set->limits, rule_spec(rule->def),
 					     in->rest, err);
 	}
+	if (rule->windows != NULL) {
+		windows_watch(rule->windows, rule_open_evicted, rule);
+	}
 	return there == 0 || rule->windows != NULL;
 }
 
 static bool load_rule(struct rule_set *set, struct slice body, struct arena *tick, struct err *err)
 {
-	struct wire in = { .rest = body };
+	struct wire in = { .rest = body }, opens;
 	struct rule_def def;
 	struct rule *rule;
 	uint64_t start_seq;
@@ -167,9 +234,10 @@ static bool load_rule(struct rule_set *set, struct slice body, struct arena *tic
 	if (def.id.v == 0 || (set->n > 0 && set->rules[set->n - 1]->def->id.v >= def.id.v)) {
 		return damaged(err, "rules out of order");
 	}
-	rule = mem_alloc(1, sizeof(*rule));
-	*rule = (struct rule) { .def = rule_def_new(&def), .start_seq = start_seq };
-	if (!get_windows(set, &in, rule, err)) {
+	rule = rule_new(set, &def, start_seq);
+	opens = in;
+	skip_opens(&in);
+	if (!get_windows(set, &in, rule, err) || !get_opens(set, &opens, rule, err)) {
 		rule_free(&rule);
 		return false;
 	}

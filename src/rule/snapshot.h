@@ -6,14 +6,14 @@
 
 /*
  * A rule set as bytes, so that a start need not read a day of the log: every rule in force with its
- * definition, its start and its windows. A set that was loaded answers every later record as the
+ * definition, its start, its open alerts and its windows. A set that was loaded answers every later record as the
  * saved one would have. Which record was the last one applied is the caller's to keep beside it.
  *
  * All numbers are little-endian. A header of magic, version, number of rules and time with its
  * CRC-32C, then a section a rule, by id: CRC-32C of the rest, length, content. Nothing follows.
  * Engine thread; never blocks but in write.
  */
-#define RULE_SNAPSHOT_VERSION 1
+#define RULE_SNAPSHOT_VERSION 2
 
 /* Takes the next part. False ends the saving with its err. */
 typedef bool rule_snapshot_write(void *arg, struct slice part, struct err *err);

@@ -3,6 +3,7 @@
 #include "rule/snapshot.h"
 
 #include "base/clock.h"
+#include "rule/opens.h"
 #include "test/t.h"
 
 #define T0 (INT64_C(1790000000) * US_PER_S)
@@ -57,6 +58,7 @@ static struct rule_set *sample(struct arena *tick)
 	struct rule_set *set = rule_set_new(&seed, defaults);
 	struct firings out;
 	struct err err;
+	uint64_t alerts = 0;
 
 	add_rule(set, 30, "a", "payload.u");
 	add_rule(set, 10, "a.*", "");
@@ -72,8 +74,13 @@ static struct rule_set *sample(struct arena *tick)
 					     i * i % 11),
 		};
 
+		rule_set_advance(set, input.received_at_us);
 		T_OK(rule_apply(set, &input, tick, &out, &err));
+		for (size_t j = 0; j < out.n; j++) {
+			rule_set_opened(set, &out.items[j], (struct alert_id) { ++alerts });
+		}
 	}
+	T_TRUE(rule_set_opens(set) > 3);
 	return set;
 }
 
@@ -170,7 +177,7 @@ TEST(another_version_is_not_damage)
 	uint32_t crc;
 
 	save(set, &saved);
-	saved.p[8] = 2;
+	saved.p[8] = RULE_SNAPSHOT_VERSION - 1;
 	crc = crc32c(0, saved.p, saved.n - 4);
 	for (size_t i = 0; i < 4; i++) {
 		saved.p[saved.n - 4 + i] = (char)(crc >> (8 * i));

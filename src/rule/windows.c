@@ -125,6 +125,9 @@ static void evict(struct windows *w)
 		slot = idle;
 	}
 	ensure(slot != WINDOW_NONE);
+	if (w->keys[slot].marked && w->watch != NULL) {
+		w->watch(w->watch_arg, window_key_bytes(&w->keys[slot]));
+	}
 	drop(w, slot);
 	w->evicted++;
 }
@@ -195,6 +198,7 @@ struct window_count windows_add(struct windows *w, struct slice key, int64_t now
 		.count = w->keys[slot].n,
 		.at_least = w->keys[slot].n > w->spec.level,
 		.quiet = cooling(w, &w->keys[slot], now_us),
+		.marked = w->keys[slot].marked,
 		.first_us = window_stamp(&w->keys[slot], 0),
 	};
 }
@@ -208,6 +212,42 @@ void windows_fired(struct windows *w, uint32_t slot, int64_t now_us)
 	}
 }
 
+bool windows_mark(struct windows *w, struct slice key, bool marked)
+{
+	uint32_t slot;
+
+	if (!window_key_find(w, key, &slot)) {
+		return false;
+	}
+	w->keys[slot].marked = marked;
+	return true;
+}
+
+void windows_watch(struct windows *w, window_evicted *fn, void *arg)
+{
+	w->watch = fn;
+	w->watch_arg = arg;
+}
+
+bool windows_reach(const struct windows *w, struct slice key, int64_t now_us,
+		   struct window_reach *out)
+{
+	int64_t over_us = now_us - w->spec.width_us;
+	const struct window_key *k;
+	uint32_t slot, first;
+
+	if (!window_key_find(w, key, &slot) || w->keys[slot].n < w->spec.level) {
+		return false;
+	}
+	k = &w->keys[slot];
+	first = k->n - w->spec.level;
+	*out = (struct window_reach) {
+		.until_us = window_stamp(k, first) + w->spec.width_us,
+		.exact = first == 0 || window_stamp(k, first - 1) <= over_us,
+	};
+	return window_stamp(k, first) > over_us;
+}
+
 void windows_restart(struct windows *w, int64_t now_us)
 {
 	sweep(w, now_us, UINT64_MAX);
@@ -218,6 +258,7 @@ void windows_restart(struct windows *w, int64_t now_us)
 			drop(w, slot);
 			continue;
 		}
+		w->keys[slot].marked = false;
 		drop_stamps(w, &w->keys[slot]);
 		leave_seen(w, slot);
 		window_seen_append(w, slot, KEY_IDLE);

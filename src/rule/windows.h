@@ -41,6 +41,7 @@ struct window_count {
 	uint32_t count;	  /* 1..level + 1 */
 	bool at_least;	  /* count is level + 1, and there may be more */
 	bool quiet;	  /* a cooldown runs */
+	bool marked;	  /* by windows_mark */
 	int64_t first_us; /* the oldest time counted */
 };
 
@@ -60,6 +61,23 @@ void windows_free(struct windows **w);
 struct window_count windows_add(struct windows *w, struct slice key, int64_t now_us);
 /* The record just added made the rule fire: its cooldown begins. */
 void windows_fired(struct windows *w, uint32_t slot, int64_t now_us);
+
+/*
+ * Mark a key, or not any more: whoever watches is told before a marked one is evicted. Whether the
+ * key is there. windows_restart forgets all marks, and so does saving.
+ */
+bool windows_mark(struct windows *w, struct slice key, bool marked);
+typedef void window_evicted(void *arg, struct slice key);
+void windows_watch(struct windows *w, window_evicted *fn, void *arg);
+
+/* That a key has `level` records or more in its window. */
+struct window_reach {
+	int64_t until_us; /* without another record the count is below level from then on */
+	bool exact;	  /* level, not more */
+};
+/* False when it has fewer at now_us, which is not before the last record. */
+NODISCARD bool windows_reach(const struct windows *w, struct slice key, int64_t now_us,
+			     struct window_reach *out);
 
 /*
  * Count by another spec from now on. A cooldown that was over stays over, a running one takes the

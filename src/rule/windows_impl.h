@@ -35,6 +35,7 @@ struct window_key {
 	struct window_link fired; /* in fired, when fired_us is not WINDOW_NEVER */
 	uint16_t bytes_n;
 	uint8_t place;
+	bool marked;
 	union {
 		char near[KEY_INLINE_BYTES];
 		char *far;
@@ -64,6 +65,8 @@ struct windows {
 	size_t far_bytes;
 	int64_t now_us; /* the last record, or WINDOW_NEVER */
 	uint64_t evicted;
+	window_evicted *watch; /* NULL: nobody */
+	void *watch_arg;
 };
 
 static inline struct slice window_key_bytes(const struct window_key *key)

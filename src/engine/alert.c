@@ -11,6 +11,7 @@
 #include "engine/notice_json.h"
 
 #define NOTICE_BYTES_MAX (EVENT_BYTES_MAX * 2) /* the event and a few lines about the rule */
+#define END_BYTES_MAX ((size_t)1024)	       /* two ids, two times, a word */
 
 struct maker {
 	struct engine *e;
@@ -198,6 +199,54 @@ static void add_delivery(const struct maker *m, size_t action_index, uint64_t nu
 	}
 }
 
+/* Streams know the alert by its id; what it was about they were told when it fired. */
+static struct slice shown_end(struct engine *e, const struct rule_end *end)
+{
+	struct log_id id = { .at_ms = end->opened_us / US_PER_MS, .number = end->alert.v };
+	struct id_text alert = log_id_format(&journal_meta(e->o.journal)->cipher, ID_ALERT, id);
+	struct id_text rule = id_format(ID_RULE, end->rule.v);
+	struct slice text;
+	struct json_w w;
+	struct buf out;
+
+	buf_init(&out, END_BYTES_MAX);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	json_put_str(&w, "alertId", slice_of(alert.p));
+	json_put_str(&w, "ruleId", slice_of(rule.p));
+	json_put_str(&w, "state", S("resolved"));
+	json_put_str(&w, "resolution", rule_end_reason_name(end->reason));
+	json_put_time(&w, "triggeredAt", end->opened_us);
+	json_put_time(&w, "resolvedAt", end->at_us);
+	json_w_end(&w);
+	ensure(!out.overflow);
+	text = arena_dup(&e->tick, buf_slice(&out));
+	buf_release(&out);
+	return text;
+}
+
+void engine_alert_end(struct engine *e, const struct record *record, const struct rule_end *end)
+{
+	struct alert_end row = { .number = end->alert,
+				 .resolved_us = end->at_us,
+				 .resolution = rule_end_reason_name(end->reason) };
+	struct change_row *change;
+
+	if (!e->with_effects) {
+		return;
+	}
+	effects_end(&e->effects, &row);
+	change = effects_change(&e->effects);
+	*change = (struct change_row) {
+		.org = end->org,
+		.project = end->project,
+		.kind = S("alert.resolved"),
+		.body = shown_end(e, end),
+		.created_us = record->received_at_us,
+	};
+	e->effects.bytes += change->body.n;
+}
+
 void engine_alert(struct engine *e, const struct record *record, const struct event *event,
 		  const struct firing *firing)
 {
@@ -210,6 +259,7 @@ void engine_alert(struct engine *e, const struct record *record, const struct ev
 	struct slice notice;
 
 	e->state.deliveries += firing->rule->actions_n;
+	rule_set_opened(e->state.rules, firing, (struct alert_id) { m.alert });
 	if (!e->with_effects) {
 		return;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One record: an event is counted by the rules it matches, a control record changes the rules. The
- * same function runs in production and in a replay; only the effects are left out there.
+ * One record: first what is due by its time, then the record itself. An event is counted by the
+ * rules it matches, a control record changes the rules. The same function runs in production and in a replay; only the effects are left out there.
  */
 #include <stdio.h>
 
@@ -184,6 +184,7 @@ static void put_rule(struct engine *e, const struct record *record, struct contr
 	if (rule_set_put(e->state.rules, def, record->seq, record->received_at_us) ==
 	    RULE_REBUILD) {
 		rebuild(e, def->id, record);
+		rule_set_rebuilt(e->state.rules, def->id);
 	}
 	if (e->with_effects) {
 		effect_put(e, record, def);
@@ -230,8 +231,10 @@ static bool apply_control(struct engine *e, const struct record *record, struct 
 
 bool engine_apply(struct engine *e, const struct record *record, struct err *err)
 {
+	struct rule_ends ends;
 	bool ok = true;
 
+	rule_set_advance(e->state.rules, record->received_at_us);
 	switch (record->kind) {
 	case RECORD_EVENT:
 		ok = apply_event(e, record, err);
@@ -243,6 +246,10 @@ bool engine_apply(struct engine *e, const struct record *record, struct err *err
 	case RECORD_START:
 		/* Their time is all they bring, and every record brings that. */
 		break;
+	}
+	ends = rule_set_ends(e->state.rules);
+	for (size_t i = 0; i < ends.n; i++) {
+		engine_alert_end(e, record, &ends.items[i]);
 	}
 	e->state.seq = record->seq;
 	return ok;

@@ -37,6 +37,23 @@ struct alert_row *effects_alert(struct effects *e)
 	return PUSH(e, alerts);
 }
 
+/* Alerts have dense numbers, so that one of this batch is found by its own. */
+void effects_end(struct effects *e, const struct alert_end *end)
+{
+	uint64_t first = e->alerts.n == 0 ? UINT64_MAX : e->alerts.rows[0].number.v;
+	struct alert_row *row;
+
+	e->resolved++;
+	if (end->number.v < first) {
+		*PUSH(e, ends) = *end;
+		return;
+	}
+	row = &e->alerts.rows[end->number.v - first];
+	ensure(end->number.v - first < e->alerts.n && row->number.v == end->number.v);
+	row->resolved_us = end->resolved_us;
+	row->resolution = end->resolution;
+}
+
 struct delivery_row *effects_delivery(struct effects *e)
 {
 	return PUSH(e, deliveries);
@@ -56,12 +73,14 @@ struct verdict_effect *effects_verdict(struct effects *e)
 
 bool effects_empty(const struct effects *e)
 {
-	return e->rules.n + e->alerts.n + e->deliveries.n + e->changes.n + e->verdicts.n == 0;
+	return e->rules.n + e->alerts.n + e->ends.n + e->deliveries.n + e->changes.n +
+		       e->verdicts.n ==
+	       0;
 }
 
 bool effects_full(const struct effects *e)
 {
-	return e->rules.n + e->alerts.n + e->deliveries.n >= EFFECTS_BATCH_ROWS ||
+	return e->rules.n + e->alerts.n + e->ends.n + e->deliveries.n >= EFFECTS_BATCH_ROWS ||
 	       e->bytes >= EFFECTS_BATCH_BYTES;
 }
 
@@ -86,5 +105,6 @@ bool effects_write(const struct effects *e, struct db *db, struct err *err)
 {
 	return write_rules(e, db, err) &&
 	       store_alerts_insert(db, e->alerts.rows, e->alerts.n, err) &&
+	       store_alerts_resolve(db, e->ends.rows, e->ends.n, err) &&
 	       store_deliveries_insert(db, e->deliveries.rows, e->deliveries.n, err);
 }

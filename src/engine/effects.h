@@ -35,16 +35,20 @@ struct effects {
 	struct arena *tick;
 	EFFECT_ROWS(struct rule_effect) rules;
 	EFFECT_ROWS(struct alert_row) alerts;
+	EFFECT_ROWS(struct alert_end) ends;
 	EFFECT_ROWS(struct delivery_row) deliveries;
 	EFFECT_ROWS(struct change_row) changes;
 	EFFECT_ROWS(struct verdict_effect) verdicts;
-	size_t bytes; /* of the texts that the rows keep alive, roughly */
+	size_t resolved; /* alerts that ended */
+	size_t bytes;	 /* of the texts that the rows keep alive, roughly */
 };
 
 void effects_init(struct effects *e, struct arena *tick);
 /* A new zeroed row, valid until the next one of its kind. */
 struct rule_effect *effects_rule(struct effects *e);
 struct alert_row *effects_alert(struct effects *e);
+/* An alert is over; one of this batch is born so. Texts live as long as the batch. */
+void effects_end(struct effects *e, const struct alert_end *end);
 struct delivery_row *effects_delivery(struct effects *e);
 struct change_row *effects_change(struct effects *e);
 struct verdict_effect *effects_verdict(struct effects *e);

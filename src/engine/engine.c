@@ -30,6 +30,29 @@ uint64_t engine_applied(const struct engine *e)
 	return __atomic_load_n(&e->applied, __ATOMIC_ACQUIRE);
 }
 
+int64_t engine_due(const struct engine *e)
+{
+	return __atomic_load_n(&e->due_us, __ATOMIC_ACQUIRE);
+}
+
+static void tell_due(struct engine *e)
+{
+	if (e->o.due != NULL) {
+		e->o.due(e->o.arg);
+	}
+}
+
+/* Later is not worth a word: whoever waits looks again at the moment that was said. */
+static void publish_due(struct engine *e)
+{
+	int64_t due_us = rule_set_due(e->state.rules);
+	int64_t before_us = __atomic_exchange_n(&e->due_us, due_us, __ATOMIC_ACQ_REL);
+
+	if (due_us < before_us) {
+		tell_due(e);
+	}
+}
+
 static bool stopping(const struct engine *e)
 {
 	return __atomic_load_n(&e->stopping, __ATOMIC_ACQUIRE) != 0;
@@ -148,6 +171,8 @@ static void count(struct engine *e, int64_t began_us)
 	metric_add(e->o.metrics, METRIC_ENGINE_COMMITS, 1);
 	metric_time(e->o.metrics, METRIC_ENGINE_COMMIT, clock_mono_us() - began_us);
 	metric_add(e->o.metrics, METRIC_ALERTS, e->effects.alerts.n);
+	metric_add(e->o.metrics, METRIC_ALERTS_RESOLVED, e->effects.resolved);
+	metric_set(e->o.metrics, METRIC_ALERTS_FIRING, (int64_t)rule_set_opens(e->state.rules));
 	for (size_t i = 0; i < e->effects.alerts.n; i++) {
 		metric_time(e->o.metrics, METRIC_EVENT_TO_ALERT,
 			    now_us - e->effects.alerts.rows[i].created_us);
@@ -199,6 +224,7 @@ static bool end_batch(struct engine *e)
 		return false;
 	}
 	__atomic_store_n(&e->applied, e->state.seq, __ATOMIC_RELEASE);
+	publish_due(e);
 	next_batch(e);
 	return true;
 }
@@ -263,6 +289,19 @@ static bool store_is_well(struct engine *e)
 	return false;
 }
 
+/* The wall clock may have been set forward: whoever waits for a due time may not have seen it. */
+static void idle(struct engine *e)
+{
+	rule_set_sweep(e->state.rules, SWEEP_RULES);
+	if (stopping(e)) {
+		return;
+	}
+	if (rule_set_due(e->state.rules) <= clock_wall_us()) {
+		tell_due(e);
+	}
+	journal_wait(e->o.journal, e->state.seq, WAIT_US);
+}
+
 static bool turn(struct engine *e)
 {
 	long n;
@@ -281,10 +320,7 @@ static bool turn(struct engine *e)
 	metric_set(e->o.metrics, METRIC_ENGINE_LAG,
 		   (int64_t)(journal_flushed(e->o.journal) - e->state.seq));
 	if (n == 0) {
-		rule_set_sweep(e->state.rules, SWEEP_RULES);
-	}
-	if (n == 0 && !stopping(e)) {
-		journal_wait(e->o.journal, e->state.seq, WAIT_US);
+		idle(e);
 	}
 	snapshot_if_due(e);
 	return true;
@@ -351,6 +387,7 @@ bool engine_open(struct engine **ep, const struct engine_options *options, struc
 	}
 	e->with_effects = true;
 	e->applied = e->state.seq;
+	e->due_us = rule_set_due(e->state.rules);
 	e->cursor_saved_us = e->snapshot_at_us = clock_mono_us();
 	e->iter = journal_iter_new(options->journal, e->state.seq + 1, false);
 	log_info("engine_ready", log_int("seq", e->state.seq),

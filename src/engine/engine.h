@@ -32,6 +32,11 @@ struct engine_options {
 	int64_t snapshot_us;	   /* and after this long, when anything happened; 0: 60 s */
 	bool hold;		   /* apply nothing until engine_release: for measuring a drain */
 	void (*news)(void *arg, const struct engine_news *news);
+	/*
+	 * engine_due is earlier than it was, or has passed while nothing arrives. Engine thread.
+	 * May be NULL.
+	 */
+	void (*due)(void *arg);
 	/* Nothing more can be decided; the process should stop. Engine thread. */
 	void (*failed)(void *arg, const struct err *err);
 	void *arg;
@@ -56,5 +61,10 @@ void engine_close(struct engine **engine, int64_t wait_us);
 
 /* The last record whose effects are committed. Any thread, never blocks. */
 uint64_t engine_applied(const struct engine *engine);
+/*
+ * When the log should have a record at the latest, because time alone decides something then;
+ * INT64_MAX: nothing waits. In the time of the log. Any thread, never blocks.
+ */
+int64_t engine_due(const struct engine *engine);
 
 #endif

@@ -5,7 +5,7 @@
 #include "engine/effects.h"
 #include "engine/engine.h"
 #include "engine/rulebook.h"
-#include "rule/rule_set.h"
+#include "rule/opens.h"
 
 /*
  * The inside of the engine, shared by the files that make it up: engine.c (thread and commits),
@@ -17,7 +17,7 @@ struct engine_state {
 	uint64_t seq; /* the last record applied */
 	uint64_t alerts;
 	uint64_t deliveries;
-	struct rule_set *rules;	   /* what is in force, with its windows */
+	struct rule_set *rules;	   /* what is in force, with its windows and open alerts */
 	struct rulebook *rulebook; /* all rules with their versions */
 };
 
@@ -36,6 +36,7 @@ struct engine {
 	int64_t snapshot_at_us;	 /* monotonic */
 	uint64_t snapshot_seq;
 	uint64_t applied;    /* atomic: committed */
+	int64_t due_us;	     /* atomic: the earliest timer, in the time of the log */
 	int held;	     /* atomic */
 	int stopping;	     /* atomic */
 	int64_t deadline_us; /* monotonic; when stopping */
@@ -49,6 +50,9 @@ NODISCARD bool engine_apply(struct engine *e, const struct record *record, struc
 /* A rule fired: number the alert and its deliveries, and describe them when effects are wanted. */
 void engine_alert(struct engine *e, const struct record *record, const struct event *event,
 		  const struct firing *firing);
+
+/* An alert is over, as the record showed: describe that. */
+void engine_alert_end(struct engine *e, const struct record *record, const struct rule_end *end);
 
 /* Bring the state to the cursor. */
 NODISCARD bool engine_recover(struct engine *e, struct err *err);

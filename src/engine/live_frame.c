@@ -82,10 +82,17 @@ void live_frame_change(enum live_form form, const struct change_row *row, struct
 		       struct buf *scratch, struct buf *out)
 {
 	char ws_name[64] = "";
+	char *dot;
 
+	/* "alert" is "alert:new" there, "alert.resolved" is "alert:resolved". */
 	if (row->kind.n < sizeof(ws_name) - 5) {
 		memcpy(ws_name, row->kind.p, row->kind.n);
-		memcpy(ws_name + row->kind.n, ":new", 5);
+		dot = memchr(ws_name, '.', row->kind.n);
+		if (dot != NULL) {
+			*dot = ':';
+		} else {
+			memcpy(ws_name + row->kind.n, ":new", 5);
+		}
 	}
 	put(form, row->kind, slice_of(ws_name), id, row->body, scratch, out);
 }

@@ -2,8 +2,8 @@
 /*
  * Live fan-out: connects N WebSocket clients (a ticket each), then posts a burst of events in
  * batches and counts what every client receives until all have all of it. The rate that counts is
- * messages between the first and the last one received; the time from the first request on is
- * printed as well.
+ * from the first request to the last message; from the first message on is printed as well. What the
+ * first client receives is kept and must hold every event's number exactly once, behind --mark.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +26,9 @@
 /* What a server sends on connecting is waited for and not counted. */
 #define SETTLE_NS INT64_C(300000000)
 #define READ_BYTES (256 * 1024)
+/* Both servers' frames for one event stay below this. */
+#define FRAME_BYTES_MAX 1024
+#define EVENTS_MAX 100000
 
 struct options {
 	const char *to;
@@ -35,6 +38,7 @@ struct options {
 	const char *path;
 	const char *item;
 	const char *seed;
+	const char *mark;
 	uint64_t clients;
 	uint64_t events;
 	uint64_t batch;
@@ -67,6 +71,8 @@ struct run {
 	uint64_t messages;
 	uint64_t bytes;
 	uint64_t lost; /* connections that ended */
+	char *kept;    /* what the first viewer received, as far as it fits */
+	size_t kept_n;
 	int64_t first_ns;
 	int64_t last_ns;
 };
@@ -77,6 +83,15 @@ static void lose(struct viewer *v)
 	close(v->watch.fd);
 	v->watch.fd = -1;
 	v->run->lost++;
+}
+
+static void keep(struct run *r, const unsigned char *p, size_t n)
+{
+	size_t room = r->opt.events * FRAME_BYTES_MAX - r->kept_n;
+	size_t take = n < room ? n : room;
+
+	memcpy(r->kept + r->kept_n, p, take);
+	r->kept_n += take;
 }
 
 static void viewer_ready(struct watch *w, uint32_t events UNUSED)
@@ -94,6 +109,9 @@ static void viewer_ready(struct watch *w, uint32_t events UNUSED)
 		return;
 	}
 	wsread_feed(&v->ws, buf, (size_t)n);
+	if (v == v->run->viewers) {
+		keep(v->run, buf, (size_t)n);
+	}
 	if (v->ws.messages != before) {
 		v->run->messages += v->ws.messages - before;
 		v->run->last_ns = now_ns();
@@ -220,6 +238,7 @@ static void settle(struct run *r)
 		r->viewers[i].before = r->viewers[i].ws.messages;
 	}
 	r->messages = 0;
+	r->kept_n = 0;
 	r->bytes = 0;
 	r->first_ns = 0;
 }
@@ -238,12 +257,42 @@ static void burst(struct run *r)
 	}
 }
 
+/* How many of the events' numbers the first viewer saw exactly once. */
+static uint64_t seen_once(const struct run *r)
+{
+	size_t mark_n = strlen(r->opt.mark);
+	unsigned char *times = mem_alloc(r->opt.events, 1);
+	const char *p = r->kept;
+	uint64_t once = 0;
+
+	while ((p = memmem(p, r->kept_n - (size_t)(p - r->kept), r->opt.mark, mark_n)) != NULL) {
+		char digits[REQUEST_N_DIGITS + 1] = { 0 };
+		uint64_t n;
+
+		p += mark_n;
+		if (r->kept_n - (size_t)(p - r->kept) < REQUEST_N_DIGITS) {
+			break;
+		}
+		memcpy(digits, p, REQUEST_N_DIGITS);
+		n = strtoull(digits, NULL, 10);
+		if (n < r->opt.events && times[n] < 2) {
+			times[n]++;
+		}
+	}
+	for (size_t i = 0; i < r->opt.events; i++) {
+		once += times[i] == 1 ? 1 : 0;
+	}
+	free(times);
+	return once;
+}
+
 static void print(const struct run *r, int64_t begin_ns, int64_t used_ns)
 {
 	uint64_t least = UINT64_MAX;
 	uint64_t most = 0;
 	double span = (double)(r->last_ns - r->first_ns) / 1e9;
 	double whole = (double)(r->last_ns - begin_ns) / 1e9;
+	uint64_t once = seen_once(r);
 	bool dirty;
 
 	for (size_t i = 0; i < r->opt.clients; i++) {
@@ -252,13 +301,15 @@ static void print(const struct run *r, int64_t begin_ns, int64_t used_ns)
 		least = n < least ? n : least;
 		most = n > most ? n : most;
 	}
-	dirty = r->bad > 0 || r->lost > 0 || least != r->opt.events || most != r->opt.events;
+	dirty = once != r->opt.events || r->bad > 0 || r->lost > 0 || least != r->opt.events ||
+		most != r->opt.events;
 	printf("{\"clients\":%" PRIu64 ",\"events\":%" PRIu64 ",\"frames\":%" PRIu64
 	       ",\"bytes\":%" PRIu64 ",",
 	       r->opt.clients, r->opt.events, r->messages, r->bytes);
 	printf("\"per_client_min\":%" PRIu64 ",\"per_client_max\":%" PRIu64 ",\"lost\":%" PRIu64
 	       ",",
 	       least, most, r->lost);
+	printf("\"seen_once_by_first\":%" PRIu64 ",", once);
 	printf("\"bad_replies\":%" PRIu64 ",\"seconds\":%.4f,\"frames_per_s\":%.0f,", r->bad, span,
 	       span > 0 ? (double)r->messages / span : 0.0);
 	printf("\"end_to_end_seconds\":%.4f,\"end_to_end_frames_per_s\":%.0f,", whole,
@@ -273,6 +324,7 @@ static void run(struct run *r)
 	int64_t used;
 
 	r->batches = r->opt.events / r->opt.batch;
+	r->kept = mem_alloc(r->opt.events, FRAME_BYTES_MAX);
 	open_posters(r);
 	open_viewers(r);
 	settle(r);
@@ -290,6 +342,7 @@ static void run(struct run *r)
 		}
 	}
 	free(r->viewers);
+	free(r->kept);
 }
 
 int main(int argc, char **argv)
@@ -301,6 +354,7 @@ int main(int argc, char **argv)
 					 .path = "/events/batch",
 					 .item = "",
 					 .seed = "s",
+					 .mark = "c-",
 					 .clients = 200,
 					 .events = 3000,
 					 .batch = 500,
@@ -319,6 +373,8 @@ int main(int argc, char **argv)
 		{ "--item", OPT_TEXT, &o->item, "JSON template of an event: {seed} {n} {u} {a}" },
 		{ "--seed", OPT_TEXT, &o->seed,
 		  "what {seed} stands for; another one for each run" },
+		{ "--mark", OPT_TEXT, &o->mark,
+		  "text in front of {n} in the item that the frames repeat" },
 		{ "--clients", OPT_COUNT, &o->clients, "WebSocket clients" },
 		{ "--events", OPT_COUNT, &o->events, "events of the burst, a multiple of --batch" },
 		{ "--batch", OPT_COUNT, &o->batch, "events per request" },
@@ -328,7 +384,7 @@ int main(int argc, char **argv)
 
 	cli_read(argc, argv, opts, ARRAY_LEN(opts));
 	if (o->clients == 0 || o->clients > CLIENTS_MAX || o->batch == 0 ||
-	    o->events % o->batch != 0) {
+	    o->events % o->batch != 0 || o->events > EVENTS_MAX || o->mark[0] == '\0') {
 		die("1 to %d clients, and --events a multiple of --batch, please", CLIENTS_MAX);
 	}
 	loop_init(&r.loop);

@@ -96,7 +96,7 @@ static void pump(struct load *l, int64_t now)
 static bool as_expected(const struct load *l, const struct client *c, int status)
 {
 	return status == (int)l->opt.expect &&
-	       (l->opt.expect_body[0] == '\0' || strstr(c->reply.body, l->opt.expect_body) != NULL);
+	       (l->opt.expect_body[0] == '\0' || reply_says(&c->reply, l->opt.expect_body));
 }
 
 static void replied(struct client *c, int status)
@@ -260,7 +260,7 @@ int main(int argc, char **argv)
 		  "requests per second in all; 0 is as fast as answers come" },
 		{ "--expect", OPT_COUNT, &o->expect, "the one good status" },
 		{ "--expect-body", OPT_TEXT, &o->expect_body,
-		  "text that the start of a good reply holds" },
+		  "text that a good reply begins or ends with" },
 	};
 
 	cli_read(argc, argv, opts, ARRAY_LEN(opts));

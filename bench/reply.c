@@ -19,7 +19,9 @@ void reply_clear(struct reply *r)
 	r->body_total = 0;
 	r->head_len = 0;
 	r->body_len = 0;
+	r->tail_len = 0;
 	r->body[0] = '\0';
+	r->tail[0] = '\0';
 }
 
 static bool is_digit(char c)
@@ -150,6 +152,21 @@ static enum reply_state feed_head(struct reply *r, const char *p, size_t n, size
 	return read_head(r, r->head, end + 2) ? after_head(r) : REPLY_BAD;
 }
 
+static void keep_tail(struct reply *r, const char *p, size_t n)
+{
+	size_t over;
+
+	if (n > REPLY_BODY_BYTES_MAX) {
+		p += n - REPLY_BODY_BYTES_MAX;
+		n = REPLY_BODY_BYTES_MAX;
+	}
+	over = r->tail_len + n > REPLY_BODY_BYTES_MAX ? r->tail_len + n - REPLY_BODY_BYTES_MAX : 0;
+	memmove(r->tail, r->tail + over, r->tail_len - over);
+	memcpy(r->tail + r->tail_len - over, p, n);
+	r->tail_len += n - over;
+	r->tail[r->tail_len] = '\0';
+}
+
 static size_t take_body(struct reply *r, const char *p, size_t n)
 {
 	size_t take = n < r->left ? n : (size_t)r->left;
@@ -161,6 +178,7 @@ static size_t take_body(struct reply *r, const char *p, size_t n)
 		r->body_len += keep;
 		r->body[r->body_len] = '\0';
 	}
+	keep_tail(r, p, take);
 	r->left -= take;
 	r->body_total += take;
 	return take;
@@ -250,4 +268,9 @@ enum reply_state reply_feed(struct reply *r, const char *p, size_t n, size_t *us
 		}
 	}
 	return state;
+}
+
+bool reply_says(const struct reply *r, const char *text)
+{
+	return strstr(r->body, text) != NULL || strstr(r->tail, text) != NULL;
 }

@@ -4,7 +4,7 @@
 
 /*
  * Reads HTTP/1.1 replies (RFC 9112) to POST and GET requests from bytes as they come: status line,
- * Content-Length or chunked body, trailers. It keeps only the beginning of the body. A reply
+ * Content-Length or chunked body, trailers. It keeps only the beginning and the end of the body. A reply
  * without a length is an error here, because the clients keep their connections. One thread; no
  * allocation.
  */
@@ -14,7 +14,7 @@
  * Room for the longest reply head of the servers we measure (both stay below 1 KiB), with a margin.
  */
 #define REPLY_HEAD_BYTES_MAX 8192
-/* The kept beginning of a body: enough for a ticket, an id, the counters of a batch. */
+/* Of a body its beginning and its end are kept: a ticket, an id, the counters of a batch. */
 #define REPLY_BODY_BYTES_MAX 512
 
 enum reply_state { REPLY_MORE, REPLY_DONE, REPLY_BAD };
@@ -37,8 +37,10 @@ struct reply {
 	uint64_t body_total;
 	size_t head_len;
 	size_t body_len;
-	char head[REPLY_HEAD_BYTES_MAX];     /* a cut head, later a line of the chunk framing */
-	char body[REPLY_BODY_BYTES_MAX + 1]; /* always zero-terminated */
+	char head[REPLY_HEAD_BYTES_MAX]; /* a cut head, later a line of the chunk framing */
+	size_t tail_len;
+	char body[REPLY_BODY_BYTES_MAX + 1]; /* the beginning; always zero-terminated */
+	char tail[REPLY_BODY_BYTES_MAX + 1]; /* the end; the same as body where that is all */
 };
 
 /* Make ready for the next reply of the same connection. */
@@ -50,5 +52,8 @@ void reply_clear(struct reply *r);
  * replies (1xx) are skipped.
  */
 enum reply_state reply_feed(struct reply *r, const char *p, size_t n, size_t *used);
+
+/* Whether the beginning or the end of the body holds the text. */
+bool reply_says(const struct reply *r, const char *text);
 
 #endif

@@ -97,7 +97,7 @@ TEST(what_is_no_reply_is_refused)
 	}
 }
 
-TEST(a_long_body_is_read_whole_and_kept_in_part)
+TEST(of_a_long_body_the_beginning_and_the_end_are_kept)
 {
 	static char text[4096];
 	size_t head = (size_t)snprintf(text, sizeof(text),
@@ -105,11 +105,18 @@ TEST(a_long_body_is_read_whole_and_kept_in_part)
 	size_t total;
 
 	memset(text + head, 'b', 3000);
-	text[head + 3000] = '\0';
-	T_INT(feed(text, 700, &total), REPLY_DONE);
-	T_INT(r.body_total, 3000);
-	T_INT(strlen(r.body), REPLY_BODY_BYTES_MAX);
+	memcpy(text + head, "begin", 5);
+	memcpy(text + head + 1500, "middle", 6);
+	memcpy(text + head + 2997, "end", 3);
+	for (size_t step = 1; step < 4000; step += 37) {
+		T_INT(feed(text, step, &total), REPLY_DONE);
+		T_INT(r.body_total, 3000);
+		T_INT(strlen(r.body), REPLY_BODY_BYTES_MAX);
+		T_TRUE(reply_says(&r, "begin"));
+		T_TRUE(reply_says(&r, "bend"));
+		T_FALSE(reply_says(&r, "middle"));
+	}
 }
 
 T_MAIN(T(a_reply_reads_the_same_however_it_is_cut), T(bytes_of_the_next_reply_are_left_alone),
-       T(what_is_no_reply_is_refused), T(a_long_body_is_read_whole_and_kept_in_part))
+       T(what_is_no_reply_is_refused), T(of_a_long_body_the_beginning_and_the_end_are_kept))

@@ -10,8 +10,19 @@ import socket
 import sys
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from lib.http import parse_metrics
+from lib.report import Row, markdown, text_table
+from lib.session import record
+
 ITEM = '{"type":"t","metadata":{"n":"{seed}-{n}","u":"u{u}","a":{a}.5},"idempotencyKey":"{seed}-{n}"}'
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 503: "Service Unavailable"}
+
+
+def frame(event):
+	"""A text frame of 256 bytes that repeats the event's key."""
+	return b"\x81\x7e\x01\x00" + event["idempotencyKey"].encode().ljust(256, b"x")
 
 
 class TinyServer:
@@ -66,7 +77,7 @@ class TinyServer:
 			await self.hooks.put(body)
 		if path == "/feed":
 			for viewer in self.viewers:
-				viewer.write(b"".join(b"\x81\x7e\x01\x00" + b"x" * 256 for _ in events))
+				viewer.write(b"".join(frame(e) for e in events))
 		self.reply(writer, 202, b'{"accepted":%d}' % len(events))
 
 	def remember(self, body):
@@ -174,12 +185,39 @@ async def finds_every_webhook(folder, server):
 
 async def counts_frames(folder, server):
 	r = await run(folder, server, "bench_fanout", "--path", "/feed", "--ticket-path", "/ticket", "--clients", 10,
-		"--events", 200, "--batch", 50)
+		"--events", 200, "--batch", 50, "--seed", "f", "--mark", "f-")
 	check("frames", (r["frames"], r["per_client_min"], r["per_client_max"], r["dirty"]), (2000, 200, 200, False))
-	check("bytes", r["bytes"], 2000 * 260)
+	check("bytes", (r["bytes"], r["seen_once_by_first"]), (2000 * 260, 200))
+	server.viewers = []
+	r = await run(folder, server, "bench_fanout", "--path", "/feed", "--ticket-path", "/ticket", "--clients", 2,
+		"--events", 50, "--batch", 50, "--seed", "f", "--mark", "other-")
+	check("strange frames", (r["frames"], r["seen_once_by_first"], r["dirty"]), (100, 0, True))
+
+
+def judges_rows_by_their_medians():
+	more = Row("1", "rate", "events/s", at_least=20, ours=[2000, 2100, 100], peer=[100, 90, 5000])
+	check("a ratio of medians", (more.ratio(), more.verdict()), (20, "ok"))
+	less = Row("6", "memory", "MB", at_most=0.125, ours=[13], peer=[100])
+	check("too much", less.verdict(), "missed")
+	check("not measured", Row("3", "rate", "events/s", at_least=30, ours=[1]).verdict(), "skipped")
+	late = Row("1b", "behind", "s", limit=1, ours=[0.1, 1.5])
+	check("the worst round counts against a limit", late.verdict(), "missed")
+	record(more, "ours", 2000, {"dirty": True, "statuses": {"503": 1}})
+	check("one dirty run", more.verdict(), "dirty")
+	result = {"when": "now", "revision": "r", "rounds": 3, "quick": False, "rows": [more.as_json(), less.as_json()],
+		"machine": {"cpus": 2, "cpu": "c", "memory_gb": 1, "kernel": "k", "flush_us": {"p50": 1, "p99": 2}}}
+	assert "| 6 | memory | MB | 13 | 100 | 0.13x | <= 0.125x | missed |" in markdown(result), markdown(result)
+	assert text_table(result["rows"]).count("\n") == 2
+
+
+def reads_metrics():
+	sums = parse_metrics('# HELP a x\na{b="c"} 1\na{b="d d"} 2.5\ne 7\n')
+	check("metrics", (sums["a"], sums['a{b="d d"}'], sums["e"]), (3.5, 2.5, 7.0))
 
 
 async def main():
+	judges_rows_by_their_medians()
+	reads_metrics()
 	folder = Path(sys.argv[1])
 	for test in (counts_single_requests, counts_batches, notices_other_statuses, measures_for_a_time_after_warming,
 			notices_a_server_that_is_gone, finds_every_webhook, counts_frames):

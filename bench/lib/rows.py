@@ -116,10 +116,12 @@ def backlog_of_ours(session, rows, server):
 
 
 def held_backlog(session, server, other_rules):
-	"""Stores a backlog while the engine is held, lets it go, and measures until nothing is left."""
+	"""Stores a backlog while the engine is held, lets it go, and measures until nothing is left. The rule on the
+	events' own type, or as many rules on other types."""
 	try:
 		server.start()
-		add_main_rule(server)
+		if other_rules == 0:
+			add_main_rule(server)
 		server.add_other_rules(session, other_rules)
 		server.stop()
 		server.start(fresh=False, hold=True)
@@ -172,8 +174,8 @@ def fanout(session, rows, _turn):
 		with session.running(server):
 			for _ in range(session.settings.bursts):
 				run = session.tool("fanout", server, QUIET_ITEM, path=server.batch_path, expect=server.batch_status,
-					ticket_path=server.ticket_path, clients=200, events=3000, batch=500)
-				record(rows["8"], server.name, run["frames_per_s"], run)
+					ticket_path=server.ticket_path, mark="c-", clients=200, events=3000, batch=500)
+				record(rows["8"], server.name, run["end_to_end_frames_per_s"], run)
 
 
 # Which measurement fills which of the rows 1 to 8.

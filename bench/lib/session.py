@@ -87,7 +87,7 @@ def record(row, side, value, run):
 
 
 def doubts(run):
-	keys = ("statuses", "unexpected", "unanswered", "left_open", "missing", "repeated", "lost", "bad_replies",
+	keys = ("statuses", "unexpected", "unanswered", "left_open", "missing", "repeated", "lost", "bad_replies", "seen_once_by_first",
 		"per_client_min", "per_client_max", "reason")
 	return ", ".join(f"{k} {run[k]}" for k in keys if k in run)
 

@@ -67,7 +67,7 @@ struct journal_options {
 	size_t turn_bytes_max;	       /* gathered bytes before OVERLOADED; default 32 MiB */
 	enum journal_flush flush;      /* AUTO: on a thread when p95 of flushes is over 1 ms */
 	int64_t idempotency_window_us; /* default 7 days */
-	size_t idempotency_keys_max;   /* default 32 Mi keys, at most 22 bytes each */
+	size_t idempotency_keys_max;   /* default 32 Mi keys, about 10 bytes each */
 	int64_t now_us;		       /* wall clock: the birthday of a new journal */
 	const struct journal_id *must_match; /* NULL, or refuse a journal of another id */
 	void (*wake)(void *); /* any thread: call journal_complete soon. NULL: INLINE only */

@@ -48,10 +48,10 @@ static uint64_t slot_seq(const struct idem *idem, uint64_t slot)
 	return idem->newest_seq - ((idem->newest_seq - low) & SEQ_MASK);
 }
 
-/* From the tag alone, because growing has nothing else. */
+/* From the tag alone, because growing has nothing else: the tag's share of the table. */
 static size_t home(const struct idem_table *table, uint64_t tagged)
 {
-	return (size_t)(tagged & TAG_MASK) & (table->cap - 1);
+	return (size_t)((tagged & TAG_MASK) * table->cap >> TAG_BITS);
 }
 
 void idem_prefetch(const struct idem *idem, uint64_t hash)
@@ -63,13 +63,18 @@ void idem_prefetch(const struct idem *idem, uint64_t hash)
 	}
 }
 
+static size_t wrapped(const struct idem_table *table, size_t at)
+{
+	return at < table->cap ? at : at - table->cap;
+}
+
 uint64_t idem_next(const struct idem *idem, uint64_t hash, size_t *at)
 {
 	const struct idem_table *table = &idem->tables[hash >> TABLE_SHIFT];
 	uint64_t low = floor_seq(idem);
 
 	while (*at < table->cap) {
-		uint64_t slot = table->slots[(home(table, hash) + *at) & (table->cap - 1)];
+		uint64_t slot = table->slots[wrapped(table, home(table, hash) + *at)];
 
 		if (slot == 0) {
 			return 0;
@@ -87,7 +92,7 @@ static void insert(const struct idem *idem, struct idem_table *table, uint64_t s
 {
 	uint64_t low = floor_seq(idem);
 
-	for (size_t at = home(table, slot);; at = (at + 1) & (table->cap - 1)) {
+	for (size_t at = home(table, slot);; at = wrapped(table, at + 1)) {
 		uint64_t *p = &table->slots[at];
 
 		if (*p == slot) { /* read twice while a tail is recovered */
@@ -114,7 +119,10 @@ static size_t live(const struct idem *idem, const struct idem_table *table)
 	return n;
 }
 
-/* Make room for one more: drop the dead, and double when more than half of the room is live. */
+/*
+ * Make room for one more: drop the dead, and grow when most of the room is live. By a quarter only:
+ * there may be a hundred million keys, and doubling would leave half of their memory unused.
+ */
 static void make_room(struct idem *idem, struct idem_table *table)
 {
 	struct idem_table old = *table;
@@ -122,8 +130,8 @@ static void make_room(struct idem *idem, struct idem_table *table)
 
 	if (old.cap == 0) {
 		table->cap = CAP_MIN;
-	} else if (live(idem, &old) > old.cap / 8 * 3) {
-		table->cap = old.cap * 2;
+	} else if (live(idem, &old) > old.cap / 16 * 11) {
+		table->cap = old.cap + old.cap / 4;
 	}
 	table->slots = mem_alloc(table->cap, sizeof(*table->slots));
 	table->used = 0;
@@ -183,7 +191,7 @@ void idem_put(struct idem *idem, uint64_t hash, uint64_t seq, int64_t received_a
 		idem->shortened++;
 		drop_oldest(idem);
 	}
-	if (table->used + 1 > table->cap / 4 * 3) {
+	if (table->used + 1 > table->cap / 8 * 7) {
 		make_room(idem, table);
 	}
 	insert(idem, table, (seq & SEQ_MASK) << TAG_BITS | (hash & TAG_MASK));

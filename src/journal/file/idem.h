@@ -15,7 +15,7 @@
 
 struct idem_table {
 	uint64_t *slots; /* number << 24 | tag; 0 is empty */
-	size_t cap;	 /* 0 or a power of two */
+	size_t cap;
 	size_t used;
 };
 

@@ -46,7 +46,7 @@ TEST(a_million_keys_are_all_found)
 		strangers += idem_next(idem, hash_of(seq + 5000000), &at) != 0;
 	}
 	T_INT(idem->keys, 1000000);
-	T_TRUE(idem->slots * 8 <= idem->keys * 22);
+	T_TRUE(idem->slots * 8 <= idem->keys * 13);
 	T_TRUE(strangers < 200); /* a candidate is a read of the log */
 	T_INT(idem->shortened, 0);
 	idem_release(idem);

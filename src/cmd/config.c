@@ -22,7 +22,7 @@ static const char page_head[] =
 	"Every setting is a flag, a variable of the environment, or a line `name = value` in the file "
 	"that\n`--config` or `TOCSIN_CONFIG` names. A flag beats a variable, a variable beats the file. "
 	"`TOCSIN_NAME_FILE`\nreads the value from a file, for secrets. `PORT` stands for "
-	"`--listen 127.0.0.1:PORT` where nothing else sets\n`listen`. `tocsin config` prints what holds "
+	"`TOCSIN_LISTEN=127.0.0.1:PORT`\nwhere that is not set. `tocsin config` prints what holds "
 	"and where it comes from; a name that is unknown stops the start.\n\n"
 	"Written by `tools/docs` from the table in `src/cmd/settings.c`.\n\n";
 

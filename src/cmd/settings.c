@@ -70,7 +70,8 @@ struct reader {
 	struct settings *s;
 	struct arena *boot;
 	struct settings_sources *sources;
-	uint64_t set; /* bit i: row i has a value from somewhere stronger */
+	uint64_t set;	  /* bit i: row i has a value from somewhere stronger */
+	uint64_t in_file; /* bit i: the file has a line for row i */
 };
 
 static size_t index_of(const struct field *row)
@@ -189,7 +190,8 @@ static bool read_flags(struct reader *r, int argc, char **argv, const char **con
 		if (row == NULL) {
 			return unknown(name, S("flag"), err);
 		}
-		if (values[index_of(row)].n > 0 && row->kind == FIELD_KIND_LIST) {
+		if (values[index_of(row)].n > 0 &&
+		    (row->kind == FIELD_KIND_LIST || row->kind == FIELD_KIND_CIDRS)) {
 			value = arena_printf(r->boot, "%.*s,%.*s", SARG(values[index_of(row)]),
 					     SARG(value));
 		}
@@ -263,6 +265,23 @@ static bool is_variable(struct slice name, struct arena *boot)
 	return false;
 }
 
+static bool unknown_variable(struct slice name, struct arena *boot, struct err *err)
+{
+	struct slice word = arena_dup(boot, slice_from(name, sizeof("TOCSIN_") - 1));
+	const struct field *near;
+	char *p = (char *)word.p;
+
+	for (size_t i = 0; i < word.n; i++) {
+		p[i] = p[i] == '_' ? '-' : (char)tolower((unsigned char)p[i]);
+	}
+	near = fields_closest(settings_rows, settings_rows_n, word);
+	if (near == NULL) {
+		return err_set(err, ERR_INVALID, "the variable %.*s is no setting", SARG(name));
+	}
+	return err_set(err, ERR_INVALID, "the variable %.*s is no setting; did you mean %s?",
+		       SARG(name), variable_of(near, boot).p);
+}
+
 static bool read_environment(struct reader *r, struct err *err)
 {
 	const char *port = getenv("PORT");
@@ -274,8 +293,7 @@ static bool read_environment(struct reader *r, struct err *err)
 		name.n = slice_find(name, '=');
 		if (slice_starts(name, S("TOCSIN_")) && !is_reserved(name) &&
 		    !is_variable(name, r->boot)) {
-			return err_set(err, ERR_INVALID, "the variable %.*s is no setting",
-				       SARG(name));
+			return unknown_variable(name, r->boot, err);
 		}
 	}
 	for (size_t i = 0; i < settings_rows_n; i++) {
@@ -304,6 +322,11 @@ static bool read_line(struct reader *r, struct slice line, struct slice source, 
 	if (row == NULL) {
 		return unknown(name, source, err);
 	}
+	if ((r->in_file & UINT64_C(1) << index_of(row)) != 0) {
+		return err_set(err, ERR_INVALID, "%.*s: \"%s\" has a line already", SARG(source),
+			       row->name);
+	}
+	r->in_file |= UINT64_C(1) << index_of(row);
 	return set(r, row, slice_trim(slice_from(line, eq + 1)), source, err);
 }
 
@@ -352,6 +375,18 @@ void settings_print(const struct settings *s, const struct settings_sources *sou
 	}
 }
 
+/* What may be chosen, or between what it must lie. */
+static void write_bounds(const struct field *row, struct buf *out)
+{
+	char bounds[128];
+
+	for (size_t i = 0; row->kind == FIELD_KIND_ENUM && row->words[i] != NULL; i++) {
+		buf_printf(out, "%s%s", i == 0 ? "" : ", ", row->words[i]);
+	}
+	field_bounds_text(row, bounds, sizeof(bounds));
+	buf_puts(out, slice_of(bounds));
+}
+
 void settings_document(struct buf *out)
 {
 	struct arena boot;
@@ -360,12 +395,11 @@ void settings_document(struct buf *out)
 	buf_puts(out, S("| setting | default | bounds | what it does |\n|---|---|---|---|\n"));
 	for (size_t i = 0; i < settings_rows_n; i++) {
 		const struct field *row = &settings_rows[i];
-		char bounds[128];
 
-		field_bounds_text(row, bounds, sizeof(bounds));
-		buf_printf(out, "| `--%s`, `%s` | %s | %s | %s |\n", row->name,
-			   variable_of(row, &boot).p, row->fallback == NULL ? "" : row->fallback,
-			   bounds, row->help);
+		buf_printf(out, "| `--%s`, `%s` | %s | ", row->name, variable_of(row, &boot).p,
+			   row->fallback == NULL ? "" : row->fallback);
+		write_bounds(row, out);
+		buf_printf(out, " | %s |\n", row->help);
 	}
 	arena_release(&boot);
 }

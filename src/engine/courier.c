@@ -27,6 +27,9 @@
 #define RESULTS_MAX 256		  /* of one commit */
 #define PER_HOST_MAX 16		  /* calls to one receiver at once: it must not take all places */
 #define STORE_RETRY_US (200 * US_PER_MS)
+#define FULL_US (5 * US_PER_MS)		/* a receiver with enough to do is asked again after this */
+#define FULL_US_MAX (30 * US_PER_S)	/* and at the latest after this: it may have become fast */
+#define CALL_US_FIRST (100 * US_PER_MS) /* how long a call takes, before one was measured */
 #define GAUGES_US US_PER_S
 #define HOSTS_MAX 10000 /* receivers remembered; the idle ones go first */
 
@@ -34,6 +37,8 @@
 struct host {
 	struct breaker breaker;
 	size_t active;
+	int64_t call_us; /* how long calls take, smoothed */
+	int64_t next_us; /* wall: the place behind all those that were told to wait */
 	char name[];
 };
 
@@ -69,8 +74,10 @@ struct courier {
 	int64_t outcomes_since_us; /* monotonic, of the oldest */
 	int64_t look_at_us;	   /* monotonic: when to look for due deliveries next */
 	int64_t gauges_at_us;
-	int woken;    /* atomic */
-	int stopping; /* atomic */
+	bool unrecorded; /* the last try to record failed */
+	bool full;	 /* more was due than there are places */
+	int woken;	 /* atomic */
+	int stopping;	 /* atomic */
 	int64_t deadline_us;
 	bool started;
 	pthread_t thread;
@@ -94,6 +101,7 @@ static struct host *host_of(struct courier *c, struct slice name)
 	if (host == NULL) {
 		host = mem_alloc(1, sizeof(*host) + name.n + 1);
 		memcpy(host->name, name.p, name.n);
+		host->call_us = CALL_US_FIRST;
 		map_put(&c->hosts, (struct slice) { host->name, name.n }, host);
 	}
 	return host;
@@ -129,12 +137,33 @@ static struct outcome *new_outcome(struct courier *c, const struct delivery_row 
 }
 
 /* Not now: the receiver rests, or has enough to do. The attempt does not count. */
-static void give_back(struct courier *c, const struct delivery_row *row, int64_t due_us)
+static void give_back(struct courier *c, const struct delivery_row *row, int64_t now_us,
+		      int64_t due_us)
 {
 	struct outcome *o = new_outcome(c, row);
+	int64_t look_at_us = clock_mono_us() + due_us - now_us;
 
 	o->result.status = row->attempts > 0 ? DELIVERY_RETRYING : DELIVERY_PENDING;
 	o->result.due_us = due_us;
+	if (look_at_us < c->look_at_us) {
+		c->look_at_us = look_at_us;
+	}
+}
+
+/*
+ * When a receiver with all places taken is likely to have one for the next in line. Each gets a
+ * time of its own, so that thousands that wait for one receiver are not claimed over and over.
+ */
+static int64_t place_in_line(struct host *host, int64_t now_us)
+{
+	if (host->next_us < now_us + FULL_US) {
+		host->next_us = now_us + FULL_US;
+	}
+	host->next_us += host->call_us / PER_HOST_MAX;
+	if (host->next_us > now_us + FULL_US_MAX) {
+		host->next_us = now_us + FULL_US_MAX;
+	}
+	return host->next_us;
 }
 
 static void write_change(struct outcome *o, const struct courier *c, const struct delivery_row *row,
@@ -231,14 +260,15 @@ static void on_done(void *ctx, const struct http_result *r)
 {
 	struct flight *f = ctx;
 	struct courier *c = f->courier;
-	int64_t now_us = clock_wall_us();
+	int64_t now_us = clock_wall_us(), took_us = clock_mono_us() - f->began_us;
 	struct channel_verdict verdict = f->type->judge(r, now_us);
 
 	breaker_report(&f->host->breaker, &breaker_default, verdict.outcome == CHANNEL_RETRY,
 		       now_us);
 	f->host->active--;
+	f->host->call_us += (took_us - f->host->call_us) / 8;
 	c->active--;
-	conclude(c, &f->row, &verdict, r->status, f->started_us, clock_mono_us() - f->began_us);
+	conclude(c, &f->row, &verdict, r->status, f->started_us, took_us);
 	arena_release(&f->arena);
 	free(f);
 }
@@ -323,12 +353,12 @@ static void dispatch(struct courier *c, const struct delivery_row *row)
 	}
 	f->host = host_of(c, origin_of(call.url, &f->arena));
 	if (f->host->active >= PER_HOST_MAX) {
-		give_back(c, row, now_us + IDLE_US / 10);
+		give_back(c, row, now_us, place_in_line(f->host, now_us));
 		flight_free(f);
 		return;
 	}
 	if (!breaker_enter(&f->host->breaker, now_us, &again_us)) {
-		give_back(c, row, again_us);
+		give_back(c, row, now_us, again_us);
 		flight_free(f);
 		return;
 	}
@@ -357,7 +387,8 @@ static void look(struct courier *c)
 	struct err err;
 
 	c->look_at_us = clock_mono_us() + IDLE_US;
-	if (limit == 0) {
+	c->full = limit == 0;
+	if (c->full) {
 		return;
 	}
 	arena_init(&tick, 0);
@@ -439,7 +470,8 @@ static bool flush(struct courier *c)
 	if (c->outcomes_n == 0) {
 		return true;
 	}
-	if (!record(c, changes, &changes_n, &err)) {
+	c->unrecorded = !record(c, changes, &changes_n, &err);
+	if (c->unrecorded) {
 		db_rollback(c->db);
 		log_warn("courier_record_failed", log_str("error", err.text));
 		c->outcomes_since_us = clock_mono_us() + STORE_RETRY_US;
@@ -473,7 +505,7 @@ static void gauges(struct courier *c)
 
 static int64_t wait_of(const struct courier *c, int64_t now_us)
 {
-	int64_t wait_us = c->look_at_us - now_us;
+	int64_t wait_us = c->unrecorded ? IDLE_US : c->look_at_us - now_us;
 
 	if (c->outcomes_n > 0 && c->outcomes_since_us + GATHER_US - now_us < wait_us) {
 		wait_us = c->outcomes_since_us + GATHER_US - now_us;
@@ -487,6 +519,16 @@ static bool time_to_flush(const struct courier *c, int64_t now_us)
 	return c->outcomes_n > 0 && now_us >= c->outcomes_since_us &&
 	       (c->active == 0 || c->outcomes_n + c->active >= RESULTS_MAX ||
 		now_us >= c->outcomes_since_us + GATHER_US);
+}
+
+/*
+ * What is done but not recorded must not be claimed again when its lease ends. A claim is a
+ * commit, so a courier that is full waits until a few places are free.
+ */
+static bool time_to_look(const struct courier *c, int64_t now_us)
+{
+	return !stopping(c) && !c->unrecorded &&
+	       (now_us >= c->look_at_us || (c->full && room(c) * 4 >= c->o.concurrency));
 }
 
 static void *run(void *arg)
@@ -503,7 +545,7 @@ static void *run(void *arg)
 		if (__atomic_exchange_n(&c->woken, 0, __ATOMIC_ACQ_REL) != 0) {
 			c->look_at_us = 0;
 		}
-		if (!stopping(c) && now_us >= c->look_at_us) {
+		if (time_to_look(c, now_us)) {
 			look(c);
 			forget_hosts(c);
 		}

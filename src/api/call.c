@@ -53,6 +53,14 @@ static void write_details(struct json_w *w, const struct err *err)
 	json_w_end(w);
 }
 
+/* Faults of ours are told in general words: the log has the particulars, with the request id. */
+static struct slice public_text(const struct err *err)
+{
+	const struct err_info *info = err_info(err->kind);
+
+	return slice_of(info->level == LOG_ERROR ? info->doc : err->text);
+}
+
 void problem_write(struct buf *out, const struct err *err, struct slice request_id)
 {
 	const struct err_info *info = err_info(err->kind);
@@ -62,7 +70,7 @@ void problem_write(struct buf *out, const struct err *err, struct slice request_
 	json_w_object(&w);
 	json_put_str(&w, "type", S("about:blank"));
 	json_put_int(&w, "status", info->http_status);
-	json_put_str(&w, "error", slice_of(err->text));
+	json_put_str(&w, "error", public_text(err));
 	json_put_str(&w, "code", slice_of(info->code));
 	if (err->field[0] != '\0') {
 		write_details(&w, err);

@@ -283,7 +283,8 @@ TEST(a_receiver_may_ask_for_more_time)
 	start(&s);
 	until(&s, DELIVERY_RETRYING, 1);
 	wait_us = get(&s, 1).due_us - clock_wall_us();
-	T_TRUE(wait_us > 115 * US_PER_S && wait_us < 130 * US_PER_S);
+	/* Never earlier; the jitter makes it up to a fifth later. */
+	T_TRUE(wait_us > 118 * US_PER_S && wait_us < 146 * US_PER_S);
 	scene_release(&s);
 }
 

@@ -15,6 +15,7 @@
 #include "api/ingest.h"
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/notify.h"
 #include "base/rand.h"
 #include "cmd/client.h"
 #include "cmd/data_dir.h"
@@ -43,6 +44,7 @@ struct app {
 	struct http_server *http;
 	struct tickets *tickets;
 	struct api api;
+	struct loop_timer watchdog;
 	bool stopping;
 	int64_t deadline_us; /* monotonic; when stopping */
 	int failed;	     /* atomic */
@@ -457,6 +459,7 @@ static void stop_on_loop(void *arg)
 	app->stopping = app->api.stopping = true;
 	app->deadline_us = clock_mono_us() + app->settings->drain * US_PER_S;
 	log_info("server_stopping");
+	(void)notify_send("STOPPING=1");
 	live_end_all(app->live);
 	http_server_drain(app->http, app->settings->drain * US_PER_S / 2, drained, app);
 }
@@ -473,6 +476,26 @@ static void release_engine(void *arg)
 	engine_release(((struct app *)arg)->engine);
 }
 
+/* The loop turns: that is what the service manager's watchdog wants to know. */
+static void feed_watchdog(void *arg)
+{
+	struct app *app = arg;
+
+	(void)notify_send("WATCHDOG=1");
+	loop_timer_start(&app->watchdog, loop_now_us(app->loop) + notify_watchdog_us());
+}
+
+static void tell_manager(struct app *app)
+{
+	if (!notify_send("READY=1")) {
+		log_warn("notify_failed");
+	}
+	if (notify_watchdog_us() > 0) {
+		loop_timer_init(&app->watchdog, app->loop, feed_watchdog, app);
+		feed_watchdog(app);
+	}
+}
+
 bool app_run(struct app *app)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -482,6 +505,7 @@ bool app_run(struct app *app)
 	engine_start(app->engine);
 	courier_start(app->courier);
 	log_info("server_ready");
+	tell_manager(app);
 	loop_run(app->loop);
 	return __atomic_load_n(&app->failed, __ATOMIC_ACQUIRE) == 0;
 }
@@ -510,6 +534,9 @@ void app_close(struct app **ap)
 	tickets_free(&app->tickets);
 	waiters_free(&app->waiters);
 	metrics_free(&app->metrics);
+	if (app->watchdog.loop != NULL) {
+		loop_timer_stop(&app->watchdog);
+	}
 	loop_free(&app->loop);
 	buf_release(&app->api.raw);
 	buf_release(&app->api.encoded);

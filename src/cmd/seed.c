@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -177,6 +178,8 @@ static bool seed_with_own_server(struct seed *s)
 	pthread_t thread;
 	bool ran;
 
+	/* A service manager waits for the real one. */
+	unsetenv("NOTIFY_SOCKET");
 	if (!app_open(&s->app, s->settings, &s->err)) {
 		return false;
 	}

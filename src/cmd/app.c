@@ -20,6 +20,7 @@
 #include "cmd/client.h"
 #include "cmd/data_dir.h"
 #include "engine/keeper.h"
+#include "engine/ticker.h"
 
 #define POSTS_MAX 65536
 #define WORK_QUEUE_MAX 1024 /* API requests that may wait for a worker */
@@ -36,6 +37,7 @@ struct app {
 	struct store *store;
 	struct waiters *waiters;
 	struct engine *engine;
+	struct ticker *ticker;
 	struct courier *courier;
 	struct workers *workers;
 	struct keyring *keys;
@@ -133,6 +135,16 @@ static void fail(struct app *app)
 	loop_stop(app->loop);
 }
 
+static void on_due(void *arg)
+{
+	ticker_wake(((struct app *)arg)->ticker);
+}
+
+static int64_t next_due(void *arg)
+{
+	return engine_due(((struct app *)arg)->engine);
+}
+
 static void on_engine_failed(void *arg, const struct err *err)
 {
 	log_error("engine_failed", log_str("error", err->text));
@@ -149,6 +161,7 @@ static bool open_engine(struct app *app, struct err *err)
 		.snapshot_dir = path_in(app, "snapshots"),
 		.hold = getenv("TOCSIN_BENCH_HOLD_ENGINE") != NULL,
 		.news = on_news,
+		.due = on_due,
 		.failed = on_engine_failed,
 		.arg = app,
 	};
@@ -327,6 +340,17 @@ static void end_turn(void *arg)
 	live_pump(app->live);
 }
 
+static void open_ticker(struct app *app)
+{
+	struct ticker_options options = { .loop = app->loop,
+					  .journal = app->journal,
+					  .metrics = app->metrics,
+					  .due = next_due,
+					  .arg = app };
+
+	app->ticker = ticker_new(&options);
+}
+
 static void open_network(struct app *app)
 {
 	struct http_options options = { .exempt = app->api.trusted_proxies,
@@ -388,6 +412,7 @@ static bool open_all(struct app *app, struct err *err)
 		return false;
 	}
 	app->api.workers = app->workers;
+	open_ticker(app);
 	open_network(app);
 	if (!load_keys(app, err) || !open_courier(app, err) || !open_keeper(app, err)) {
 		return false;
@@ -529,6 +554,7 @@ void app_close(struct app **ap)
 	keeper_close(&app->keeper);
 	live_free(&app->live);
 	journal_close(&app->journal);
+	ticker_free(&app->ticker);
 	store_close(&app->store);
 	keyring_free(&app->keys);
 	tickets_free(&app->tickets);

@@ -52,6 +52,9 @@ export interface Alert {
 	eventId: string;
 	eventType: string;
 	createdAt: string;
+	state: "firing" | "resolved";
+	resolvedAt: string | null;
+	resolution: string | null;
 }
 
 export interface Attempt {

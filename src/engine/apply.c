@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One record: first what is due by its time, then the record itself. An event is counted by the
- * rules it matches, a control record changes the rules. The same function runs in production and in a replay; only the effects are left out there.
+ * rules it matches, a control record changes the rules. The same function runs in production and in
+ * a replay; only the effects are left out there.
  */
 #include <stdio.h>
 

@@ -127,6 +127,18 @@ uint64_t stage_rule_delete(struct stage *stage, struct org_id org, uint64_t id, 
 	return control(stage, org, &c);
 }
 
+uint64_t stage_mark(struct stage *stage, enum record_kind kind)
+{
+	struct record *item;
+
+	request_clear(&request);
+	item = request_add(&request, 0, NULL, S("{\"type\":\"mark\"}"));
+	item->kind = kind;
+	item->project.v = item->key.v = 0;
+	item->type = S("mark");
+	return flush(stage);
+}
+
 void stage_pass(struct stage *stage, int64_t us)
 {
 	stage->bed.wall_us += us;

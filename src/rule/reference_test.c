@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The evaluator agrees with a slow reference on 20,000 random logs of events and edits about what
- * fires and when it is over, through saves, restarts, snapshots thrown away, sweeps and ticks at any
- * moment.
+ * The evaluator agrees with a slow reference on 20,000 random logs of events and edits, about what
+ * fires and when it is over, through saves, restarts, snapshots thrown away, sweeps and ticks at
+ * any moment.
  *
  * RULE_REFERENCE_SEED=n runs the one log n, RULE_REFERENCE_LOGS=n another number of them, and
  * TOCSIN_TEST_SEED=n other ones.

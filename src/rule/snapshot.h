@@ -6,8 +6,9 @@
 
 /*
  * A rule set as bytes, so that a start need not read a day of the log: every rule in force with its
- * definition, its start, its open alerts and its windows. A set that was loaded answers every later record as the
- * saved one would have. Which record was the last one applied is the caller's to keep beside it.
+ * definition, its start, its open alerts and its windows. A set that was loaded answers every later
+ * record as the saved one would have. Which record was the last one applied is the caller's to keep
+ * beside it.
  *
  * All numbers are little-endian. A header of magic, version, number of rules and time with its
  * CRC-32C, then a section a rule, by id: CRC-32C of the rest, length, content. Nothing follows.

@@ -294,7 +294,7 @@ static void room_flush(struct room *room)
 		for (struct live_client *client = room->clients; client != NULL; client = next) {
 			next = client->next;
 			if (client->form == form) {
-				client_send(client, c);
+				live_client_send(client, c);
 			}
 		}
 		chunk_unref(&c);

@@ -30,7 +30,7 @@ static void write_now(struct live_client *client, struct chunk *c)
 	}
 }
 
-void client_send(struct live_client *client, struct chunk *c)
+void live_client_send(struct live_client *client, struct chunk *c)
 {
 	if (client->state == CLIENT_LIVE) {
 		write_now(client, c);

@@ -68,7 +68,7 @@ struct live {
 
 /* live_client.c */
 /* Send c now, or keep it back while the client catches up. A slow reader is dropped. */
-void client_send(struct live_client *client, struct chunk *c);
+void live_client_send(struct live_client *client, struct chunk *c);
 /* A frame of the hub's own to one client. */
 void client_notice(struct live_client *client, const char *name, struct slice payload);
 /* What was missed is sent: send what was kept back, then go on live. */

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The checks that every request passes, over real sockets. */
+#include "api/api.h"
+
+#include <poll.h>
+#include <stdio.h>
+
+#include "api/ingest.h"
+#include "api/route.h"
+#include "api/server_test.h"
+#include "base/clock.h"
+
+static const char *const methods[HTTP_METHODS] = {
+	[HTTP_GET] = "GET",	[HTTP_POST] = "POST",	  [HTTP_PUT] = "PUT",
+	[HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
+};
+
+TEST(every_route_is_one_row_with_one_handler)
+{
+	const struct route *a, *b;
+	size_t at = 0, n = 0;
+
+	while ((a = route_next(&at)) != NULL) {
+		size_t other = at;
+
+		n++;
+		T_TRUE(a->path[0] == '/');
+		T_TRUE(a->summary[0] != '\0');
+		T_TRUE((a->loop != NULL) + (a->work != NULL) == 1);
+		T_TRUE(a->auth != AUTH_KEY || a->scope != 0);
+		T_TRUE(a->auth == AUTH_KEY || a->scope == 0);
+		T_TRUE(a->auth != AUTH_KEY || scope_name((enum scope)a->scope) != NULL);
+		T_TRUE(methods[a->method] != NULL);
+		T_TRUE(a->method != HTTP_GET || a->body_max == 0);
+		while ((b = route_next(&other)) != NULL) {
+			if (a->method == b->method && strcmp(a->path, b->path) == 0) {
+				fail_msg("%s %s is there twice", methods[a->method], a->path);
+			}
+		}
+	}
+	T_TRUE(n > 30);
+}
+
+/* "/rules/:id/x" as somebody would call it. */
+static void concrete(const char *pattern, char out[256])
+{
+	size_t n = 0;
+
+	for (const char *p = pattern; *p != '\0'; p++) {
+		if (*p == ':') {
+			out[n++] = 'x';
+			p += strcspn(p, "/") - 1;
+		} else {
+			out[n++] = *p;
+		}
+	}
+	out[n] = '\0';
+}
+
+static int status_of(const char *reply)
+{
+	return (reply[0] - '0') * 100 + (reply[1] - '0') * 10 + reply[2] - '0';
+}
+
+TEST(no_row_lets_anybody_in_without_its_scope)
+{
+	struct fixture *f = server_new(NULL);
+	struct client c = client_open(f);
+	const char *reader = server_key(f, "acme", SCOPE_EVENTS_READ);
+	const char *writer = server_key(f, "acme", SCOPE_EVENTS_WRITE);
+	const char *without;
+	const struct route *r;
+	size_t at = 0;
+
+	while ((r = route_next(&at)) != NULL) {
+		const char *body = r->body_max > 0 ? "{}" : "";
+		char path[256];
+
+		if (r->auth != AUTH_KEY) {
+			continue;
+		}
+		without = r->scope == SCOPE_EVENTS_READ ? writer : reader;
+		concrete(r->path, path);
+		T_INT(status_of(server_ask(&c, methods[r->method], path, NULL, body)), 401);
+		T_TRUE(strstr(client_head(), "WWW-Authenticate: Bearer") != NULL);
+		T_INT(status_of(server_ask(&c, methods[r->method], path, "sk_no", body)), 401);
+		T_INT(status_of(server_ask(&c, methods[r->method], path, without, body)), 403);
+	}
+	client_close(&c);
+	server_free(&f);
+}
+
+TEST(problems_have_one_shape)
+{
+	struct fixture *f = server_new(NULL);
+	const char *key = server_key(f, "acme", ~0u);
+	struct client c = client_open(f);
+	const char *reply = server_ask(&c, "GET", "/nowhere", NULL, "");
+
+	T_INT(status_of(reply), 404);
+	T_STR(server_member(reply, "code"), "not_found");
+	T_STR(server_member(reply, "status"), "404");
+	T_TRUE(server_member(reply, "error")[0] != '\0');
+	T_TRUE(server_member(reply, "requestId")[0] != '\0');
+	T_TRUE(strstr(client_head(), "application/problem+json") != NULL);
+	reply = server_ask(&c, "DELETE", "/api/v1/rules", key, "");
+	T_INT(status_of(reply), 405);
+	T_TRUE(strstr(client_head(), "Allow: POST, GET") != NULL);
+	reply = server_ask(&c, "GET", "/api/v1/events?limit=0", key, "");
+	T_INT(status_of(reply), 400);
+	T_STR(server_member(reply, "field"), "limit");
+	T_TRUE(strstr(reply, "\"details\":{\"limit\":\"") != NULL);
+	reply = server_ask(&c, "GET", "/api/v1/rules/", key, "");
+	T_INT(status_of(reply), 404);
+	client_close(&c);
+	server_free(&f);
+}
+
+static int first_key(struct client *c, const char *more, const char *body)
+{
+	server_say(c, "POST", "/api-keys", NULL, more, body);
+	return status_of(client_reply(c));
+}
+
+#define NAME "{\"name\":\"first\"}"
+
+TEST(strangers_make_no_first_key)
+{
+	struct fixture *f = server_new(NULL);
+	struct client c = client_open(f);
+
+	T_INT(first_key(&c, "Origin: http://127.0.0.1\r\n", NAME), 401);
+	T_INT(first_key(&c, "Sec-Fetch-Site: none\r\n", NAME), 401);
+	T_INT(first_key(&c, "X-Forwarded-For: 127.0.0.1\r\n", NAME), 401);
+	T_INT(first_key(&c, "Content-Type: text/plain\r\n", NAME), 401);
+	T_INT(first_key(&c,
+			"X-Setup-Token: wrong\r\n"
+			"Origin: http://a\r\n",
+			NAME),
+	      401);
+	T_INT(first_key(&c, "Authorization: Bearer wrong\r\n", NAME), 401);
+	/* The token opens what an address does not. */
+	T_INT(first_key(&c, "X-Setup-Token: the setup token\r\nOrigin: http://a\r\n", NAME), 201);
+	T_INT(first_key(&c, "X-Setup-Token: the setup token\r\n", NAME), 401);
+	T_INT(first_key(&c, "", NAME), 401);
+	client_close(&c);
+	server_free(&f);
+}
+
+TEST(there_is_one_first_key)
+{
+	struct fixture *f = server_new(NULL);
+	struct client c[12];
+	unsigned made = 0;
+	char key[128] = "";
+
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		c[i] = client_open(f);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		server_say(&c[i], "POST", "/api-keys", NULL, "", NAME);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		const char *reply = client_reply(&c[i]);
+
+		T_TRUE(status_of(reply) == 201 || status_of(reply) == 401);
+		if (status_of(reply) == 201) {
+			made++;
+			snprintf(key, sizeof(key), "%s", server_member(reply, "key"));
+		}
+	}
+	T_INT(made, 1);
+	T_INT(strlen(key), 51);
+	T_INT(status_of(server_ask(&c[0], "GET", "/api/v1/keys", key, "")), 200);
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		client_close(&c[i]);
+	}
+	server_free(&f);
+}
+
+TEST(a_revoked_key_is_refused_from_then_on)
+{
+	struct fixture *f = server_new(NULL);
+	const char *admin = server_key(f, "acme", ~0u);
+	struct client c = client_open(f);
+	char key[128], path[128];
+	const char *reply = server_ask(&c, "POST", "/api/v1/keys", admin,
+				       "{\"name\":\"n\",\"scopes\":[\"events:read\"]}");
+
+	T_INT(status_of(reply), 201);
+	snprintf(key, sizeof(key), "%s", server_member(reply, "key"));
+	snprintf(path, sizeof(path), "/api/v1/keys/%s", server_member(reply, "id"));
+	T_INT(status_of(server_ask(&c, "GET", "/api/v1/events", key, "")), 200);
+	T_INT(status_of(server_ask(&c, "POST", "/api/v1/events", key, "{\"type\":\"a\"}")), 403);
+	/* It hands out no more than it has, and nobody else revokes it. */
+	T_INT(status_of(server_ask(&c, "POST", "/api/v1/keys", key, "{\"name\":\"n\"}")), 403);
+	T_INT(status_of(server_ask(&c, "DELETE", path, server_key(f, "other", ~0u), "")), 404);
+	T_INT(status_of(server_ask(&c, "DELETE", path, admin, "")), 204);
+	T_INT(status_of(server_ask(&c, "GET", "/api/v1/events", key, "")), 401);
+	T_INT(status_of(server_ask(&c, "DELETE", path, admin, "")), 404);
+	client_close(&c);
+	server_free(&f);
+}
+
+TEST(an_idempotency_key_outlives_restarts)
+{
+	struct fixture *f = server_new(NULL);
+	const char *key = server_key(f, "acme", ~0u), *other = server_key(f, "other", ~0u);
+	const char *body = "{\"type\":\"a\",\"payload\":{\"n\":1},\"idempotencyKey\":\"k\"}";
+	struct client c = client_open(f);
+	char id[64], at[64];
+	const char *reply = server_ask(&c, "POST", "/api/v1/events", key, body);
+
+	T_INT(status_of(reply), 201);
+	snprintf(id, sizeof(id), "%s", server_member(reply, "id"));
+	snprintf(at, sizeof(at), "%s", server_member(reply, "receivedAt"));
+	for (int i = 0; i < 2; i++) {
+		reply = server_ask(&c, "POST", "/api/v1/events", key, body);
+		T_INT(status_of(reply), 201);
+		T_STR(server_member(reply, "id"), id);
+		T_STR(server_member(reply, "receivedAt"), at);
+		T_TRUE(strstr(client_head(), "Idempotent-Replayed: true") != NULL);
+		reply = server_ask(&c, "POST", "/api/v1/events", key,
+				   "{\"type\":\"a\",\"payload\":{\"n\":2},"
+				   "\"idempotencyKey\":\"k\"}");
+		T_INT(status_of(reply), 409);
+		client_close(&c);
+		server_restart(f);
+		c = client_open(f);
+	}
+	/* Another org has keys of its own. */
+	reply = server_ask(&c, "POST", "/api/v1/events", other, body);
+	T_INT(status_of(reply), 201);
+	T_TRUE(strcmp(server_member(reply, "id"), id) != 0);
+	client_close(&c);
+	server_free(&f);
+}
+
+static void ask_cors(struct client *c, const char *method, const char *more)
+{
+	server_say(c, method, "/health", NULL, more, "");
+	(void)client_reply(c);
+}
+
+TEST(other_origins_are_let_in_by_the_list)
+{
+	struct server_options options = { .cors_origins = "https://a.example, https://b.example" };
+	struct fixture *f = server_new(&options);
+	struct client c = client_open(f);
+
+	ask_cors(&c, "GET", "Origin: https://b.example\r\n");
+	T_TRUE(strstr(client_head(), "Access-Control-Allow-Origin: https://b.example") != NULL);
+	T_TRUE(strstr(client_head(), "Vary: Origin") != NULL);
+	ask_cors(&c, "GET", "Origin: https://c.example\r\n");
+	T_TRUE(strstr(client_head(), "Access-Control-Allow-Origin") == NULL);
+	ask_cors(&c, "GET", "");
+	T_TRUE(strstr(client_head(), "Access-Control-Allow-Origin") == NULL);
+	ask_cors(&c, "OPTIONS",
+		 "Origin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n");
+	T_TRUE(strstr(client_head(), "Access-Control-Allow-Methods: GET, POST") != NULL);
+	T_TRUE(strstr(client_head(), "Idempotency-Key") != NULL);
+	ask_cors(&c, "OPTIONS",
+		 "Origin: https://c.example\r\nAccess-Control-Request-Method: POST\r\n");
+	T_TRUE(strstr(client_head(), "Access-Control-Allow-Methods") == NULL);
+	client_close(&c);
+	server_free(&f);
+}
+
+struct probe {
+	struct fixture *f;
+	struct loop_timer timer;
+	int64_t last_us, worst_us;
+};
+
+/* Runs in each turn; how long did the one before take? */
+static void on_probe(void *arg)
+{
+	struct probe *p = arg;
+	int64_t now_us = clock_mono_us();
+
+	if (p->last_us != 0 && now_us - p->last_us > p->worst_us) {
+		p->worst_us = now_us - p->last_us;
+	}
+	p->last_us = now_us;
+	loop_timer_start(&p->timer, loop_now_us(server_api(p->f)->loop));
+}
+
+static void start_probe(void *arg)
+{
+	struct probe *p = arg;
+
+	loop_timer_init(&p->timer, server_api(p->f)->loop, on_probe, p);
+	on_probe(p);
+}
+
+static void stop_probe(void *arg)
+{
+	loop_timer_stop(&((struct probe *)arg)->timer);
+}
+
+TEST(a_large_batch_lets_others_have_their_turn)
+{
+	struct fixture *f = server_new(NULL);
+	const char *key = server_key(f, "acme", ~0u);
+	struct client c = client_open(f);
+	struct probe probe = { .f = f };
+	const char *reply;
+	struct buf body;
+
+	buf_init(&body, INGEST_BODY_BYTES_MAX + 1000);
+	buf_putc(&body, '[');
+	for (int i = 0; i < 5000; i++) {
+		buf_printf(&body,
+			   "%s{\"type\":\"checkout_failed\",\"payload\":{\"n\":%d,\"list\":[",
+			   i == 0 ? "" : ",", i);
+		for (int k = 0; k < 210; k++) {
+			buf_printf(&body, "%s%d", k == 0 ? "" : ", ", k * 12345);
+		}
+		buf_printf(&body, "]}}");
+	}
+	buf_putc(&body, ']');
+	T_TRUE(body.n > (size_t)8 << 20);
+	buf_putc(&body, '\0');
+	T_FALSE(body.overflow);
+	server_on_loop(f, start_probe, &probe);
+	reply = server_ask(&c, "POST", "/api/v1/events", key, body.p);
+	server_on_loop(f, stop_probe, &probe);
+	T_INT(status_of(reply), 200);
+	T_STR(server_member(reply, "accepted"), "5000");
+	/* A slice is one millisecond; a busy machine gets sixty. */
+	if (probe.worst_us > 60 * INGEST_SLICE_US) {
+		fail_msg("a turn took %lld us", (long long)probe.worst_us);
+	}
+	print_message("# worst turn: %lld us\n", (long long)probe.worst_us);
+	buf_release(&body);
+	client_close(&c);
+	server_free(&f);
+}
+
+T_MAIN(T(every_route_is_one_row_with_one_handler), T(no_row_lets_anybody_in_without_its_scope),
+       T(problems_have_one_shape), T(strangers_make_no_first_key), T(there_is_one_first_key),
+       T(a_revoked_key_is_refused_from_then_on), T(an_idempotency_key_outlives_restarts),
+       T(other_origins_are_let_in_by_the_list), T(a_large_batch_lets_others_have_their_turn))

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the tests of the API; never part of the program. The wiring is that of cmd/app.c. */
+#include "api/server_test.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/ingest.h"
+#include "api/setup.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/rand.h"
+#include "engine/keeper.h"
+
+#define KEYS_MAX 32
+#define WAIT_US (10 * US_PER_S)
+
+struct fixture {
+	struct server_options options;
+	char dir[64];
+	struct api api;
+	struct store *store;
+	struct keeper *keeper;
+	struct arena boot;
+	struct api_key keys[KEYS_MAX];
+	char secrets[KEYS_MAX][64];
+	size_t keys_n;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	bool stopping;
+};
+
+uint16_t fixture_port(const struct fixture *f)
+{
+	return http_server_port(f->api.http);
+}
+
+struct api *server_api(struct fixture *f)
+{
+	return &f->api;
+}
+
+static const char *path_in(struct fixture *f, const char *name)
+{
+	return arena_printf(&f->boot, "%s/%s", f->dir, name).p;
+}
+
+static void on_news(void *arg, const struct engine_news *news)
+{
+	struct fixture *f = arg;
+
+	if (news->deliveries) {
+		courier_wake(f->api.courier);
+	}
+	if (news->orgs_n > 0) {
+		live_news(f->api.live, news->orgs, news->orgs_n);
+	}
+}
+
+static void on_failed(void *arg UNUSED, const struct err *err)
+{
+	print_error("the engine failed: %s\n", err->text);
+	abort();
+}
+
+static void *open_connection(void *arg, struct err *err)
+{
+	struct fixture *f = arg;
+	struct db *db = NULL;
+
+	return store_connect(f->store, STORE_API, &db, err) ? db : NULL;
+}
+
+static void close_connection(void *local)
+{
+	struct db *db = local;
+
+	db_close(&db);
+}
+
+static void end_turn(void *arg)
+{
+	struct fixture *f = arg;
+
+	journal_turn(f->api.journal);
+	ensure(!journal_failed(f->api.journal));
+	live_pump(f->api.live);
+}
+
+static void open_state(struct fixture *f)
+{
+	struct journal_options journal = { .dir = path_in(f, "journal"),
+					   .create = true,
+					   .segment_bytes = (size_t)16 << 20,
+					   .flush = JOURNAL_FLUSH_INLINE,
+					   .now_us = clock_wall_us() };
+	struct engine_options engine = { .snapshot_dir = path_in(f, "snapshots"),
+					 .news = on_news,
+					 .failed = on_failed,
+					 .arg = f };
+	struct err err;
+
+	T_OK(journal_open(&f->api.journal, &journal, &err));
+	T_OK(store_open(slice_of(path_in(f, "state.db")), &f->store, &err));
+	T_OK(store_migrate(f->store, store_schema_newest(), clock_wall_us(), NULL, &err));
+	engine.journal = f->api.journal;
+	engine.store = f->store;
+	engine.metrics = f->api.metrics;
+	engine.waiters = f->api.waiters;
+	T_OK(engine_open(&f->api.engine, &engine, &err));
+}
+
+static void open_network(struct fixture *f)
+{
+	struct worker_local local = { open_connection, close_connection, f };
+	struct http_handlers handlers = api_handlers(&f->api);
+	struct live_options live = { .loop = f->api.loop,
+				     .journal = f->api.journal,
+				     .metrics = f->api.metrics };
+	struct err err;
+
+	T_OK(workers_open(&f->api.workers, 3, 256, &local, &err));
+	live.workers = f->api.workers;
+	f->api.live = live_new(&live);
+	f->api.http = http_server_new(f->api.loop, &f->options.http, &handlers);
+	loop_turn_end(f->api.loop, end_turn, f);
+	T_OK(http_server_listen(f->api.http, "127.0.0.1", 0, &err));
+}
+
+static void open_helpers(struct fixture *f)
+{
+	struct courier_options courier = { .store = f->store,
+					   .metrics = f->api.metrics,
+					   .live = f->api.live,
+					   .cipher = journal_meta(f->api.journal)->cipher,
+					   .policy = &f->api.policy,
+					   .concurrency = 16 };
+	struct keeper_options keeper = { .loop = f->api.loop,
+					 .journal = f->api.journal,
+					 .store = f->store,
+					 .keys = f->api.keys };
+	struct err err;
+
+	T_OK(courier_open(&f->api.courier, &courier, &err));
+	T_OK(keeper_open(&f->keeper, &keeper, &err));
+}
+
+static void *run(void *arg)
+{
+	loop_run(((struct fixture *)arg)->api.loop);
+	return NULL;
+}
+
+static void start(struct fixture *f)
+{
+	const struct server_options *o = &f->options;
+	struct err err;
+
+	arena_init(&f->boot, 0);
+	f->api = (struct api) {
+		.loop = loop_new(65536),
+		.metrics = metrics_new(),
+		.waiters = waiters_new(),
+		.keys = keyring_new(),
+		.tickets = tickets_new(),
+		.cors_origins = slice_of(o->cors_origins == NULL ? "" : o->cors_origins),
+		.metrics_token = slice_of(o->metrics_token == NULL ? "" : o->metrics_token),
+	};
+	T_OK(ip_policy_parse(S("127.0.0.0/8"), &f->api.policy, &err));
+	sha256(S("the setup token"), f->api.setup_hash);
+	buf_init(&f->api.raw, EVENT_BYTES_MAX * 2 + INGEST_BODY_BYTES_MAX);
+	buf_init(&f->api.encoded, EVENT_BYTES_MAX * 2 + INGEST_BODY_BYTES_MAX);
+	open_state(f);
+	open_network(f);
+	open_helpers(f);
+	for (size_t i = 0; i < f->keys_n; i++) {
+		keyring_put(f->api.keys, &f->keys[i]);
+	}
+	f->stopping = false;
+	engine_start(f->api.engine);
+	courier_start(f->api.courier);
+	ensure(pthread_create(&f->thread, NULL, run, f) == 0);
+}
+
+static void drained(void *arg)
+{
+	loop_stop(((struct fixture *)arg)->api.loop);
+}
+
+static void stop_on_loop(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->api.stopping = true;
+	live_end_all(f->api.live);
+	http_server_drain(f->api.http, 5 * US_PER_S, drained, f);
+}
+
+static void stop(struct fixture *f)
+{
+	T_TRUE(loop_post(f->api.loop, stop_on_loop, f));
+	pthread_join(f->thread, NULL);
+	workers_close(&f->api.workers);
+	http_server_free(&f->api.http);
+	engine_close(&f->api.engine, WAIT_US);
+	courier_close(&f->api.courier, 0);
+	keeper_close(&f->keeper);
+	live_free(&f->api.live);
+	journal_close(&f->api.journal);
+	store_close(&f->store);
+	keyring_free(&f->api.keys);
+	tickets_free(&f->api.tickets);
+	waiters_free(&f->api.waiters);
+	metrics_free(&f->api.metrics);
+	loop_free(&f->api.loop);
+	buf_release(&f->api.raw);
+	buf_release(&f->api.encoded);
+	arena_release(&f->boot);
+}
+
+struct fixture *server_new(const struct server_options *options)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct fixture *f = mem_alloc(1, sizeof(*f));
+
+	signal(SIGPIPE, SIG_IGN);
+	if (options != NULL) {
+		f->options = *options;
+	}
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->done, NULL);
+	snprintf(f->dir, sizeof(f->dir), "%s/server-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+	assert_non_null(mkdtemp(f->dir));
+	start(f);
+	return f;
+}
+
+static void remove_all(const char *dir)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *entry;
+	char path[512];
+
+	while (d != NULL && (entry = readdir(d)) != NULL) {
+		if (entry->d_name[0] == '.') {
+			continue;
+		}
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		if (unlink(path) != 0) {
+			remove_all(path);
+		}
+	}
+	if (d != NULL) {
+		closedir(d);
+	}
+	rmdir(dir);
+}
+
+void server_free(struct fixture **fp)
+{
+	struct fixture *f = *fp;
+
+	stop(f);
+	remove_all(f->dir);
+	pthread_cond_destroy(&f->done);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+	*fp = NULL;
+}
+
+void server_restart(struct fixture *f)
+{
+	stop(f);
+	start(f);
+}
+
+struct errand {
+	struct fixture *f;
+	void (*fn)(void *arg);
+	void *arg;
+	bool done;
+};
+
+static void do_errand(void *arg)
+{
+	struct errand *e = arg;
+
+	e->fn(e->arg);
+	pthread_mutex_lock(&e->f->lock);
+	e->done = true;
+	pthread_cond_signal(&e->f->done);
+	pthread_mutex_unlock(&e->f->lock);
+}
+
+void server_on_loop(struct fixture *f, void (*fn)(void *arg), void *arg)
+{
+	struct errand e = { f, fn, arg, false };
+
+	T_TRUE(loop_post(f->api.loop, do_errand, &e));
+	pthread_mutex_lock(&f->lock);
+	while (!e.done) {
+		pthread_cond_wait(&f->done, &f->lock);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void put_key(void *arg)
+{
+	struct fixture *f = arg;
+
+	keyring_put(f->api.keys, &f->keys[f->keys_n - 1]);
+}
+
+const char *server_key(struct fixture *f, const char *slug, uint32_t scopes)
+{
+	struct api_key *key = &f->keys[f->keys_n];
+	char *secret = f->secrets[f->keys_n];
+	unsigned char random[24];
+	char hex[2 * SHA256_BYTES];
+	struct key_row row = { .id = { id_random() }, .name = S("a key"), .created_us = 1 };
+	struct db *db = NULL;
+	struct arena arena;
+	struct err err;
+
+	ensure(f->keys_n < KEYS_MAX);
+	arena_init(&arena, 0);
+	T_OK(store_connect(f->store, STORE_API, &db, &err));
+	T_OK(db_begin(db, &err));
+	T_OK(setup_org(db, slice_of(slug), slice_of(slug), 1, &arena, &row.org, &row.project,
+		       &err));
+	rand_bytes(random, sizeof(random));
+	memcpy(secret, "sk_", 3);
+	hex_encode(random, sizeof(random), secret + 3);
+	*key = (struct api_key) {
+		.id = row.id, .org = row.org, .project = row.project, .scopes = scopes
+	};
+	sha256(slice_of(secret), key->hash);
+	hex_encode(key->hash, SHA256_BYTES, hex);
+	row.hash = (struct slice) { hex, sizeof(hex) };
+	row.prefix = S("sk_...");
+	row.scopes = S("events:read");
+	T_OK(store_key_insert(row.org, db, &row, &err));
+	T_OK(db_commit(db, &err));
+	db_close(&db);
+	arena_release(&arena);
+	f->keys_n++;
+	server_on_loop(f, put_key, f);
+	return secret;
+}
+
+void server_say(struct client *c, const char *method, const char *path, const char *key,
+		const char *more, const char *body)
+{
+	char head[2048];
+	size_t n = strlen(body);
+	int len = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s%s%s%s",
+			   method, path, key == NULL ? "" : "Authorization: Bearer ",
+			   key == NULL ? "" : key, key == NULL ? "" : "\r\n", more);
+
+	if (n > 0) {
+		len += snprintf(head + len, sizeof(head) - (size_t)len, "%sContent-Length: %zu\r\n",
+				strstr(more, "Content-Type") == NULL
+					? "Content-Type: application/json\r\n"
+					: "",
+				n);
+	}
+	len += snprintf(head + len, sizeof(head) - (size_t)len, "\r\n");
+	assert_true((size_t)len < sizeof(head));
+	client_send(c, (struct slice) { head, (size_t)len });
+	client_send(c, (struct slice) { body, n });
+}
+
+const char *server_ask(struct client *c, const char *method, const char *path, const char *key,
+		       const char *body)
+{
+	server_say(c, method, path, key, "", body);
+	return client_reply(c);
+}
+
+const char *server_member(const char *reply, const char *name)
+{
+	static char values[4][1024];
+	static unsigned turn;
+	char want[64];
+	char *out = values[turn++ % 4];
+	const char *at;
+	size_t n;
+
+	snprintf(want, sizeof(want), "\"%s\":", name);
+	at = strstr(reply, want);
+	out[0] = '\0';
+	if (at == NULL) {
+		return out;
+	}
+	at += strlen(want);
+	n = at[0] == '"' ? strcspn(++at, "\"") : strcspn(at, ",}]");
+	assert_true(n < sizeof(values[0]));
+	memcpy(out, at, n);
+	out[n] = '\0';
+	return out;
+}

@@ -8,6 +8,7 @@ export interface Received {
 	headers: IncomingHttpHeaders;
 	body: string;
 	json: Record<string, unknown>;
+	/** What was answered; 0 when nothing was. */
 	status: number;
 }
 
@@ -40,7 +41,8 @@ export class Receiver {
 				const json = (body.startsWith("{") ? JSON.parse(body) : {}) as Record<string, unknown>;
 				const request = { at: Date.now(), path: req.url ?? "", headers: req.headers, body, json };
 				const answer = receiver.script(request, receiver.got.length);
-				receiver.got.push({ ...request, status: answer.status ?? 200 });
+				const silent = answer.reset === true || answer.hang === true;
+				receiver.got.push({ ...request, status: silent ? 0 : (answer.status ?? 200) });
 				if (answer.reset) req.socket.resetAndDestroy();
 				else if (!answer.hang) {
 					res.writeHead(answer.status ?? 200, answer.headers).end(answer.body ?? "");

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "cmd/app.h"
 #include "cmd/command.h"
+#include "cmd/flags.h"
 
 static bool listen_all(struct app *app, const struct settings *s, struct err *err)
 {
@@ -24,39 +25,57 @@ static int fail(const struct err *err)
 	return 1;
 }
 
-int cmd_serve(int argc, char **argv)
+static int serve(const struct settings *settings)
+{
+	struct app *app = NULL;
+	struct err err;
+	int code;
+
+	if (!app_open(&app, settings, &err)) {
+		return fail(&err);
+	}
+	code = listen_all(app, settings, &err) ? !app_run(app) : fail(&err);
+	app_close(&app);
+	if (code == 0) {
+		log_info("server_stopped");
+	}
+	return code;
+}
+
+static int run(const struct flags *flags, struct arena *boot)
 {
 	const char *test_clock = getenv("TOCSIN_TEST_CLOCK");
 	struct settings_sources sources;
 	struct settings settings;
-	struct app *app = NULL;
-	struct arena boot;
 	struct err err;
-	int code;
 
-	arena_init(&boot, 0);
-	if (!settings_read(&settings, argc, argv, &boot, &sources, &err)) {
-		fprintf(stderr, "tocsin: %s\n", err.text);
-		arena_release(&boot);
+	if (!settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &err)) {
+		fprintf(stderr, "tocsin serve: %s\n", err.text);
+		return 2;
+	}
+	if (test_clock != NULL && !clock_shift_from(test_clock)) {
+		fprintf(stderr, "tocsin serve: TOCSIN_TEST_CLOCK cannot be mapped\n");
 		return 2;
 	}
 	log_setup(settings.log_level, settings.log_format, STDERR_FILENO);
-	if (test_clock != NULL && !clock_shift_from(test_clock)) {
-		fprintf(stderr, "tocsin: TOCSIN_TEST_CLOCK cannot be mapped\n");
-		return 2;
-	}
-	if (!app_open(&app, &settings, &err)) {
-		code = fail(&err);
-	} else if (!listen_all(app, &settings, &err)) {
-		code = fail(&err);
-	} else {
-		code = app_run(app) ? 0 : 1;
-	}
-	if (app != NULL) {
-		app_close(&app);
-	}
-	if (code == 0) {
-		log_info("server_stopped");
+	return serve(&settings);
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	struct flags flags = {
+		.command = "serve",
+		.about = "Run the server, until it gets SIGTERM or Ctrl-C.",
+		.with_settings = true,
+		.list_settings = true,
+	};
+	struct arena boot;
+	int code;
+
+	arena_init(&boot, 0);
+	code = flags_begin(&flags, argc, argv, NULL, &boot);
+	if (code == FLAGS_GO_ON) {
+		code = run(&flags, &boot);
 	}
 	arena_release(&boot);
 	return code;

@@ -19,6 +19,8 @@ export async function tocsin(
 	const ran: Ran = { code: null, stdout: "", stderr: "" };
 	child.stdout.on("data", (part: Buffer) => (ran.stdout += part.toString()));
 	child.stderr.on("data", (part: Buffer) => (ran.stderr += part.toString()));
+	// A command may be over before it has read anything.
+	child.stdin.on("error", () => undefined);
 	child.stdin.end(options.input ?? "");
 	[ran.code] = (await once(child, "close")) as [number | null];
 	return ran;

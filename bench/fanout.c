@@ -354,7 +354,7 @@ int main(int argc, char **argv)
 					 .path = "/events/batch",
 					 .item = "",
 					 .seed = "s",
-					 .mark = "c-",
+					 .mark = "\"c-",
 					 .clients = 200,
 					 .events = 3000,
 					 .batch = 500,

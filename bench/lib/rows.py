@@ -174,7 +174,7 @@ def fanout(session, rows, _turn):
 		with session.running(server):
 			for _ in range(session.settings.bursts):
 				run = session.tool("fanout", server, QUIET_ITEM, path=server.batch_path, expect=server.batch_status,
-					ticket_path=server.ticket_path, mark="c-", clients=200, events=3000, batch=500)
+					ticket_path=server.ticket_path, mark='"c-', clients=200, events=3000, batch=500)
 				record(rows["8"], server.name, run["end_to_end_frames_per_s"], run)
 
 

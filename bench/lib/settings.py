@@ -32,6 +32,7 @@ class Settings:
 	latency_events: int   # row 5, at 50/s
 	idle_s: float         # row 6: how long after start memory counts as idle
 	many_rules: int       # row 7
+	many_rules_pairs: int  # row 7, in each round: a few percent are only seen in many runs
 	bursts: int           # row 8, in each round
 
 	@property
@@ -57,6 +58,7 @@ def from_environment(env=os.environ):
 		peer_backlog=pick(20_000, 5_000),
 		latency_events=pick(1500, 200),
 		idle_s=pick(5, 1),
-		many_rules=pick(10_000, 10_000),
+		many_rules=10_000,
+		many_rules_pairs=pick(3, 1),
 		bursts=pick(3, 1),
 	)

@@ -53,7 +53,9 @@ static int run(const struct flags *flags, const struct config_flags *in, struct 
 		fprintf(stderr, "tocsin config: %s\n", err.text);
 		code = 2;
 	}
-	fwrite(out.p, 1, out.n, stdout);
+	if (out.n > 0) {
+		fwrite(out.p, 1, out.n, stdout);
+	}
 	buf_release(&out);
 	return code;
 }

@@ -16,7 +16,11 @@ static bool listen_all(struct app *app, const struct settings *s, struct err *er
 			return false;
 		}
 	}
-	return app_listen_socket(app, err);
+	/* Some file systems have no sockets: commands then need the server stopped. */
+	if (!app_listen_socket(app, err)) {
+		log_warn("socket_unavailable", log_str("error", err->text));
+	}
+	return true;
 }
 
 static int fail(const struct err *err)

@@ -44,9 +44,8 @@ static const struct field rows[] = {
 		  .help = "Only this type: exact, or payments.* for all that begin so."),
 	FIELD_ENUM(struct tail_flags, kind, "kind", kind_words,
 		   .help = "Only events of this kind."),
-	FIELD_STR(
-		struct tail_flags, severity, "severity", .check = flags_severity_check,
-		.help = "Only what is at least as bad. One of debug, info, low, medium, high, critical."),
+	FIELD_STR(struct tail_flags, severity, "severity", .check = flags_severity_check,
+		  .help = "Only this bad or worse: debug, info, low, medium, high or critical."),
 	FIELD_STR(struct tail_flags, source, "source", .help = "Only from this source."),
 	FIELD_STR(struct tail_flags, environment, "environment",
 		  .help = "Only from this environment."),

@@ -62,7 +62,8 @@ TEST(details_follow)
 	struct tail_look look = look_after(0);
 
 	T_STR(line(&look, "event",
-		   EVENT(",\"value\":1.50,\"message\":\"card\\ndeclined\",\"payload\":{\"a\":[1]}")),
+		   EVENT(",\"value\":1.50,\"message\":\"card\\ndeclined\","
+			 "\"payload\":{\"a\":[1]}")),
 	      "now       high      payments.failed           shop / production  value 1.50  "
 	      "card declined  {\"a\":[1]}\n");
 	T_STR(line(&look, "event",

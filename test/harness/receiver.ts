@@ -1,6 +1,8 @@
 // A webhook receiver that remembers what came, and answers as its script says.
 import { createServer, type IncomingHttpHeaders, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { promisify } from "node:util";
+import { eventually } from "./api.ts";
 
 export interface Received {
 	at: number;
@@ -20,6 +22,8 @@ export interface Answer {
 	reset?: boolean;
 	/** Never answer; the connection stays open until the receiver stops. */
 	hang?: boolean;
+	/** Answer only when this is over. */
+	after?: Promise<unknown>;
 }
 
 export class Receiver {
@@ -43,10 +47,10 @@ export class Receiver {
 				const answer = receiver.script(request, receiver.got.length);
 				const silent = answer.reset === true || answer.hang === true;
 				receiver.got.push({ ...request, status: silent ? 0 : (answer.status ?? 200) });
+				const reply = () => res.writeHead(answer.status ?? 200, answer.headers).end(answer.body ?? "");
 				if (answer.reset) req.socket.resetAndDestroy();
-				else if (!answer.hang) {
-					res.writeHead(answer.status ?? 200, answer.headers).end(answer.body ?? "");
-				}
+				else if (answer.after !== undefined) void answer.after.then(reply);
+				else if (!answer.hang) reply();
 				for (const wake of receiver.waiters.splice(0)) wake();
 			});
 		});
@@ -78,6 +82,14 @@ export class Receiver {
 			});
 		}
 		return this.got;
+	}
+
+	/** Wait until no connection is open: what a sender that is gone had sent was all received. */
+	async disconnected(): Promise<void> {
+		await eventually(
+			() => promisify(this.server.getConnections.bind(this.server))(),
+			(n) => n === 0,
+		);
 	}
 
 	async stop(): Promise<void> {

@@ -199,9 +199,22 @@ static void write_attempts(const struct attempt_list *list, struct json_w *w)
 	json_w_end(w);
 }
 
-/* What was told, as streams show it; what the store holds is our own affair. */
-static void write_notice(const struct notice *notice, const char *name, struct json_w *w)
+/* What was told; a purged delivery has forgotten it, and leaves *notice zeroed. */
+static bool read_notice(struct call *c, const struct delivery_row *row, struct notice *notice,
+			struct err *err)
 {
+	*notice = (struct notice) { 0 };
+	return row->payload.n == 0 || notice_decode(row->payload, c->req, notice, err);
+}
+
+/* As streams show it; what the store holds is our own affair. */
+static void write_notice(const struct delivery_row *row, const struct notice *notice,
+			 const char *name, const char *absent, struct json_w *w)
+{
+	if (row->payload.n == 0) {
+		json_put_raw(w, name, row->payload, absent);
+		return;
+	}
 	json_w_key(w, name);
 	json_w_object(w);
 	notice_json_write(notice, w);
@@ -215,14 +228,14 @@ static bool get_delivery(struct call *c, struct err *err)
 	struct notice notice;
 	struct json_w w;
 
-	if (!find(c, &row, err) || !notice_decode(row.payload, c->req, &notice, err) ||
+	if (!find(c, &row, err) || !read_notice(c, &row, &notice, err) ||
 	    !store_attempt_list(c->caller.org, c->db, row.number, c->req, &attempts, err)) {
 		return false;
 	}
 	w = call_json(c, 200);
 	json_w_object(&w);
 	write_delivery(c, &row, &w);
-	write_notice(&notice, "notice", &w);
+	write_notice(&row, &notice, "notice", "null", &w);
 	write_attempts(&attempts, &w);
 	json_w_end(&w);
 	return true;
@@ -234,14 +247,14 @@ static bool get_older(struct call *c, struct err *err)
 	struct notice notice;
 	struct json_w w;
 
-	if (!find(c, &row, err) || !notice_decode(row.payload, c->req, &notice, err)) {
+	if (!find(c, &row, err) || !read_notice(c, &row, &notice, err)) {
 		return false;
 	}
 	w = call_json(c, 200);
 	json_w_object(&w);
 	write_older(c, &row, &w);
 	json_put_raw(&w, "eventMetadata", notice.event_payload, "{}");
-	write_notice(&notice, "payload", &w);
+	write_notice(&row, &notice, "payload", "{}", &w);
 	json_w_end(&w);
 	return true;
 }

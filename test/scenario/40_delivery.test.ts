@@ -375,6 +375,11 @@ describe.each(stores)("deliveries, state in %s", (store) => {
 			const [one] = await deadOnes();
 			expect((await api.delete(`/api/v1/deliveries/${one!.id}`)).status).toBe(204);
 			expect((await deadOnes()).map((d) => d.id)).not.toContain(one!.id);
+			const purged = await api.get(`/api/v1/deliveries/${one!.id}`);
+			expect(purged.body).toMatchObject({ id: one!.id, status: "purged", notice: null });
+			expect(purged.body.attemptList).toHaveLength(one!.attempts);
+			const older = await api.get(`/notifications/${one!.id}`);
+			expect(older.body).toMatchObject({ status: "failed", eventMetadata: {}, payload: {} });
 			for (const reply of [
 				await api.delete<Problem>(`/api/v1/deliveries/${one!.id}`),
 				await api.post<Problem>(`/api/v1/deliveries/${one!.id}/replay`),

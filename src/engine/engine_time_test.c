@@ -282,6 +282,24 @@ TEST(a_crash_after_any_commit_ends_each_alert_once)
 	stage_release(&stage);
 }
 
+TEST(a_start_that_cannot_say_who_fires_is_refused)
+{
+	struct stage stage;
+	struct home home;
+	struct err err;
+
+	begin(&stage, &home);
+	stage_rule(&stage, 100, 0, RULE("a", "1", "10", "0"));
+	stage_event(&stage, "a", "{\"user\":1}");
+	stage_pass(&stage, 20 * US_PER_S);
+	stage_mark(&stage, RECORD_TICK);
+	home_run(&home);
+	T_INT(home_number(&home, "update alerts set resolved_at = null returning 1"), 1);
+	T_FAIL(home_open(&home, &err), ERR_CORRUPT);
+	home_release(&home);
+	stage_release(&stage);
+}
+
 static void count_due(void *arg)
 {
 	int *calls = ((struct home *)arg)->arg;
@@ -336,4 +354,5 @@ T_MAIN(T(a_tick_ends_an_alert_as_of_its_due_time),
        T(any_record_lets_time_pass_before_it_is_applied), T(timers_due_at_once_end_in_one_order),
        T(an_alert_that_ends_in_its_own_batch_is_born_so),
        T(open_alerts_survive_restarts_and_lost_snapshots),
-       T(a_crash_after_any_commit_ends_each_alert_once), T(the_engine_says_when_it_is_due))
+       T(a_crash_after_any_commit_ends_each_alert_once),
+       T(a_start_that_cannot_say_who_fires_is_refused), T(the_engine_says_when_it_is_due))

@@ -43,6 +43,25 @@ static bool agree(const struct engine *e, struct err *err)
 		(unsigned long long)e->cursor.deliveries);
 }
 
+/*
+ * Alerts that fire in the state are open here. The other way round it need not be: what fired before
+ * states were kept was taken for over.
+ */
+static bool agree_on_firing(const struct engine *e, struct err *err)
+{
+	uint64_t firing;
+
+	if (!store_alerts_firing(e->db, &firing, err)) {
+		return false;
+	}
+	return firing <= rule_set_opens(e->state.rules) ||
+	       err_set(err, ERR_CORRUPT,
+		       "the replay up to record %llu leaves %zu alerts firing, the state has %llu: "
+		       "state and log do not belong together",
+		       (unsigned long long)e->cursor.seq, rule_set_opens(e->state.rules),
+		       (unsigned long long)firing);
+}
+
 bool engine_recover(struct engine *e, struct err *err)
 {
 	uint64_t flushed = journal_flushed(e->o.journal);
@@ -55,7 +74,7 @@ bool engine_recover(struct engine *e, struct err *err)
 			(unsigned long long)e->cursor.seq, (unsigned long long)flushed);
 	}
 	engine_snapshot_load(e, e->cursor.seq);
-	if (!replay(e, err) || !agree(e, err)) {
+	if (!replay(e, err) || !agree(e, err) || !agree_on_firing(e, err)) {
 		return false;
 	}
 	/* Records lost to damage at the very end must not be waited for again. */

@@ -19,6 +19,7 @@ enum {
 	RULES_ALL,
 	ALERT_INSERT,
 	ALERT_RESOLVE,
+	ALERTS_FIRING,
 	CURSOR_GET,
 	CURSOR_TAKE,
 	CURSOR_SET,
@@ -69,6 +70,11 @@ static const struct query queries[] = {
 		.name = "alert_resolve", .args = "iit", .cols = "",
 		.sql = "update alerts set resolved_at = $2, resolution = $3 where number = $1",
 		.global = "one engine batch serves many orgs",
+	},
+	[ALERTS_FIRING] = {
+		.name = "alerts_firing", .args = "", .cols = "i",
+		.sql = "select count(*) from alerts where resolved_at is null",
+		.global = "the engine holds all open alerts",
 	},
 	[CURSOR_GET] = {
 		.name = "cursor_get", .args = "i", .cols = CURSOR_LETTERS,
@@ -200,6 +206,15 @@ bool store_alerts_resolve(struct db *db, const struct alert_end *ends, size_t n,
 {
 	ensure(db_in_transaction(db));
 	return row_insert_all(db, &queries[ALERT_RESOLVE], &end_shape, ends, n, err);
+}
+
+bool store_alerts_firing(struct db *db, uint64_t *out, struct err *err)
+{
+	int64_t n = 0;
+	bool ok = row_int(db, &queries[ALERTS_FIRING], (struct db_args) { 0 }, &n, err);
+
+	*out = (uint64_t)n;
+	return ok;
 }
 
 enum found store_cursor_get(struct db *db, uint32_t partition, struct arena *boot,

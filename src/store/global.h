@@ -63,6 +63,8 @@ NODISCARD bool store_alerts_resolve(struct db *db, const struct alert_end *ends,
 /* Likewise. Status, due_us and the rest are taken from the row; claim is 0. */
 NODISCARD bool store_deliveries_insert(struct db *db, const struct delivery_row *rows, size_t n,
 				       struct err *err);
+/* How many alerts of all orgs fire: as many as the engine must know after a start. */
+NODISCARD bool store_alerts_firing(struct db *db, uint64_t *out, struct err *err);
 /*
  * Number and insert changes of any orgs; sets rows[i].number. Puts its rows in the order of orgs
  * (stable), so that writers never wait in a circle. In a transaction, and best as its last act: on

@@ -275,7 +275,7 @@ CONTRACT(alerts_fire_until_they_are_resolved)
 	};
 	struct alert_row got, over = sample_alert(ORG_A, PROJECT_A, 5);
 	struct err err = { 0 };
-	uint64_t newest;
+	uint64_t newest, firing;
 
 	for (uint64_t n = 1; n <= 4; n++) {
 		put_alert(f, sample_alert(ORG_A, PROJECT_A, n));
@@ -294,6 +294,8 @@ CONTRACT(alerts_fire_until_they_are_resolved)
 			      &err),
 	      FOUND);
 	T_TRUE(got.resolved_us == 0 && got.resolution.n == 0);
+	T_OK(store_alerts_firing(f->db, &firing, &err));
+	T_INT(firing, 2);
 	T_INT(alerts_in(f, ALERT_ANY, &newest), 5);
 	T_INT(alerts_in(f, ALERT_FIRING, &newest), 2);
 	T_INT(newest, 4);

@@ -245,6 +245,7 @@ TEST(frequent_statements_seek_and_do_not_sort)
 		{ "alert_list", "USING INDEX alerts_list" },
 		{ "alert_list_firing", "USING INDEX alerts_firing" },
 		{ "alert_list_resolved", "USING INDEX alerts_list" },
+		{ "alerts_firing", "INDEX alerts_firing" },
 		{ "alert_resolve", "USING INTEGER PRIMARY KEY" },
 		{ "delivery_list", "USING INDEX deliveries_list" },
 		{ "delivery_list_dead", "USING INDEX deliveries_dead" },

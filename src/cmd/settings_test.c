@@ -24,6 +24,25 @@ static const char *file(const char *name, const char *text)
 	return path;
 }
 
+/* Nothing that settings look at is left in the environment. */
+static void forget_variables(void)
+{
+	size_t i = 0;
+
+	unsetenv("PORT");
+	while (environ[i] != NULL) {
+		struct slice name = slice_of(environ[i]);
+
+		name.n = slice_find(name, '=');
+		if (slice_starts(name, S("TOCSIN"))) {
+			unsetenv(arena_cstr(&boot, name));
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+}
+
 /* Words end with NULL; variables are those set before, and are gone afterwards. */
 static bool read_words(struct settings *s, const char *const *words)
 {
@@ -34,8 +53,7 @@ static bool read_words(struct settings *s, const char *const *words)
 		n++;
 	}
 	ok = settings_read(s, n, (char **)words, &boot, &sources, &err);
-	clearenv();
-	setenv("LANG", "C", 1);
+	forget_variables();
 	return ok;
 }
 #define WORDS(...) ((const char *[]) { __VA_ARGS__ __VA_OPT__(, ) NULL })
@@ -343,9 +361,8 @@ int main(void)
 
 	snprintf(dir, sizeof(dir), "%s/tocsin-settings-XXXXXX", tmp == NULL ? "/tmp" : tmp);
 	assert_non_null(mkdtemp(dir));
-	clearenv();
-	setenv("LANG", "C", 1);
 	arena_init(&boot, 0);
+	forget_variables();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	arena_release(&boot);
 	remove_dir();

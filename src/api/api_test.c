@@ -270,6 +270,7 @@ struct probe {
 	struct fixture *f;
 	struct loop_timer timer;
 	int64_t last_us, worst_us;
+	unsigned turns;
 };
 
 /* Runs in each turn; how long did the one before take? */
@@ -282,6 +283,7 @@ static void on_probe(void *arg)
 		p->worst_us = now_us - p->last_us;
 	}
 	p->last_us = now_us;
+	p->turns++;
 	loop_timer_start(&p->timer, loop_now_us(server_api(p->f)->loop));
 }
 
@@ -327,11 +329,14 @@ TEST(a_large_batch_lets_others_have_their_turn)
 	server_on_loop(f, stop_probe, &probe);
 	T_INT(status_of(reply), 200);
 	T_STR(server_member(reply, "accepted"), "5000");
-	/* A slice is one millisecond; a busy machine gets sixty. */
-	if (probe.worst_us > 60 * INGEST_SLICE_US) {
-		fail_msg("a turn took %lld us", (long long)probe.worst_us);
-	}
-	print_message("# worst turn: %lld us\n", (long long)probe.worst_us);
+	/*
+	 * A slice is one millisecond, and the whole takes some dozens of them. How long a turn
+	 * takes depends on who else uses the machine, so that bound is a wide one.
+	 */
+	T_TRUE(probe.turns > 15);
+	T_TRUE(probe.worst_us < 500 * INGEST_SLICE_US);
+	print_message("# %u turns, the worst took %lld us\n", probe.turns,
+		      (long long)probe.worst_us);
 	buf_release(&body);
 	client_close(&c);
 	server_free(&f);

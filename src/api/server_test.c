@@ -353,26 +353,29 @@ const char *server_key(struct fixture *f, const char *slug, uint32_t scopes)
 	return secret;
 }
 
+/* In one piece, or the kernel holds back the body until the head is acknowledged. */
 void server_say(struct client *c, const char *method, const char *path, const char *key,
 		const char *more, const char *body)
 {
-	char head[2048];
 	size_t n = strlen(body);
-	int len = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s%s%s%s",
-			   method, path, key == NULL ? "" : "Authorization: Bearer ",
-			   key == NULL ? "" : key, key == NULL ? "" : "\r\n", more);
+	struct buf out;
 
-	if (n > 0) {
-		len += snprintf(head + len, sizeof(head) - (size_t)len, "%sContent-Length: %zu\r\n",
-				strstr(more, "Content-Type") == NULL
-					? "Content-Type: application/json\r\n"
-					: "",
-				n);
+	buf_init(&out, n + 4096);
+	buf_printf(&out, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s", method, path, more);
+	if (key != NULL) {
+		buf_printf(&out, "Authorization: Bearer %s\r\n", key);
 	}
-	len += snprintf(head + len, sizeof(head) - (size_t)len, "\r\n");
-	assert_true((size_t)len < sizeof(head));
-	client_send(c, (struct slice) { head, (size_t)len });
-	client_send(c, (struct slice) { body, n });
+	if (n > 0 && strstr(more, "Content-Type") == NULL) {
+		buf_puts(&out, S("Content-Type: application/json\r\n"));
+	}
+	if (n > 0) {
+		buf_printf(&out, "Content-Length: %zu\r\n", n);
+	}
+	buf_puts(&out, S("\r\n"));
+	buf_put(&out, body, n);
+	assert_false(out.overflow);
+	client_send(c, buf_slice(&out));
+	buf_release(&out);
 }
 
 const char *server_ask(struct client *c, const char *method, const char *path, const char *key,

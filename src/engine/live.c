@@ -11,7 +11,9 @@
 #include "engine/live_impl.h"
 
 #define SLICE_US US_PER_MS
-#define ROOM_BYTES_MAX ((size_t)4 << 20) /* frames of one slice */
+#define ROOM_BYTES_MAX ((size_t)2 << 20) /* frames gathered, and one more of any size */
+/* Frames of a slice, and of one chunk: with the largest one below what a stream may queue. */
+#define SLICE_BYTES ((size_t)256 << 10)
 #define TICK_BYTES_KEPT ((size_t)1 << 20)
 #define WS_GOING_AWAY 1001
 
@@ -205,8 +207,11 @@ static void enter(struct live *live, struct live_client *client, struct room *ro
 	metric_set(live->o.metrics, METRIC_LIVE_CLIENTS, (int64_t)live->clients);
 }
 
+/* From here on nothing is missed, so this is when the client may hear that it is connected. */
 static void proceed(struct live_client *client)
 {
+	client_notice(client, "connected", S("{}"));
+	client->joined_seq = client->live->seq;
 	if (client->resume) {
 		client->state = CLIENT_CATCHING;
 		client_catch_up(client);
@@ -237,14 +242,12 @@ bool live_join(struct live *live, struct http_stream *stream, const struct live_
 	client->form = sub->form;
 	client->key = sub->key;
 	client->stream = stream;
-	client->joined_seq = live->seq;
 	if (sub->form != LIVE_SSE) {
 		client->ws = ws_new(&handlers, client);
 	}
 	enter(live, client, room_of(live, sub->org, sub->project));
 	http_stream_on_close(stream, on_close, client);
 	http_stream_on_data(stream, on_data, client);
-	client_notice(client, "connected", S("{}"));
 	if (sub->last_id.n > 0) {
 		client->resume = true;
 		if (!live_id_parse(&journal_meta(live->o.journal)->cipher, sub->org, sub->last_id,
@@ -324,13 +327,13 @@ static void frame_event(struct live *live, struct room *room, const struct recor
 		return;
 	}
 	for (enum live_form form = 0; form < LIVE_FORMS; form++) {
+		size_t had = room->out[form].n;
+
 		if (room->forms[form] > 0) {
 			live_frame_event(form, &view, slice_of(at.p), &live->scratch,
 					 &room->out[form]);
+			live->slice_bytes += room->out[form].n - had;
 			metric_add(live->o.metrics, METRIC_LIVE_FRAMES, room->forms[form]);
-		}
-		if (room->out[form].n > ROOM_BYTES_MAX / 2) {
-			room_flush(room);
 		}
 	}
 	if (live->tick.total > TICK_BYTES_KEPT) {
@@ -355,7 +358,8 @@ static bool pump_one(struct live *live)
 	}
 	live->seq = record.seq;
 	room = record.kind == RECORD_EVENT ? map_get(&live->rooms, MAP_KEY(record.project)) : NULL;
-	if (room != NULL) {
+	/* Where a feed stands is part of a frame's id; nobody is told anything before that. */
+	if (room != NULL && room->feed->known) {
 		frame_event(live, room, &record);
 	}
 	return true;
@@ -373,8 +377,9 @@ void live_pump(struct live *live)
 		return;
 	}
 	until_us = clock_mono_us() + SLICE_US;
+	live->slice_bytes = 0;
 	while (pump_one(live)) {
-		if (clock_mono_us() >= until_us) {
+		if (live->slice_bytes >= SLICE_BYTES || clock_mono_us() >= until_us) {
 			loop_touch(live->o.loop);
 			break;
 		}
@@ -392,6 +397,9 @@ static void frame_change(struct live *live, struct room *room, const struct chan
 			live_frame_change(form, row, slice_of(at.p), &live->scratch,
 					  &room->out[form]);
 			metric_add(live->o.metrics, METRIC_LIVE_FRAMES, room->forms[form]);
+		}
+		if (room->out[form].n >= SLICE_BYTES) {
+			room_flush(room);
 		}
 	}
 }

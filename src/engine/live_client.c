@@ -34,7 +34,7 @@ void live_client_send(struct live_client *client, struct chunk *c)
 {
 	if (client->state == CLIENT_LIVE) {
 		write_now(client, c);
-	} else if (client->state != CLIENT_GONE) {
+	} else if (client->state == CLIENT_CATCHING) {
 		keep_back(client, c);
 	}
 }

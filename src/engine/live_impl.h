@@ -31,7 +31,7 @@ struct room {
 };
 
 enum client_state {
-	CLIENT_WAITING,	 /* until the feed is known */
+	CLIENT_WAITING,	 /* until the feed is known; told nothing yet */
 	CLIENT_CATCHING, /* a job reads what was missed; new frames are kept back */
 	CLIENT_LIVE,
 	CLIENT_GONE, /* the stream is closed; a job still knows the client */
@@ -63,6 +63,7 @@ struct live {
 	struct journal_iter *iter;
 	struct arena tick;
 	struct buf scratch;
+	size_t slice_bytes; /* of frames made in this slice */
 	struct loop_timer ping;
 };
 

@@ -10,7 +10,7 @@
 
 #include "engine/live_impl.h"
 
-#define CHANGES_PER_READ 500
+#define CHANGES_PER_READ 200 /* goes to all streams at once: far less than one may queue */
 #define RETRY_US (1000 * INT64_C(1000)) /* after the store failed */
 #define BUSY_US (10 * INT64_C(1000))
 #define CATCH_UP_BYTES_MAX ((size_t)64 << 20) /* of the log, for one client */

@@ -509,3 +509,211 @@ describe.each(stores)("deliveries, state in %s", (store) => {
 		}
 	});
 });
+
+describe("a target that is not public", () => {
+	const forms = (port: number) => [
+		`http://127.0.0.1:${port}/`,
+		`http://localhost:${port}/`,
+		`http://tocsin.localhost:${port}/`,
+		`http://localhost.:${port}/`,
+		`http://127.9.9.9:${port}/`,
+		`http://127.1:${port}/`,
+		`http://2130706433:${port}/`,
+		`http://0x7f000001:${port}/`,
+		`http://0177.0.0.1:${port}/`,
+		`http://0.0.0.0:${port}/`,
+		`http://0:${port}/`,
+		`http://[::1]:${port}/`,
+		`http://[::]:${port}/`,
+		`http://[::ffff:127.0.0.1]:${port}/`,
+		`http://[::ffff:7f00:1]:${port}/`,
+		`http://[64:ff9b::7f00:1]:${port}/`,
+		`http://[fe80::1]:${port}/`,
+		`http://[fd00::1]:${port}/`,
+		`http://[ff02::1]:${port}/`,
+		"http://10.0.0.1/",
+		"http://172.16.0.1/",
+		"http://192.168.1.1/",
+		"http://100.64.0.1/",
+		"http://169.254.169.254/latest/meta-data/",
+		"http://224.0.0.1/",
+		"http://255.255.255.255/",
+		`http://me:secret@example.com:${port}/`,
+		`http://127.0.0.1%00.example.com:${port}/`,
+		`http://example.com\\@127.0.0.1:${port}/`,
+		`http:///127.0.0.1:${port}/`,
+		"ftp://example.com/",
+		"file:///etc/passwd",
+		"gopher://example.com/",
+	];
+
+	function write(api: Api, url: string) {
+		return api.post<Problem>("/api/v1/rules", {
+			name: "inward",
+			eventType: "inward",
+			condition: "count_gte",
+			threshold: 1,
+			windowSeconds: 60,
+			actions: [{ channel: "webhook", config: { url } }],
+		});
+	}
+
+	it("is refused when the rule is written", async () => {
+		const canary = await receiver();
+		const server = await Server.start({ privateTargets: "none" });
+		const api = await Api.bootstrap(server.url);
+		for (const url of forms(canary.port)) {
+			const reply = await write(api, url);
+			expect([url, reply.status]).toEqual([url, 400]);
+			expect(reply.body.field).toBe("actions[0].config.url");
+		}
+		expect((await write(api, "https://example.com/hook")).status).toBe(201);
+		expect(canary.got).toEqual([]);
+		await server.stop();
+	});
+
+	it("is refused when it is sent to, by its address and by a name for it", async () => {
+		const canary = await receiver();
+		const names = ["127.0.0.1", "localhost", "LOCALHOST"];
+		const open = await Server.prepare();
+		const closed = await Server.prepare({ data: open.data, privateTargets: "none" });
+		await open.launch();
+		const first = await Api.bootstrap(open.url);
+		const rule = await makeRule(first, {
+			eventType: "turned.inward",
+			actions: names.map((name) => ({
+				channel: "webhook",
+				config: { url: `http://${name}:${canary.port}/hook` },
+			})),
+		});
+		await sendEvent(first, "turned.inward");
+		await canary.until((all) => all.length === names.length);
+		await open.kill("SIGTERM");
+
+		await closed.launch();
+		const api = new Api(closed.url, first.key);
+		await sendEvent(api, "turned.inward");
+		const dead = await eventually(
+			() => deliveriesOf(api, rule),
+			(all) => all.filter((d) => d.status === "dead").length === names.length,
+		);
+		for (const one of dead.filter((d) => d.status === "dead")) {
+			expect(one).toMatchObject({ attempts: 1, httpStatus: null });
+			expect(one.error).toMatch(/not allowed|loopback/);
+		}
+		expect(canary.got).toHaveLength(names.length);
+		await closed.kill("SIGTERM");
+		await Promise.all([open.discard(), closed.discard()]);
+	});
+});
+
+describe("a receiver that is down", () => {
+	it("is left alone after five failures, until one delivery finds it up again", async () => {
+		const server = await Server.start({ clock: true });
+		const api = await Api.bootstrap(server.url);
+		let status = 500;
+		const down = await receiver(() => ({ status }));
+		const up = await receiver();
+		const rule = await makeRule(api, {
+			eventType: "breaks",
+			actions: [{ channel: "webhook", config: { url: down.url } }],
+		});
+		const other = await makeRule(api, {
+			eventType: "breaks",
+			actions: [{ channel: "webhook", config: { url: up.url } }],
+		});
+		/** Nothing is under way, and all that is open has its time. */
+		const resting = () =>
+			eventually(
+				() => deliveriesOf(api, rule),
+				(all) =>
+					all
+						.filter((d) => d.status !== "sent")
+						.every((d) => d.status !== "sending" && Date.parse(d.dueAt!) > server.now()),
+			);
+		for (let i = 1; i <= 5; i++) {
+			await sendEvent(api, "breaks");
+			await down.until((all) => all.length === i);
+			await resting();
+		}
+		for (let i = 0; i < 7; i++) await sendEvent(api, "breaks");
+		await caughtUp(api);
+		// Those of the other host pass it all by.
+		await up.until((all) => all.length === 12);
+		expect((await resting()).map((d) => d.attempts).sort()).toEqual([
+			...Array<number>(7).fill(0),
+			...Array<number>(5).fill(1),
+		]);
+		expect(down.got).toHaveLength(5);
+
+		server.advance(20 * SECOND);
+		await resting();
+		expect(down.got).toHaveLength(5);
+		// One probe, which fails: the rest is twice as long.
+		server.advance(11 * SECOND);
+		await down.until((all) => all.length === 6);
+		await resting();
+		server.advance(31 * SECOND);
+		await resting();
+		expect(down.got).toHaveLength(6);
+
+		// One that succeeds brings all of them.
+		status = 200;
+		server.advance(30 * SECOND);
+		await down.until((all) => all.length === 7);
+		await eventually(
+			async () => {
+				const all = await deliveriesOf(api, rule);
+				if (all.some((d) => d.status !== "sent")) server.advance(SECOND);
+				return all;
+			},
+			(all) => all.length === 12 && all.every((d) => d.status === "sent"),
+		);
+		expect(down.got).toHaveLength(6 + 12);
+		expect(await deliveriesOf(api, other)).toHaveLength(12);
+		await server.stop();
+	});
+
+	it("and hangs keeps nobody else waiting, and is given up after fifteen seconds", async () => {
+		const server = await Server.start();
+		const api = await Api.bootstrap(server.url);
+		const others = await Promise.all(Array.from({ length: 20 }, () => receiver()));
+		const hanging = await receiver(() => ({ hang: true }));
+		for (const part of [others.slice(0, 10), others.slice(10)]) {
+			await makeRule(api, {
+				eventType: "spreads",
+				actions: part.map((to) => ({ channel: "webhook", config: { url: to.url } })),
+			});
+		}
+		const stuck = await makeRule(api, {
+			eventType: "hangs",
+			actions: [{ channel: "webhook", config: { url: hanging.url } }],
+		});
+		const spread = async (n: number) => {
+			const start = performance.now();
+			await sendEvent(api, "spreads");
+			await Promise.all(others.map((to) => to.until((all) => all.length === n)));
+			return performance.now() - start;
+		};
+		await spread(1);
+		const before = Math.max(await spread(2), await spread(3), await spread(4));
+		for (let i = 0; i < 60; i++) await sendEvent(api, "hangs");
+		await hanging.until((all) => all.length >= 16);
+		const during = Math.max(await spread(5), await spread(6), await spread(7));
+		expect(during).toBeLessThan(5 * before + 250);
+		// So many at once, and no more: the others wait their turn without a place of their own.
+		expect(hanging.got).toHaveLength(16);
+
+		const first = await eventually(
+			() => deliveriesOf(api, stuck),
+			(all) => all.some((d) => d.status === "retrying"),
+			25_000,
+		);
+		const one = await getDelivery(api, first.find((d) => d.status === "retrying")!.id);
+		expect(one.attemptList).toMatchObject([{ n: 1, outcome: "retry", httpStatus: null }]);
+		expect(one.error).toMatch(/no complete answer in time/);
+		expect(one.attemptList[0]!.durationMs).toBeGreaterThan(14 * SECOND);
+		expect(one.attemptList[0]!.durationMs).toBeLessThan(20 * SECOND);
+		await server.discard();
+	});
+});

@@ -11,6 +11,7 @@
 #include "api/cors.h"
 #include "api/route.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/json_put.h"
 #include "base/utf8.h"
 
@@ -157,6 +158,18 @@ static bool read_event(struct single *s, struct err *err)
 	return merge_key(c, s->form, &s->event, err);
 }
 
+/* From the id of the request to the id that alerts, deliveries and receivers go by. */
+static void log_stored(struct call *c, const struct ingest_receipt *r)
+{
+	struct id_text id;
+
+	if (log_on(LOG_DEBUG)) {
+		id = ingest_event_id(c->api, r->seq, r->received_at_us);
+		log_debug("event_stored", log_slice("cid", c->http->id), log_str("eventId", id.p),
+			  log_bool("replayed", r->replayed));
+	}
+}
+
 static void single_done(struct journal_batch *batch, const struct err *failure)
 {
 	struct single *s = batch->arg;
@@ -183,6 +196,7 @@ static void single_done(struct journal_batch *batch, const struct err *failure)
 	}
 	metric_add(c->api->metrics,
 		   receipt.replayed ? METRIC_INGEST_DUPLICATE : METRIC_INGEST_STORED, 1);
+	log_stored(c, &receipt);
 	w = call_json(c, 201);
 	if (receipt.replayed) {
 		call_header(c, S("Idempotent-Replayed"), S("true"));

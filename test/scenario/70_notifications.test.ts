@@ -1,6 +1,6 @@
 // One notification, looked at: in SignalDesk's words and in ours, never in those of the store.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Api } from "../harness/api.ts";
+import { Api, eventually } from "../harness/api.ts";
 import { deliveriesOf, makeRule, sendEvent, settled } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
 
@@ -10,7 +10,7 @@ describe("a notification", () => {
 	let id: string;
 
 	beforeAll(async () => {
-		server = await Server.start();
+		server = await Server.start({ args: ["--log-level", "debug"] });
 		const key = await new Api(server.url).post("/api-keys", { name: "first" });
 		api = new Api(server.url, String(key.body.key));
 		const rule = await makeRule(api, { eventType: "signup", threshold: 1 });
@@ -34,6 +34,17 @@ describe("a notification", () => {
 		const got = await api.get(`/notifications/${id}`);
 		expect(got.status).toBe(200);
 		expect(got.body).toMatchObject({ id, eventMetadata: { user: 7 }, payload: notice });
+	});
+
+	it("is found in the log from the id of its request", async () => {
+		const body = { type: "signup", payload: { user: 8 } };
+		const sent = await api.post("/api/v1/events", body, { "x-request-id": "trace-8" });
+		expect(sent.headers.get("x-request-id")).toBe("trace-8");
+		const line = await eventually(
+			async () => server.log.find((l) => l.event === "event_stored" && l.cid === "trace-8"),
+			(found) => found !== undefined,
+		);
+		expect(line).toMatchObject({ eventId: sent.body.id, replayed: false });
 	});
 
 	it("shows the same notice with its delivery", async () => {

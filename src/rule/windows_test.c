@@ -301,10 +301,77 @@ TEST(saved_windows_come_back_and_damage_is_refused)
 	buf_release(&again);
 }
 
+static bool reaches(const struct windows *w, int64_t now_us, int64_t until_us, bool exact)
+{
+	struct window_reach reach;
+
+	if (!windows_reach(w, S("a"), now_us, &reach)) {
+		return false;
+	}
+	T_INT(reach.until_us, until_us);
+	T_INT(reach.exact, exact);
+	return true;
+}
+
+TEST(a_count_holds_until_its_oldest_record_leaves)
+{
+	struct windows *w = windows_of(2, 10, 0);
+	struct window_reach reach;
+
+	T_FALSE(windows_reach(w, S("a"), T0, &reach));
+	windows_add(w, S("a"), T0);
+	T_FALSE(windows_reach(w, S("a"), T0, &reach));
+	windows_add(w, S("a"), T0 + US_PER_S);
+	T_TRUE(reaches(w, T0 + US_PER_S, T0 + 10 * US_PER_S, true));
+	windows_add(w, S("a"), T0 + 4 * US_PER_S);
+	T_TRUE(reaches(w, T0 + 4 * US_PER_S, T0 + 11 * US_PER_S, false));
+	/* The first has left: exactly two again, then fewer. */
+	T_TRUE(reaches(w, T0 + 10 * US_PER_S, T0 + 11 * US_PER_S, true));
+	T_TRUE(reaches(w, T0 + 11 * US_PER_S - 1, T0 + 11 * US_PER_S, true));
+	T_FALSE(windows_reach(w, S("a"), T0 + 11 * US_PER_S, &reach));
+	windows_free(&w);
+}
+
+static void note_evicted(void *arg, struct slice key)
+{
+	struct buf *out = arg;
+
+	buf_puts(out, key);
+	buf_putc(out, ' ');
+}
+
+TEST(who_watches_is_told_of_marked_keys_alone)
+{
+	struct windows *w = windows_new(&seed,
+					(struct window_limits) { .keys_max = 2, .stamps_max = 100 },
+					(struct window_spec) { .width_us = US_PER_S, .level = 1 });
+	struct buf told;
+
+	buf_init(&told, 1 << 10);
+	windows_watch(w, note_evicted, &told);
+	T_FALSE(windows_mark(w, S("a"), true));
+	T_FALSE(windows_add(w, S("a"), T0).marked);
+	windows_add(w, S("b"), T0 + 1);
+	T_TRUE(windows_mark(w, S("b"), true));
+	T_TRUE(windows_add(w, S("b"), T0 + 2).marked);
+	windows_add(w, S("c"), T0 + 3);
+	T_INT(told.n, 0);
+	windows_add(w, S("d"), T0 + 4);
+	T_SLICE(buf_slice(&told), "b ");
+	/* Gone by itself is not evicted, and a key that comes back comes back unmarked. */
+	T_TRUE(windows_mark(w, S("c"), true));
+	windows_sweep(w, T0 + 2 * US_PER_S);
+	T_SLICE(buf_slice(&told), "b ");
+	T_FALSE(windows_add(w, S("c"), T0 + 3 * US_PER_S).marked);
+	buf_release(&told);
+	windows_free(&w);
+}
+
 T_MAIN(T(the_record_at_the_far_edge_is_out), T(counts_above_the_level_read_at_least),
        T(keys_are_told_apart), T(a_cooldown_is_over_at_its_end), T(no_cooldown_is_never_quiet),
        T(keys_that_are_over_give_their_memory_back), T(survivors_of_a_sweep_keep_everything),
        T(the_key_seen_longest_ago_is_evicted), T(keys_that_are_over_are_not_evicted_but_gone),
        T(kept_times_are_bounded_for_the_whole_rule), T(an_edit_that_needs_less_keeps_the_counts),
        T(an_edit_that_needs_more_asks_for_the_records_again),
-       T(a_cooldown_that_was_over_stays_over), T(saved_windows_come_back_and_damage_is_refused))
+       T(a_cooldown_that_was_over_stays_over), T(saved_windows_come_back_and_damage_is_refused),
+       T(a_count_holds_until_its_oldest_record_leaves), T(who_watches_is_told_of_marked_keys_alone))

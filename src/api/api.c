@@ -8,6 +8,7 @@
 #include <sched.h>
 
 #include "api/cors.h"
+#include "api/ingest.h"
 #include "api/route.h"
 #include "base/clock.h"
 
@@ -82,6 +83,14 @@ static void refuse(struct call *c, enum err_kind kind, const char *text)
 	call_problem(c, &c->err);
 }
 
+/* Who may not send events is counted among the events that were refused. */
+static void count_stranger(struct call *c)
+{
+	if (c->route->scope == SCOPE_EVENTS_WRITE) {
+		ingest_count(c->api, c->err.kind);
+	}
+}
+
 /* False when the answer is already set. */
 static bool admit(struct call *c)
 {
@@ -99,12 +108,14 @@ static bool admit(struct call *c)
 		       found == NOT_FOUND
 			       ? "an API key is needed: send it as \"Authorization: Bearer sk_...\""
 			       : "this API key is unknown, expired or revoked");
+		count_stranger(c);
 		return false;
 	}
 	if ((c->caller.scopes & c->route->scope) != c->route->scope) {
 		err_set(&c->err, ERR_FORBIDDEN, "this API key lacks the scope \"%s\"",
 			scope_name((enum scope)c->route->scope));
 		call_problem(c, &c->err);
+		count_stranger(c);
 		return false;
 	}
 	return true;

@@ -44,6 +44,9 @@ static void gather(struct api *api)
 	journal_stats(api->journal, &stats);
 	metric_set(m, METRIC_JOURNAL_RECORDS, (int64_t)journal_flushed(api->journal));
 	metric_set(m, METRIC_JOURNAL_BYTES, (int64_t)stats.file_bytes);
+	metric_total(m, METRIC_JOURNAL_FLUSHES, stats.flushes);
+	metric_load(m, METRIC_JOURNAL_FLUSH, stats.flush_buckets, JOURNAL_FLUSH_BUCKETS,
+		    JOURNAL_FLUSH_BELOW_US, (int64_t)stats.flush_us_sum);
 	metric_set(m, METRIC_IDEMPOTENCY_KEYS, (int64_t)stats.idempotency_keys);
 	metric_set(m, METRIC_CLOCK_OFFSET, stats.clock_offset_us);
 	metric_set(m, METRIC_ENGINE_LAG,

@@ -89,6 +89,32 @@ void metric_time(struct metrics *m, enum metric id, int64_t us)
 	atomic_fetch_add_explicit(&s->value, us, memory_order_relaxed);
 }
 
+void metric_total(struct metrics *m, enum metric id, uint64_t total)
+{
+	ensure(rows[id].type == COUNTER);
+	atomic_store_explicit(&m->series[id].value, (int64_t)total, memory_order_relaxed);
+}
+
+void metric_load(struct metrics *m, enum metric id, const uint64_t *counts, size_t n,
+		 int64_t below_us, int64_t sum_us)
+{
+	struct series *s = &m->series[id];
+	uint64_t sums[BOUNDS + 1] = { 0 };
+	size_t b = 0;
+
+	ensure(rows[id].type == HISTOGRAM && n > 0);
+	for (size_t i = 0; i < n; i++) {
+		while (b < BOUNDS && (i + 1 == n || bounds_us[b] < below_us << i)) {
+			b++;
+		}
+		sums[b] += counts[i];
+	}
+	for (b = 0; b <= BOUNDS; b++) {
+		atomic_store_explicit(&s->buckets[b], sums[b], memory_order_relaxed);
+	}
+	atomic_store_explicit(&s->value, sum_us, memory_order_relaxed);
+}
+
 static uint64_t samples(const struct series *s)
 {
 	uint64_t n = 0;

@@ -26,6 +26,14 @@ void metric_add(struct metrics *m, enum metric id, uint64_t n);
 void metric_set(struct metrics *m, enum metric id, int64_t value);
 /* One measured time of a histogram. */
 void metric_time(struct metrics *m, enum metric id, int64_t us);
+/*
+ * Show what somebody else has counted: the total of a counter, or a whole histogram. counts[i] are
+ * samples below below_us << i, the last of n all the others; each falls to the first bound that
+ * covers it.
+ */
+void metric_total(struct metrics *m, enum metric id, uint64_t total);
+void metric_load(struct metrics *m, enum metric id, const uint64_t *counts, size_t n,
+		 int64_t below_us, int64_t sum_us);
 /* The current value of a counter or gauge, the number of samples of a histogram. */
 int64_t metric_get(const struct metrics *m, enum metric id);
 /*

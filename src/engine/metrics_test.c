@@ -51,4 +51,29 @@ TEST(a_family_has_one_head)
 	metrics_free(&m);
 }
 
-T_MAIN(T(a_counter_a_gauge_and_a_histogram_print), T(a_family_has_one_head))
+TEST(a_histogram_can_be_counted_elsewhere)
+{
+	/* Below 16, 32, 64, 128 microseconds, and the rest. */
+	static const uint64_t counts[] = { 1, 2, 4, 8, 16 };
+	struct metrics *m = metrics_new();
+	struct buf out;
+
+	buf_init(&out, 1 << 20);
+	metric_load(m, METRIC_JOURNAL_FLUSH, counts, 3, 16, 1500000);
+	metric_load(m, METRIC_JOURNAL_FLUSH, counts, ARRAY_LEN(counts), 16, 2500000);
+	metric_total(m, METRIC_JOURNAL_FLUSHES, 31);
+	metrics_write(m, &out);
+	T_TRUE(has(&out, "tocsin_journal_flush_seconds_bucket{le=\"5e-05\"} 3\n"));
+	T_TRUE(has(&out, "tocsin_journal_flush_seconds_bucket{le=\"0.0001\"} 7\n"));
+	T_TRUE(has(&out, "tocsin_journal_flush_seconds_bucket{le=\"0.00025\"} 15\n"));
+	T_TRUE(has(&out, "tocsin_journal_flush_seconds_bucket{le=\"30\"} 15\n"));
+	T_TRUE(has(&out, "tocsin_journal_flush_seconds_bucket{le=\"+Inf\"} 31\n"));
+	T_TRUE(has(&out, "tocsin_journal_flush_seconds_sum 2.500000\n"));
+	T_TRUE(has(&out, "tocsin_journal_flush_seconds_count 31\n"));
+	T_TRUE(has(&out, "tocsin_journal_flushes_total 31\n"));
+	buf_release(&out);
+	metrics_free(&m);
+}
+
+T_MAIN(T(a_histogram_can_be_counted_elsewhere), T(a_counter_a_gauge_and_a_histogram_print),
+       T(a_family_has_one_head))

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What operators see: every number of the table moves when its cause happens. */
+#include <poll.h>
+#include <stdio.h>
+
+#include "api/server_test.h"
+#include "base/clock.h"
+#include "test/peer.h"
+
+static void must(const char *reply, const char *status)
+{
+	if (strncmp(reply, status, 3) != 0) {
+		fail_msg("%s, not %s", reply, status);
+	}
+}
+
+static void put_rule(struct client *c, const char *key, const char *type, unsigned port,
+		     const char *path)
+{
+	char body[512];
+
+	snprintf(body, sizeof(body),
+		 "{\"name\":\"r\",\"eventType\":\"%s\",\"condition\":\"count_gte\",\"threshold\":1,"
+		 "\"windowSeconds\":1,\"cooldownSeconds\":0,\"actions\":["
+		 "{\"channel\":\"webhook\",\"config\":{\"url\":\"http://127.0.0.1:%u%s\"}}]}",
+		 type, port, path);
+	must(server_ask(c, "POST", "/api/v1/rules", key, body), "201");
+}
+
+/*
+ * Metrics that this test cannot move, each with the test or the reason that stands for it. The
+ * gauges among them are 0 in a server with nothing to do.
+ */
+static const enum metric explained[] = {
+	METRIC_INGEST_OVERLOADED, /* a stop or a lag: scenario ring */
+	METRIC_INGEST_IO,	  /* a failing disk: journal/file/crash */
+	METRIC_ENGINE_LAG,	  /* a gauge */
+	METRIC_ENGINE_RETRIES,	  /* engine/engine_fault */
+	METRIC_DELIVERY_OLDEST,	  /* a gauge */
+	METRIC_WORKER_QUEUE,	  /* a gauge */
+	METRIC_LIVE_DROPPED,	  /* api/stream */
+	METRIC_LIVE_CLIENTS,	  /* api/stream */
+	METRIC_LIVE_FRAMES,	  /* api/stream */
+	METRIC_HTTP_3XX,	  /* nothing redirects yet */
+	METRIC_HTTP_5XX,	  /* a failing disk */
+	METRIC_START_TIME,	  /* set by the command line */
+	METRIC_CLOCK_OFFSET,	  /* a wall clock that went back: journal_contract */
+	METRIC_ALERTS_FIRING,	  /* a gauge; back to 0 when all are over */
+	METRIC_ALERTS_RESOLVED,	  /* time has to pass: engine */
+	METRIC_TICKS,		  /* likewise */
+};
+
+static bool is_explained(enum metric id)
+{
+	for (size_t i = 0; i < ARRAY_LEN(explained); i++) {
+		if (explained[i] == id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void cause_all(struct fixture *f, struct client *c, const char *key)
+{
+	static const struct peer_answer answers[] = {
+		{ .path = "/ok", .bytes = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },
+		{ .path = "/no", .bytes = "HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n" },
+		{ .path = "/bad", .bytes = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n" },
+	};
+	struct peer *peer = peer_new("127.0.0.1", 0, answers, ARRAY_LEN(answers));
+	struct metrics *m = server_api(f)->metrics;
+	static char large[300000];
+
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		put_rule(c, key, answers[i].path + 1, peer_port(peer), answers[i].path);
+	}
+	must(server_ask(c, "POST", "/events", key, "{\"type\":\"ok\",\"idempotencyKey\":\"k\"}"),
+	     "201");
+	must(server_ask(c, "POST", "/api/v1/events", key,
+			"{\"type\":\"ok\",\"idempotencyKey\":\"j\"}"),
+	     "201");
+	must(server_ask(c, "POST", "/api/v1/events", key,
+			"{\"type\":\"ok\",\"idempotencyKey\":\"j\"}"),
+	     "201");
+	must(server_ask(c, "POST", "/api/v1/events", key,
+			"{\"type\":\"no\",\"idempotencyKey\":\"j\"}"),
+	     "409");
+	must(server_ask(c, "POST", "/api/v1/events", key, "{\"type\":\"no\"}"), "201");
+	must(server_ask(c, "POST", "/api/v1/events", key, "{\"type\":\"bad\"}"), "201");
+	must(server_ask(c, "POST", "/api/v1/events", key, "{\"type\":7}"), "400");
+	must(server_ask(c, "POST", "/api/v1/events", "sk_wrong", "{\"type\":\"ok\"}"), "401");
+	snprintf(large, sizeof(large), "{\"type\":\"ok\",\"payload\":{\"s\":\"%0280000d\"}}", 1);
+	must(server_ask(c, "POST", "/api/v1/events", key, large), "413");
+	while (metric_get(m, METRIC_DELIVERED) == 0 || metric_get(m, METRIC_DELIVERY_RETRY) == 0 ||
+	       metric_get(m, METRIC_DELIVERY_DEAD) == 0 ||
+	       metric_get(m, METRIC_DELIVERY_QUEUE) == 0) {
+		poll(NULL, 0, 1);
+	}
+	peer_free(&peer);
+}
+
+TEST(every_metric_moves_or_is_explained)
+{
+	struct fixture *f = server_new(NULL);
+	const char *key = server_key(f, "acme", ~0u);
+	struct client c = client_open(f);
+	const char *text;
+
+	cause_all(f, &c, key);
+	text = server_ask(&c, "GET", "/metrics", NULL, "");
+	must(text, "200");
+	T_TRUE(strstr(text, "# TYPE tocsin_journal_flush_seconds histogram\n") != NULL);
+	T_TRUE(strstr(text, "tocsin_journal_flush_seconds_count 0\n") == NULL);
+	for (enum metric id = 0; id < METRICS; id++) {
+		if (metric_get(server_api(f)->metrics, id) == 0 && !is_explained(id)) {
+			fail_msg("metric %d of metrics.def is still 0", (int)id);
+		}
+	}
+	client_close(&c);
+	server_free(&f);
+}
+
+/* received = accepted + refused by reason. */
+TEST(the_books_of_ingest_balance)
+{
+	static const struct {
+		const char *body, *status;
+		enum metric metric;
+	} cases[] = {
+		{ "{\"type\":\"a\"}", "201", METRIC_INGEST_STORED },
+		{ "{\"type\":\"a\"", "400", METRIC_INGEST_INVALID },
+		{ "{\"type\":\"\"}", "400", METRIC_INGEST_INVALID },
+		{ "[]", "200", METRICS },
+		{ "[{\"type\":\"a\"},{\"type\":1},{\"type\":\"b\"}]", "200", METRICS },
+	};
+	struct fixture *f = server_new(NULL);
+	const char *key = server_key(f, "acme", ~0u);
+	struct metrics *m = server_api(f)->metrics;
+	struct client c = client_open(f);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int64_t before = cases[i].metric < METRICS ? metric_get(m, cases[i].metric) : 0;
+
+		must(server_ask(&c, "POST", "/api/v1/events", key, cases[i].body), cases[i].status);
+		T_TRUE(cases[i].metric == METRICS || metric_get(m, cases[i].metric) == before + 1);
+	}
+	T_INT(metric_get(m, METRIC_INGEST_STORED), 3);
+	T_INT(metric_get(m, METRIC_INGEST_INVALID), 3);
+	must(server_ask(&c, "POST", "/api/v1/events", NULL, "{}"), "401");
+	must(server_ask(&c, "POST", "/ingest", NULL,
+			"{\"apiKey\":\"x\",\"type\":\"event\","
+			"\"name\":\"n\",\"payload\":{}}"),
+	     "401");
+	must(server_ask(&c, "POST", "/events", server_key(f, "acme", SCOPE_EVENTS_READ), "{}"),
+	     "403");
+	T_INT(metric_get(m, METRIC_INGEST_UNAUTHORIZED), 3);
+	client_close(&c);
+	server_free(&f);
+}
+
+TEST(metrics_are_for_this_machine_or_for_the_token)
+{
+	struct server_options options = { .metrics_token = "secret" };
+	struct fixture *f = server_new(NULL);
+	struct client c = client_open(f);
+
+	must(server_ask(&c, "GET", "/metrics", NULL, ""), "200");
+	server_say(&c, "GET", "/metrics", NULL, "X-Forwarded-For: 10.0.0.1\r\n", "");
+	must(client_reply(&c), "403");
+	client_close(&c);
+	server_free(&f);
+	f = server_new(&options);
+	c = client_open(f);
+	must(server_ask(&c, "GET", "/metrics", NULL, ""), "403");
+	must(server_ask(&c, "GET", "/metrics", "secrex", ""), "403");
+	must(server_ask(&c, "GET", "/metrics", "secret", ""), "200");
+	must(server_ask(&c, "GET", "/health", NULL, ""), "200");
+	must(server_ask(&c, "GET", "/ready", NULL, ""), "200");
+	client_close(&c);
+	server_free(&f);
+}
+
+T_MAIN(T(every_metric_moves_or_is_explained), T(the_books_of_ingest_balance),
+       T(metrics_are_for_this_machine_or_for_the_token))

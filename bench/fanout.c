@@ -2,8 +2,8 @@
 /*
  * Live fan-out: connects N WebSocket clients (a ticket each), then posts a burst of events in
  * batches and counts what every client receives until all have all of it. The rate that counts is
- * from the first request to the last message; from the first message on is printed as well. What the
- * first client receives is kept and must hold every event's number exactly once, behind --mark.
+ * from the first request to the last message; from the first message on is printed as well. What
+ * the first client receives is kept and must hold every event's number exactly once, behind --mark.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -4,9 +4,9 @@
 
 /*
  * Reads HTTP/1.1 replies (RFC 9112) to POST and GET requests from bytes as they come: status line,
- * Content-Length or chunked body, trailers. It keeps only the beginning and the end of the body. A reply
- * without a length is an error here, because the clients keep their connections. One thread; no
- * allocation.
+ * Content-Length or chunked body, trailers. It keeps only the beginning and the end of the body. A
+ * reply without a length is an error here, because the clients keep their connections. One thread;
+ * no allocation.
  */
 #include "base/base.h"
 

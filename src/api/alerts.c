@@ -18,7 +18,7 @@ static void write_alert(struct call *c, const struct alert_row *row, struct json
 	json_put_str(w, "title", row->title);
 	json_put_str(w, "severity", row->severity);
 	json_put_int(w, "count", (int64_t)row->count);
-	json_put_bool(w, "countIsLeast", row->count_is_least);
+	json_put_bool(w, "countAtLeast", row->count_is_least);
 	json_put_raw(w, "group", row->key, "{}");
 	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
 	json_put_str(w, "eventType", row->event_type);

@@ -47,7 +47,7 @@ static struct notice make_notice(enum notice_news news)
 		.rule_name = S("Too many failed payments"),
 		.event_type = S("payment.failed"),
 		.event_payload = S("{\"amount\":12.50,\"user\":{\"id\":\"u1\"}}"),
-		.key = S("u1"),
+		.key = S("{\"payload.user.id\":\"u1\"}"),
 		.threshold = 5,
 		.window_s = 60,
 		.count = 7,
@@ -263,7 +263,7 @@ TEST(hostile_texts_stay_texts)
 	{
 		for (size_t i = 0; type->render != NULL && i < ARRAY_LEN(hostile); i++) {
 			struct notice n = make_notice(NOTICE_FIRED);
-			n.rule_name = n.event_type = n.key = n.cid = hostile[i];
+			n.rule_name = n.event_type = n.cid = hostile[i];
 			struct http_call call = render(type, &n);
 			check_safe(&call);
 			T_FALSE(has(call.body, S("\r\nX-Evil")));

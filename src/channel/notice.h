@@ -35,7 +35,7 @@ struct notice {
 	struct slice rule_name;
 	struct slice event_type;
 	struct slice event_payload; /* raw JSON; empty: none */
-	struct slice key;	    /* what the rule groups by, for people; empty: it does not */
+	struct slice key;	    /* what the rule groups by, a JSON object; empty: it does not */
 	int64_t threshold;
 	int64_t window_s;
 	int64_t count;

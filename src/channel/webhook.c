@@ -4,8 +4,8 @@
  * Webhooks. This is the channel to copy when making a new one: settings, their table, the request,
  * the judgement, and at the foot the row that ties them together.
  */
-#include "base/time.h"
 #include "channel/channel.h"
+#include "base/json_put.h"
 #include "channel/sign.h"
 #include "net/url.h"
 
@@ -115,63 +115,39 @@ static struct slice destination(const void *conf, struct arena *arena)
 	return (struct slice) { .p = url.text.p, .n = url.text.n - url.target.n };
 }
 
-static void put_text(struct json_w *w, const char *key, struct slice text)
-{
-	json_w_key(w, key);
-	if (text.n == 0) {
-		json_w_null(w);
-	} else {
-		json_w_str(w, text);
-	}
-}
-
-static void put_time(struct json_w *w, const char *key, int64_t us)
-{
-	char text[TIME_TEXT_MAX];
-
-	put_text(w, key, us == 0 ? (struct slice) { 0 } : time_format(us, TIME_MILLIS, text));
-}
-
-static void put_int(struct json_w *w, const char *key, int64_t v)
-{
-	json_w_key(w, key);
-	json_w_int(w, v);
-}
-
 /* What the receiver may know of the settings: not the secrets that prove who we are. */
 static void put_config(struct json_w *w, const struct webhook *hook)
 {
 	json_w_key(w, "actionConfig");
 	json_w_object(w);
-	put_text(w, "url", hook->url);
+	json_put_str_or_null(w, "url", hook->url);
 	json_w_end(w);
 }
 
 static void put_body(struct json_w *w, const struct webhook *hook, const struct notice *n)
 {
 	json_w_object(w);
-	put_text(w, "type", notice_news_name(n->news));
-	put_text(w, "deliveryId", n->delivery);
-	put_text(w, "alertId", n->alert);
-	put_text(w, "ruleId", n->rule);
-	put_text(w, "ruleName", n->rule_name);
-	put_text(w, "severity", severity_name(n->severity));
-	put_text(w, "key", n->key);
-	put_text(w, "eventId", n->event);
-	put_text(w, "eventType", n->event_type);
-	json_w_key(w, "eventMetadata");
-	json_w_raw(w, n->event_payload.n == 0 ? S("null") : n->event_payload);
-	put_int(w, "threshold", n->threshold);
-	put_int(w, "windowSeconds", n->window_s);
-	put_int(w, "count", n->count);
-	json_w_key(w, "countAtLeast");
-	json_w_bool(w, n->count_at_least);
-	put_time(w, "occurredAt", n->occurred_at_us);
-	put_time(w, "receivedAt", n->received_at_us);
-	put_time(w, "triggeredAt", n->triggered_at_us);
-	put_text(w, "orgId", n->org);
-	put_text(w, "projectId", n->project);
-	put_text(w, "instance", n->public_url);
+	json_put_str_or_null(w, "type", notice_news_name(n->news));
+	json_put_str_or_null(w, "deliveryId", n->delivery);
+	json_put_str_or_null(w, "alertId", n->alert);
+	json_put_str_or_null(w, "ruleId", n->rule);
+	json_put_str_or_null(w, "ruleName", n->rule_name);
+	json_put_str_or_null(w, "severity", severity_name(n->severity));
+	json_put_raw(w, "group", n->key, "{}");
+	json_put_str_or_null(w, "eventId", n->event);
+	json_put_str_or_null(w, "eventType", n->event_type);
+	json_put_raw(w, "eventMetadata", n->event_payload, "{}");
+	json_put_int(w, "threshold", n->threshold);
+	json_put_int(w, "windowSeconds", n->window_s);
+	json_put_int(w, "count", n->count);
+	json_put_bool(w, "countAtLeast", n->count_at_least);
+	json_put_time(w, "occurredAt",
+		      n->occurred_at_us != 0 ? n->occurred_at_us : n->received_at_us);
+	json_put_time(w, "receivedAt", n->received_at_us);
+	json_put_time(w, "triggeredAt", n->triggered_at_us);
+	json_put_str_or_null(w, "orgId", n->org);
+	json_put_str_or_null(w, "projectId", n->project);
+	json_put_str_or_null(w, "instance", n->public_url);
 	put_config(w, hook);
 	json_w_end(w);
 }

@@ -300,7 +300,7 @@ static void put_count(struct pen *p, const struct json *body)
 {
 	const struct json *count = json_get(body, "count"),
 			  *window = json_get(body, "windowSeconds");
-	const struct json *least = json_get(body, "countIsLeast");
+	const struct json *least = json_get(body, "countAtLeast");
 
 	if (count == NULL || window == NULL) {
 		return;

@@ -13,7 +13,7 @@
 	"\"source\":\"shop\",\"environment\":\"production\",\"receivedAt\":\"" AT "\"" more "}"
 #define ALERT \
 	"{\"ruleName\":\"Checkout failures\",\"severity\":\"critical\",\"windowSeconds\":60," \
-	"\"count\":5,\"countIsLeast\":true,\"group\":{\"payload.id\":7},\"eventType\":\"payments.failed\"," \
+	"\"count\":5,\"countAtLeast\":true,\"group\":{\"payload.id\":7},\"eventType\":\"payments.failed\"," \
 	"\"triggeredAt\":\"" AT "\"}"
 
 static struct arena req;

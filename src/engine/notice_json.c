@@ -13,7 +13,7 @@ void notice_json_write(const struct notice *n, struct json_w *w)
 	json_put_int(w, "threshold", n->threshold);
 	json_put_int(w, "windowSeconds", n->window_s);
 	json_put_int(w, "count", n->count);
-	json_put_bool(w, "countIsLeast", n->count_at_least);
+	json_put_bool(w, "countAtLeast", n->count_at_least);
 	json_put_raw(w, "group", n->key, "{}");
 	json_put_time(w, "triggeredAt", n->triggered_at_us);
 	json_put_str(w, "eventId", n->event);

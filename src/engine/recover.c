@@ -44,8 +44,8 @@ static bool agree(const struct engine *e, struct err *err)
 }
 
 /*
- * Alerts that fire in the state are open here. The other way round it need not be: what fired before
- * states were kept was taken for over.
+ * Alerts that fire in the state are open here. The other way round it need not be: what fired
+ * before states were kept was taken for over.
  */
 static bool agree_on_firing(const struct engine *e, struct err *err)
 {

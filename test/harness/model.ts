@@ -47,7 +47,7 @@ export interface Alert {
 	ruleName: string;
 	severity: string;
 	count: number;
-	countIsLeast: boolean;
+	countAtLeast: boolean;
 	group: unknown;
 	eventId: string;
 	eventType: string;

@@ -186,7 +186,7 @@ describe.each(stores)("rules, state in %s", (store) => {
 		server.advance(2_000);
 		await Promise.all(Array.from({ length: 100 }, () => sendEvent(api, "flood")));
 		expect(await count(rule)).toBe(2);
-		expect((await alertsOf(api, rule))[0]).toMatchObject({ countIsLeast: true });
+		expect((await alertsOf(api, rule))[0]).toMatchObject({ countAtLeast: true });
 	});
 
 	it("count_gt needs one more, count_eq fires when the count becomes the number", async () => {

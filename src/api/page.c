@@ -3,9 +3,12 @@
 #include "api/page.h"
 
 #include "api/api.h"
+#include "base/clock.h"
 #include "base/json_put.h"
 
 #define PAGE_DEFAULT 50
+/* Another list's cursor opens to random numbers: hardly one in ten thousand is such a time. */
+#define DAY_US (INT64_C(86400) * US_PER_S)
 
 /* The kind takes the place of the org: what matters is that another list's cursor is refused. */
 static struct org_id seal_of(const struct call *c, enum id_kind kind)
@@ -26,7 +29,7 @@ bool page_read(struct call *c, enum id_kind kind, struct page *page, struct err 
 		return true;
 	}
 	if (!live_id_parse(&journal_meta(c->api->journal)->cipher, seal_of(c, kind), text, &at) ||
-	    at.seq > INT64_MAX || at.change > INT64_MAX) {
+	    at.change > INT64_MAX || at.seq > (uint64_t)(c->now_us + DAY_US)) {
 		return err_field(err, ERR_INVALID, "cursor", "\"cursor\" is not one of ours");
 	}
 	page->after = (struct page_at) { .at_us = (int64_t)at.seq, .id = at.change };

@@ -186,7 +186,9 @@ uint64_t journal_iter_at(const struct journal_iter *iter);
 /* Read at most about this many bytes more, then say NOT_FOUND. Default: no limit. */
 void journal_iter_set_budget(struct journal_iter *iter, size_t bytes);
 
-/* Flush times fall into bucket i when below JOURNAL_FLUSH_BELOW_US << i; the last takes the rest. */
+/*
+ * Flush times fall into bucket i when below JOURNAL_FLUSH_BELOW_US << i; the last takes the rest.
+ */
 #define JOURNAL_FLUSH_BUCKETS 20
 #define JOURNAL_FLUSH_BELOW_US 16
 struct journal_stats {

@@ -60,7 +60,7 @@ bool control_decode(struct slice body, struct arena *tick, struct control *out, 
 	}
 	expect = json_get(root, "expect");
 	if (expect == NULL || expect->type != JSON_NUMBER ||
-	    !slice_u64(expect->text, &out->expect)) {
+	    !slice_u64(expect->text, &out->expect) || out->expect >= INT64_MAX) {
 		return bad(err, "expect");
 	}
 	id = json_get(root, "id");

@@ -150,6 +150,7 @@ void rulebook_save(const struct rulebook *b, struct buf *out)
 static bool load_one(struct slice line, struct arena *tick, struct rule_def *def, struct err *err)
 {
 	uint64_t numbers[4];
+	struct err why;
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		struct slice word;
@@ -158,8 +159,8 @@ static bool load_one(struct slice line, struct arena *tick, struct rule_def *def
 			return err_set(err, ERR_CORRUPT, "a saved rule without its numbers");
 		}
 	}
-	if (!rule_def_read(line, tick, def, err)) {
-		return false;
+	if (!rule_def_read(line, tick, def, &why)) {
+		return err_set(err, ERR_CORRUPT, "a saved rule: %.200s", why.text);
 	}
 	def->id.v = numbers[0];
 	def->org.v = numbers[1];

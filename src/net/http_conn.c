@@ -100,6 +100,12 @@ static void on_closed(uv_handle_t *handle)
 	}
 }
 
+static void count_stuck(struct conn *c, size_t bytes)
+{
+	c->server->stuck += bytes - c->stuck;
+	c->stuck = bytes;
+}
+
 void conn_kill(struct conn *c)
 {
 	struct http_server *s = c->server;
@@ -110,6 +116,7 @@ void conn_kill(struct conn *c)
 	uv_close((uv_handle_t *)&c->poll, on_closed);
 	close(c->fd);
 	c->fd = -1;
+	count_stuck(c, 0);
 	clock_set(c, 0, CLOCK_NONE, false);
 	clock_set(c, 1, CLOCK_NONE, false);
 	out_release(&c->out, &s->blocks);
@@ -232,6 +239,24 @@ static bool finished(const struct conn *c)
 	return c->last && c->in == NULL && c->first == NULL && c->state != CONN_DROP;
 }
 
+/*
+ * Replies wait in memory for readers that are slower than we are. When they are too much in all,
+ * those go whose readers took nothing for longest; one alone may have what it asked for. False when
+ * c is gone.
+ */
+static bool bound_stuck(struct conn *c)
+{
+	struct http_server *s = c->server;
+	struct conn_clock *head = &s->clocks[CLOCK_WRITE];
+
+	count_stuck(c, c->blocked ? c->out.bytes : 0);
+	while (s->stuck > s->options.stuck_max && head->next != head->prev) {
+		s->stats.crowded++;
+		conn_kill(head->next->conn);
+	}
+	return c->fd >= 0;
+}
+
 /* False when the connection is gone. */
 static bool flush(struct conn *c)
 {
@@ -239,7 +264,7 @@ static bool flush(struct conn *c)
 	enum out_result r;
 
 	if (before == 0 || c->blocked) {
-		return true;
+		return bound_stuck(c);
 	}
 	r = out_write(&c->out, &c->server->blocks, c->fd);
 	if (r == OUT_BROKEN) {
@@ -250,7 +275,7 @@ static bool flush(struct conn *c)
 	c->blocked = r == OUT_BLOCKED;
 	clock_set(c, 1, c->blocked ? CLOCK_WRITE : CLOCK_NONE, before > c->out.bytes);
 	c->clocks[1].rate_bytes += before - c->out.bytes;
-	return true;
+	return bound_stuck(c);
 }
 
 static void say_goodbye(struct conn *c)

@@ -120,6 +120,7 @@ struct conn {
 	struct buf pending; /* read, but not to be looked at yet */
 	struct out out;
 	struct conn_clock clocks[2]; /* reading, writing */
+	size_t stuck;		     /* bytes of out that the server counts as stuck */
 	bool dirty;
 	bool doomed;  /* to be cut off at the next settling */
 	bool blocked; /* the kernel takes no more output for now */
@@ -162,6 +163,7 @@ struct http_server {
 	size_t pool_n;
 	struct out_pool blocks;
 	uint32_t inflating;
+	size_t stuck;			  /* bytes that blocked connections wait to write, in all */
 	struct conn_clock clocks[CLOCKS]; /* list heads */
 	int64_t limits_us[CLOCKS];
 	struct loop_timer sweep;

@@ -147,6 +147,48 @@ TEST(a_reader_that_only_sips_is_cut)
 	fixture_free(&f);
 }
 
+static void read_body(struct client *c, size_t n)
+{
+	const size_t some = 500000;
+
+	for (; n > 0; n -= n < some ? n : some) {
+		client_raw(c, n < some ? n : some);
+	}
+}
+
+TEST(what_waits_for_slow_readers_is_bounded_in_all)
+{
+	struct http_options options = { .stuck_max = (size_t)40 << 20 };
+	struct fixture *f = fixture_new(&options);
+	struct client stalled = client_open_slow(f), second = client_open_slow(f);
+
+	/* Alone, a reply of any size may wait. */
+	client_say(&stalled, GET("/big/50000000"));
+	T_STR(client_reply_head(&stalled), "200 50000000");
+	T_INT(fixture_stats(f).crowded, 0);
+	/* The next one takes its place, and is not cut itself. */
+	client_say(&second, GET("/big/30000000"));
+	T_STR(client_reply_head(&second), "200 30000000");
+	fixture_wait_open(f, 1);
+	T_INT(fixture_stats(f).crowded, 1);
+	read_body(&second, 30000000);
+	client_say(&second, GET("/echo"));
+	T_STR(client_reply(&second), "200");
+	/* Its place is free again: two that fit need not make room. */
+	client_close(&stalled);
+	stalled = client_open_slow(f);
+	client_say(&stalled, GET("/big/10000000"));
+	T_STR(client_reply_head(&stalled), "200 10000000");
+	client_say(&second, GET("/big/10000000"));
+	T_STR(client_reply_head(&second), "200 10000000");
+	T_INT(fixture_stats(f).open, 2);
+	T_INT(fixture_stats(f).crowded, 1);
+	client_close(&second);
+	client_close(&stalled);
+	fixture_wait_open(f, 0);
+	fixture_free(&f);
+}
+
 TEST(no_more_is_read_while_replies_pile_up)
 {
 	struct http_options options = { .output_max = 1000 };
@@ -371,10 +413,10 @@ T_MAIN(T(a_slow_head_is_cut_whatever_it_sends), T(a_second_head_has_its_own_time
        T(a_body_that_stops_is_cut), T(a_body_that_trickles_is_cut),
        T(idle_connections_are_closed_and_busy_ones_are_not),
        T(a_reply_waits_for_a_reader_that_pauses), T(a_reader_that_stops_is_cut),
-       T(a_reader_that_only_sips_is_cut), T(no_more_is_read_while_replies_pile_up),
-       T(an_address_has_so_many_connections), T(the_connection_idle_longest_makes_room),
-       T(without_an_idle_one_newcomers_wait), T(heads_that_dawdle_make_room),
-       T(a_proxy_may_have_more_connections),
+       T(a_reader_that_only_sips_is_cut), T(what_waits_for_slow_readers_is_bounded_in_all),
+       T(no_more_is_read_while_replies_pile_up), T(an_address_has_so_many_connections),
+       T(the_connection_idle_longest_makes_room), T(without_an_idle_one_newcomers_wait),
+       T(heads_that_dawdle_make_room), T(a_proxy_may_have_more_connections),
        T(without_descriptors_clients_are_turned_away_and_later_served),
        T(a_drain_finishes_what_is_open), T(a_drain_ends_in_time),
        T(numeric_addresses_are_listened_on))

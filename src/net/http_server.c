@@ -28,6 +28,7 @@ static const struct http_options DEFAULTS = {
 	.pipeline_max = 64,
 	.output_max = (size_t)1 << 20,
 	.stream_max = (size_t)1 << 20,
+	.stuck_max = (size_t)32 << 20,
 	.inflate_max = 64,
 };
 
@@ -47,6 +48,7 @@ static struct http_options options_of(const struct http_options *given)
 	TAKE(pipeline_max);
 	TAKE(output_max);
 	TAKE(stream_max);
+	TAKE(stuck_max);
 	TAKE(inflate_max);
 #undef TAKE
 	return o;

@@ -118,7 +118,8 @@ struct http_options {
 	uint32_t pipeline_max; /* 64 requests of one connection waiting for replies */
 	size_t output_max;     /* 1 MiB of replies queued on a connection before it is read again */
 	size_t stream_max;     /* 1 MiB queued on one stream: http_stream_write says false beyond */
-	uint32_t inflate_max;  /* 64 compressed bodies being read at once; over it: 503 */
+	size_t stuck_max; /* 32 MiB waiting for slow readers in all; over it the slowest is cut */
+	uint32_t inflate_max; /* 64 compressed bodies being read at once; over it: 503 */
 };
 
 /* options may be NULL. handlers are copied; the loop outlives the server. */
@@ -156,6 +157,7 @@ struct http_server_stats {
 	uint64_t requests;     /* complete heads */
 	uint64_t bad_requests; /* refused by the server itself */
 	uint64_t timeouts;     /* connections ended by one of the times above */
+	uint64_t crowded;      /* connections cut because of stuck_max */
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint32_t open;	  /* connections now */

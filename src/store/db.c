@@ -60,6 +60,13 @@ bool db_begin(struct db *db, struct err *err)
 	return true;
 }
 
+bool db_relax(struct db *db, bool on, struct err *err)
+{
+	ensure(!db->in_tx && db->open == NULL);
+	return db->driver->relax == NULL || db->driver->relax(db, on, err) ||
+	       err_wrap(err, "relax");
+}
+
 bool db_commit(struct db *db, struct err *err)
 {
 	ensure(db->in_tx && db->open == NULL);

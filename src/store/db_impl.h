@@ -14,6 +14,8 @@ struct db_driver {
 	bool (*begin)(struct db *db, struct err *err);
 	bool (*commit)(struct db *db, struct err *err);
 	void (*rollback)(struct db *db);
+	/* See db_relax; NULL: commits cannot be made cheaper. */
+	bool (*relax)(struct db *db, bool on, struct err *err);
 	bool (*run)(struct db *db, const struct query *q, struct db_args args, struct err *err);
 	enum found (*next)(struct db *db, struct err *err);
 	/* After the last row: how many rows the statement wrote. */

@@ -127,6 +127,12 @@ static void sqlite_rollback(struct db *db)
 	store_write_leave(db->store);
 }
 
+static bool sqlite_relax(struct db *db, bool on, struct err *err)
+{
+	return run_text(from(db), on ? "pragma synchronous = normal" : "pragma synchronous = full",
+			err);
+}
+
 static bool sqlite_commit(struct db *db, struct err *err)
 {
 	struct sqlite_db *s = from(db);
@@ -321,6 +327,7 @@ static const struct db_driver driver = {
 	.close = sqlite_close,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
+	.relax = sqlite_relax,
 	.rollback = sqlite_rollback,
 	.run = sqlite_run,
 	.next = sqlite_next,

@@ -109,9 +109,9 @@ void db_rollback(struct db *db);
 bool db_in_transaction(const struct db *db);
 
 /*
- * While on, commits of this connection may be lost in a power cut, as if they had never been, though
- * in no crash of the process; a durable commit of any connection takes them with it. For changes
- * that only say who is at work. Not in a transaction.
+ * While on, commits of this connection may be lost in a power cut, as if they had never been,
+ * though in no crash of the process; a durable commit of any connection takes them with it. For
+ * changes that only say who is at work. Not in a transaction.
  */
 NODISCARD bool db_relax(struct db *db, bool on, struct err *err);
 

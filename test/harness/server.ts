@@ -41,6 +41,7 @@ export class Server {
 	private child: ChildProcess | undefined;
 	private waiters: { match: (line: LogLine) => boolean; done: (line: LogLine) => void }[] = [];
 	private exited: Promise<number | null> = Promise.resolve(0);
+	private endedBy: string | null = null;
 	private readonly root: string;
 	private readonly clockFile: string;
 	private shiftUs = 0n;
@@ -111,11 +112,15 @@ export class Server {
 		const child = spawn(binary, args, { env, stdio: ["ignore", "ignore", "pipe"] });
 		this.child = child;
 		// "close" comes after the last log line, "exit" may come before it.
-		this.exited = once(child, "close").then(([code]) => code as number | null);
+		this.exited = once(child, "close").then(([code, signal]) => {
+			this.endedBy = signal as string | null;
+			return code as number | null;
+		});
 		createInterface({ input: child.stderr }).on("line", (line) => this.onLine(line));
 		const ready = this.nextLog((line) => line.event === "server_ready", 30_000);
 		const early = this.exited.then((code) => {
-			throw new Error(`the server exited with ${code} before it was ready:\n${this.tail()}`);
+			const how = code ?? this.endedBy;
+			throw new Error(`the server exited with ${how} before it was ready:\n${this.tail()}`);
 		});
 		early.catch(() => undefined);
 		ready.catch(() => undefined);

@@ -248,6 +248,94 @@ TEST(an_id_that_is_not_ours_starts_anew)
 	stage_release(&s);
 }
 
+/* More than a stream is for: the client reads the list instead. */
+TEST(too_much_missed_starts_anew)
+{
+	struct stage s;
+	struct client c;
+	struct frame frame;
+	struct buf body;
+
+	stage_init(&s);
+	c = follow(&s, s.key, NULL);
+	put(&s, "a", 1);
+	next(&c, &frame);
+	client_close(&c);
+	buf_init(&body, (size_t)1 << 20);
+	for (unsigned i = 0; i < 10000; i++) {
+		buf_puts(&body, S("{\"type\":\"a\"}\n"));
+	}
+	buf_putc(&body, '\0');
+	server_say(&s.c, "POST", "/api/v1/events", s.key, "Content-Type: application/x-ndjson\r\n",
+		   body.p);
+	must(client_reply(&s.c), "200");
+	expect_resync(&s, s.key, frame.id);
+	buf_release(&body);
+	stage_release(&s);
+}
+
+static void open_socket(struct client *c, const char *path)
+{
+	char text[4096];
+
+	server_say(c, "GET", path, NULL,
+		   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+		   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+		   "");
+	must(line(c, text, sizeof(text)) + strlen("HTTP/1.1 "), "101");
+	while (strcmp(line(c, text, sizeof(text)), "\r") != 0) {
+	}
+}
+
+/* A whole text or close frame of the server: its first byte and its body. */
+static unsigned socket_frame(struct client *c, char *out, size_t max)
+{
+	unsigned char head = (unsigned char)client_raw(c, 1)[0];
+	size_t n = (unsigned char)client_raw(c, 1)[0];
+
+	if (n == 126) {
+		const char *p = client_raw(c, 2);
+
+		n = (size_t)((unsigned char)p[0] << 8 | (unsigned char)p[1]);
+	}
+	assert_true(n < max);
+	memcpy(out, client_raw(c, n), n);
+	out[n] = '\0';
+	return head;
+}
+
+/* A reader's word ends nothing but its own stream. */
+TEST(what_a_socket_sends_is_checked)
+{
+	struct stage s;
+	struct client bad, good;
+	char path[256], text[8192];
+
+	stage_init(&s);
+	snprintf(path, sizeof(path), "/ws?token=%s", s.key);
+	bad = client_open(s.f);
+	good = client_open(s.f);
+	open_socket(&bad, path);
+	open_socket(&good, path);
+	(void)socket_frame(&bad, text, sizeof(text));
+	(void)socket_frame(&good, text, sizeof(text));
+	/* A frame without a mask: RFC 6455 section 5.1. */
+	client_send(&bad, S("\x81\x02hi"));
+	T_INT(socket_frame(&bad, text, sizeof(text)), 0x88);
+	T_INT((unsigned char)text[0] << 8 | (unsigned char)text[1], 1002);
+	(void)client_rest(&bad);
+	/* A close in good order is answered with the same code. */
+	put(&s, "a", 1);
+	T_INT(socket_frame(&good, text, sizeof(text)), 0x81);
+	client_send(&good, S("\x88\x82\x00\x00\x00\x00\x03\xe8"));
+	T_INT(socket_frame(&good, text, sizeof(text)), 0x88);
+	T_INT((unsigned char)text[0] << 8 | (unsigned char)text[1], 1000);
+	(void)client_rest(&good);
+	client_close(&bad);
+	client_close(&good);
+	stage_release(&s);
+}
+
 TEST(an_org_hears_nothing_of_another)
 {
 	struct stage s;
@@ -387,36 +475,6 @@ TEST(two_hundred_readers_hear_the_same)
 	stage_release(&s);
 }
 
-static void open_socket(struct client *c, const char *path)
-{
-	char text[4096];
-
-	server_say(c, "GET", path, NULL,
-		   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-		   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-		   "");
-	must(line(c, text, sizeof(text)) + strlen("HTTP/1.1 "), "101");
-	while (strcmp(line(c, text, sizeof(text)), "\r") != 0) {
-	}
-}
-
-/* A whole text or close frame of the server: its first byte and its body. */
-static unsigned socket_frame(struct client *c, char *out, size_t max)
-{
-	unsigned char head = (unsigned char)client_raw(c, 1)[0];
-	size_t n = (unsigned char)client_raw(c, 1)[0];
-
-	if (n == 126) {
-		const char *p = client_raw(c, 2);
-
-		n = (size_t)((unsigned char)p[0] << 8 | (unsigned char)p[1]);
-	}
-	assert_true(n < max);
-	memcpy(out, client_raw(c, n), n);
-	out[n] = '\0';
-	return head;
-}
-
 TEST(a_socket_opens_with_a_ticket_once)
 {
 	struct stage s;
@@ -462,6 +520,7 @@ TEST(a_stream_needs_a_key_that_may_read)
 
 T_MAIN(T(an_event_and_what_follows_from_it_arrive), T(connected_means_that_nothing_more_is_missed),
        T(a_stream_that_is_resumed_has_no_gap_and_no_double), T(an_id_that_is_not_ours_starts_anew),
+       T(too_much_missed_starts_anew), T(what_a_socket_sends_is_checked),
        T(an_org_hears_nothing_of_another), T(large_events_do_not_drop_a_reader_that_keeps_up),
        T(a_reader_that_does_not_read_is_dropped), T(a_revoked_key_loses_its_streams),
        T(two_hundred_readers_hear_the_same), T(a_socket_opens_with_a_ticket_once),

@@ -158,16 +158,21 @@ static bool read_event(struct single *s, struct err *err)
 	return merge_key(c, s->form, &s->event, err);
 }
 
-/* From the id of the request to the id that alerts, deliveries and receivers go by. */
-static void log_stored(struct call *c, const struct ingest_receipt *r)
+/*
+ * From here on the request goes by the id of its event, as alert and delivery will: one id leads
+ * through the log. A client that gave its own keeps it, and a line leads from one to the other.
+ */
+static struct slice name_event(struct call *c, const struct single *s)
 {
-	struct id_text id;
+	struct id_text text = ingest_event_id(c->api, s->result.seq, s->result.received_at_us);
+	struct slice id = arena_dup(c->req, slice_of(text.p));
 
-	if (log_on(LOG_DEBUG)) {
-		id = ingest_event_id(c->api, r->seq, r->received_at_us);
-		log_debug("event_stored", log_slice("cid", c->http->id), log_str("eventId", id.p),
-			  log_bool("replayed", r->replayed));
+	http_exchange_rename(c->x, id);
+	if (log_on(LOG_DEBUG) && !slice_eq(id, c->http->id)) {
+		log_debug("event_stored", log_slice("cid", c->http->id), log_slice("eventId", id),
+			  log_bool("replayed", s->result.verdict == JOURNAL_DUPLICATE));
 	}
+	return id;
 }
 
 static void single_done(struct journal_batch *batch, const struct err *failure)
@@ -196,7 +201,7 @@ static void single_done(struct journal_batch *batch, const struct err *failure)
 	}
 	metric_add(c->api->metrics,
 		   receipt.replayed ? METRIC_INGEST_DUPLICATE : METRIC_INGEST_STORED, 1);
-	log_stored(c, &receipt);
+	receipt.id = name_event(c, s);
 	w = call_json(c, 201);
 	if (receipt.replayed) {
 		call_header(c, S("Idempotent-Replayed"), S("true"));
@@ -256,41 +261,35 @@ void ingest_single(struct call *c, const struct ingest_form *form)
 	}
 }
 
-static void key_id(struct call *c, const struct ingest_receipt *r, struct json_w *w)
-{
-	struct id_text id = ingest_event_id(c->api, r->seq, r->received_at_us);
-
-	json_put_str(w, "id", slice_of(id.p));
-}
-
 static int64_t said_time(const struct ingest_receipt *r)
 {
 	return r->event->has_occurred_at ? r->event->occurred_at_us : r->received_at_us;
 }
 
-static void reply_native(struct call *c, const struct ingest_receipt *r, struct json_w *w)
+static void reply_native(struct call *c UNUSED, const struct ingest_receipt *r, struct json_w *w)
 {
 	json_w_object(w);
-	key_id(c, r, w);
+	json_put_str(w, "id", r->id);
 	json_put_str(w, "type", r->event->type);
 	json_put_time(w, "receivedAt", r->received_at_us);
 	json_put_str(w, "status", S("accepted"));
 	json_w_end(w);
 }
 
-static void reply_signaldesk(struct call *c, const struct ingest_receipt *r, struct json_w *w)
+static void reply_signaldesk(struct call *c UNUSED, const struct ingest_receipt *r,
+			     struct json_w *w)
 {
 	json_w_object(w);
-	key_id(c, r, w);
+	json_put_str(w, "id", r->id);
 	json_put_str(w, "type", r->event->type);
 	json_put_time(w, "timestamp", said_time(r));
 	json_w_end(w);
 }
 
-static void reply_signalops(struct call *c, const struct ingest_receipt *r, struct json_w *w)
+static void reply_signalops(struct call *c UNUSED, const struct ingest_receipt *r, struct json_w *w)
 {
 	json_w_object(w);
-	key_id(c, r, w);
+	json_put_str(w, "id", r->id);
 	json_put_str(w, "status", S("enqueued"));
 	json_w_end(w);
 }
@@ -303,7 +302,7 @@ static void reply_pulseboard(struct call *c, const struct ingest_receipt *r, str
 	json_put_bool(w, "success", true);
 	json_w_key(w, "data");
 	json_w_object(w);
-	key_id(c, r, w);
+	json_put_str(w, "id", r->id);
 	json_put_str(w, "projectId", slice_of(project.p));
 	json_put_str(w, "type", event_kind_name(r->event->kind));
 	json_put_str(w, "name", r->event->type);
@@ -386,6 +385,8 @@ static void post_noop(struct call *c)
 		return;
 	}
 	s->event.type = S("checkout_failed");
+	s->result = (struct journal_result) { .seq = 1, .received_at_us = c->now_us };
+	receipt.id = name_event(c, s);
 	w = call_json(c, 201);
 	reply_native(c, &receipt, &w);
 	call_send(c);

@@ -17,6 +17,7 @@
 /* What is said of one stored (or known) event. */
 struct ingest_receipt {
 	const struct event *event;
+	struct slice id; /* public */
 	uint64_t seq;
 	int64_t received_at_us;
 	bool replayed; /* it was stored before, under the same idempotency key */

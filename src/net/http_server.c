@@ -64,6 +64,13 @@ struct arena *http_exchange_arena(struct http_exchange *x)
 	return &x->arena;
 }
 
+void http_exchange_rename(struct http_exchange *x, struct slice id)
+{
+	if (x->req.id.p == x->id) {
+		x->req.id = id;
+	}
+}
+
 void http_exchange_set_user(struct http_exchange *x, void *user)
 {
 	x->user = user;

@@ -72,6 +72,11 @@ static inline bool http_request_next(const struct http_request *r, struct slice 
 const struct http_request *http_exchange_request(const struct http_exchange *x);
 /* Memory with the lifetime of the exchange (cap: ARENA_CAP_DEFAULT). One thread at a time. */
 struct arena *http_exchange_arena(struct http_exchange *x);
+/*
+ * Use id (visible ASCII, with the lifetime of the exchange) in place of the request id made here; a
+ * client's own stays. For when the request has become something with a better name.
+ */
+void http_exchange_rename(struct http_exchange *x, struct slice id);
 /* A pointer of the application's; NULL at first. */
 void http_exchange_set_user(struct http_exchange *x, void *user);
 void *http_exchange_user(const struct http_exchange *x);

@@ -36,6 +36,16 @@ describe("a notification", () => {
 		expect(got.body).toMatchObject({ id, eventMetadata: { user: 7 }, payload: notice });
 	});
 
+	it("goes by one id from the request to the delivery", async () => {
+		const sent = await api.post("/api/v1/events", { type: "signup", payload: { user: 9 } });
+		expect(sent.headers.get("x-request-id")).toBe(sent.body.id);
+		const line = await eventually(
+			async () => server.log.find((l) => l.event === "request" && l.cid === sent.body.id),
+			(found) => found !== undefined,
+		);
+		expect(line).toMatchObject({ path: "/api/v1/events", status: 201 });
+	});
+
 	it("is found in the log from the id of its request", async () => {
 		const body = { type: "signup", payload: { user: 8 } };
 		const sent = await api.post("/api/v1/events", body, { "x-request-id": "trace-8" });

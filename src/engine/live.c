@@ -207,11 +207,18 @@ static void enter(struct live *live, struct live_client *client, struct room *ro
 	metric_set(live->o.metrics, METRIC_LIVE_CLIENTS, (int64_t)live->clients);
 }
 
-/* From here on nothing is missed, so this is when the client may hear that it is connected. */
+/*
+ * From here on nothing is missed, so this is when the client may hear that it is connected, with an
+ * id to go on behind should it be cut before anything came. One that resumes keeps the id it has
+ * until it was given what it missed.
+ */
 static void proceed(struct live_client *client)
 {
-	client_notice(client, "connected", S("{}"));
-	client->joined_seq = client->live->seq;
+	struct live_position at = { .seq = client->live->seq,
+				    .change = client->room->feed->change };
+
+	client_notice(client, "connected", client->resume ? NULL : &at);
+	client->joined_seq = at.seq;
 	if (client->resume) {
 		client->state = CLIENT_CATCHING;
 		client_catch_up(client);

@@ -39,14 +39,19 @@ void live_client_send(struct live_client *client, struct chunk *c)
 	}
 }
 
-void client_notice(struct live_client *client, const char *name, struct slice payload)
+void client_notice(struct live_client *client, const char *name, const struct live_position *at)
 {
 	struct live *live = client->live;
+	struct id_text id = { { 0 } };
 	struct chunk *c;
 	struct buf out;
 
 	buf_init(&out, (size_t)1 << 20);
-	live_frame_notice(client->form, name, payload, &live->scratch, &out);
+	if (at != NULL) {
+		id = live_id_format(&journal_meta(live->o.journal)->cipher, client->room->feed->org,
+				    *at);
+	}
+	live_frame_notice(client->form, name, slice_of(id.p), &live->scratch, &out);
 	c = chunk_copy(buf_slice(&out));
 	write_now(client, c);
 	chunk_unref(&c);

@@ -97,8 +97,8 @@ void live_frame_change(enum live_form form, const struct change_row *row, struct
 	put(form, row->kind, slice_of(ws_name), id, row->body, scratch, out);
 }
 
-void live_frame_notice(enum live_form form, const char *name, struct slice payload,
-		       struct buf *scratch, struct buf *out)
+void live_frame_notice(enum live_form form, const char *name, struct slice id, struct buf *scratch,
+		       struct buf *out)
 {
-	put(form, slice_of(name), slice_of(name), (struct slice) { 0 }, payload, scratch, out);
+	put(form, slice_of(name), slice_of(name), id, S("{}"), scratch, out);
 }

@@ -15,8 +15,8 @@ void live_frame_event(enum live_form form, const struct event_view *view, struct
 /* Append one change. */
 void live_frame_change(enum live_form form, const struct change_row *row, struct slice id,
 		       struct buf *scratch, struct buf *out);
-/* Append a frame of the hub's own: "connected", "resync", "closing". payload is JSON. */
-void live_frame_notice(enum live_form form, const char *name, struct slice payload,
-		       struct buf *scratch, struct buf *out);
+/* Append a frame of the hub's own: "connected", "resync". id may be empty. */
+void live_frame_notice(enum live_form form, const char *name, struct slice id, struct buf *scratch,
+		       struct buf *out);
 
 #endif

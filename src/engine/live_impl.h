@@ -70,8 +70,8 @@ struct live {
 /* live_client.c */
 /* Send c now, or keep it back while the client catches up. A slow reader is dropped. */
 void live_client_send(struct live_client *client, struct chunk *c);
-/* A frame of the hub's own to one client. */
-void client_notice(struct live_client *client, const char *name, struct slice payload);
+/* A frame of the hub's own to one client; at is where it stands then, NULL: where it stood. */
+void client_notice(struct live_client *client, const char *name, const struct live_position *at);
 /* What was missed is sent: send what was kept back, then go on live. */
 void client_go_live(struct live_client *client);
 void client_ping(struct live_client *client);

@@ -236,7 +236,7 @@ static void catch_done(void *arg)
 		client_free(client);
 	} else {
 		if (j->resync) {
-			client_notice(client, "resync", S("{}"));
+			client_notice(client, "resync", &j->to);
 		} else if (j->out.n > 0) {
 			struct chunk *c = chunk_copy(buf_slice(&j->out));
 

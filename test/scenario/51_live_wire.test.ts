@@ -80,7 +80,7 @@ describe("who may listen", () => {
 		expect([older.status, Object.keys(older.body)]).toEqual([200, ["ticket"]]);
 		for (const query of [`ticket=${String(ours.body.ticket)}`, `token=${String(older.body.ticket)}`]) {
 			const ws = await socket(api, `/ws?${query}`);
-			expect(ws.frames[0]).toEqual({ type: "connected", payload: {} });
+			expect(ws.frames[0]).toMatchObject({ type: "connected", payload: {} });
 			ws.close();
 		}
 		expect((await new Api(server.url).post("/api/v1/stream/tickets")).status).toBe(401);
@@ -236,11 +236,11 @@ describe.each(stores)("what comes, state in %s", (store) => {
 				{ id: webhook.id, channel: "webhook", status: "sent", attempts: 1 },
 			]);
 		}
-		// Every frame but the first has an id, and no two are the same.
-		const ids = stream.frames.slice(1).map((f) => f.id);
+		// Every frame has an id, and no two are the same.
+		const ids = stream.frames.map((f) => f.id);
 		expect(new Set(ids).size).toBe(ids.length);
 		for (const id of ids) expect(id).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
-		expect(ws.frames.slice(1).map((f) => f.streamId)).toEqual(ids);
+		expect(ws.frames.map((f) => f.streamId)).toEqual(ids);
 		stream.close();
 		ws.close();
 	});
@@ -291,6 +291,29 @@ describe.each(stores)("what comes, state in %s", (store) => {
 		expect(ws.of("event:new").map((f) => f.payload.id)).toEqual(sent.slice(1).map((e) => e.id));
 		ws.close();
 		expect(await alertsOf(api, rule)).toHaveLength(21);
+	});
+
+	it("goes on behind the first word, when nothing else came before the break", async () => {
+		const first = await sse(api);
+		first.close();
+		const missed = await sendEvent(api, "missed");
+		const again = await sse(api, first.lastId);
+		await again.until(() => again.of("event").length > 0);
+		expect(idsOf(again)).toEqual([missed.id]);
+		expect(again.frames[0]).toEqual({ event: "connected", id: "", data: {} });
+		again.close();
+		// And behind the word that all begins anew.
+		const fresh = await sse(api, "0".repeat(26));
+		await fresh.until(() => fresh.of("resync").length === 1);
+		fresh.close();
+		const later = await sendEvent(api, "later");
+		const last = await sse(api, fresh.lastId);
+		await last.until(() => last.of("event").length > 0);
+		expect(last.frames.map((f) => [f.event, f.data.id])).toEqual([
+			["connected", undefined],
+			["event", later.id],
+		]);
+		last.close();
 	});
 
 	it.each(["SIGTERM", "SIGKILL"] as const)(

@@ -6,11 +6,19 @@
 #include "api/api.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include "api/cors.h"
 #include "api/ingest.h"
 #include "api/route.h"
 #include "base/clock.h"
+
+/*
+ * Workers make answers faster than the loop sends them when it has much to do, and each may have
+ * ANSWER_BYTES_MAX: so they wait for it. Not for ever: at the end nobody comes.
+ */
+#define UNSENT_BYTES_MAX ((size_t)8 << 20)
+#define UNSENT_NAPS_MAX 1000 /* of a millisecond */
 
 bool api_caller_of(struct api *api, struct slice secret, struct caller *out)
 {
@@ -206,7 +214,24 @@ static void on_request(void *ctx UNUSED, struct http_exchange *x)
 
 static void send_posted(void *arg)
 {
-	call_send(arg);
+	struct call *c = arg;
+	struct api *api = c->api;
+	size_t bytes = c->answer.body.n;
+
+	call_send(c);
+	__atomic_sub_fetch(&api->unsent, bytes, __ATOMIC_RELEASE);
+}
+
+static void wait_for_loop(struct api *api)
+{
+	struct timespec nap = { .tv_nsec = 1000 * 1000 };
+
+	for (int i = 0; i < UNSENT_NAPS_MAX; i++) {
+		if (__atomic_load_n(&api->unsent, __ATOMIC_ACQUIRE) <= UNSENT_BYTES_MAX) {
+			return;
+		}
+		nanosleep(&nap, NULL);
+	}
 }
 
 /* A full queue of posts empties within a turn of the loop: waiting for it is no deadlock. */
@@ -221,6 +246,7 @@ static void work(struct job *job, void *local)
 {
 	struct call *c = CONTAINER_OF(job, struct call, job);
 
+	wait_for_loop(c->api);
 	c->db = local;
 	if (!c->work(c, &c->err)) {
 		db_rollback(c->db);
@@ -231,6 +257,7 @@ static void work(struct job *job, void *local)
 				 log_str("error", c->err.text));
 		}
 	}
+	__atomic_add_fetch(&c->api->unsent, c->answer.body.n, __ATOMIC_RELAXED);
 	api_post(c->api, send_posted, c);
 }
 

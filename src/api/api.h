@@ -38,9 +38,10 @@ struct api {
 	unsigned char setup_hash[SHA256_BYTES]; /* of the setup token */
 	struct buf raw;	    /* scratch of one event: payload and tags without white space */
 	struct buf encoded; /* scratch of one event: its canonical form */
-	bool noop;	    /* serve POST /api/v1/noop, for the benchmark's yardstick */
-	bool stopping;	    /* readiness is off */
-	bool set_up;	    /* the first key was made */
+	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
+	bool noop;     /* serve POST /api/v1/noop, for the benchmark's yardstick */
+	bool stopping; /* readiness is off */
+	bool set_up;   /* the first key was made */
 };
 
 /* The handlers for http_server_new; ctx is the api. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands, one row each. */
+#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,10 +59,16 @@ static int help(int argc, char **argv)
 	return c == NULL ? unknown(argv[2]) : c->run(1, args);
 }
 
+#define MMAP_BYTES_MIN (1 << 20)
+
 int main(int argc, char **argv)
 {
 	const struct command *c;
 
+#ifdef M_MMAP_THRESHOLD
+	/* Large bodies go back to the kernel when they are freed; by itself glibc keeps such blocks. */
+	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES_MIN);
+#endif
 	if (sodium_init() < 0) {
 		fprintf(stderr, "tocsin: the kernel gives no randomness\n");
 		return 1;

@@ -9,6 +9,7 @@ import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, eventually, type Problem } from "../harness/api.ts";
 import { type Attack, attack, hasSlowhttptest } from "../harness/attack.ts";
+import { tenant } from "../harness/command.ts";
 import { type Event, makeRule, metric, sendEvent, settled } from "../harness/model.ts";
 import { Receiver } from "../harness/receiver.ts";
 import { binary, Server, slower } from "../harness/server.ts";
@@ -118,12 +119,16 @@ describe.skipIf(!hasSlowhttptest)("slowhttptest (skipped where it is not install
 	const P99_FLOOR_MS = 5 * slower;
 	let server: Server;
 	let api: Api;
+	/** Of another organization, where the good client's events do not come first. */
+	let hoard: Api;
 
 	beforeAll(async () => {
 		server = await Server.start();
 		api = await Api.bootstrap(server.url);
-		const big = { text: "x".repeat(8192) };
-		for (let i = 0; i < 20; i++) await sendEvent(api, "big", { payload: big });
+		hoard = await tenant(server, "hoard");
+		// Three pages of these, pipelined, are more than a socket takes: the rest waits in the server.
+		const big = { text: "x".repeat(65_536) };
+		for (let i = 0; i < 20; i++) await sendEvent(hoard, "big", { payload: big });
 	});
 	afterAll(() => server.stop());
 
@@ -156,16 +161,12 @@ describe.skipIf(!hasSlowhttptest)("slowhttptest (skipped where it is not install
 		const quiet = await p99(() => false);
 		const running = attack(
 			server.url,
-			{ ...row, path: row.path.replace("KEY", api.key!) },
+			{ ...row, path: row.path.replace("KEY", hoard.key!) },
 			CONNECTIONS,
 			SECONDS,
 		);
 		let going = true;
 		void running.finally(() => (going = false));
-		await eventually(
-			() => metric(api, "tocsin_http_connections"),
-			(n) => n > CONNECTIONS * 0.9,
-		);
 		let rssMost = 0;
 		const under = await p99(() => {
 			rssMost = Math.max(rssMost, rss());
@@ -176,6 +177,10 @@ describe.skipIf(!hasSlowhttptest)("slowhttptest (skipped where it is not install
 			`${row.name}: p99 ${quiet.toFixed(2)} ms, under attack ${under.toFixed(2)} ms, ` +
 				`at most ${(rssMost / 1e6).toFixed(0)} MB`,
 		);
+		const [came, ended] = ["connected", "closed"].map((state) =>
+			Number(new RegExp(`${state}:\\s*(\\d+)`).exec(said)![1]),
+		);
+		expect(came! + ended!).toBeGreaterThan(CONNECTIONS * 0.9);
 		expect(said).toMatch(/service available:\s*YES/);
 		expect(under).toBeLessThan(Math.max(P99_FLOOR_MS, 3 * quiet));
 		// Sanitizers have shadows of their own.

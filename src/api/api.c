@@ -28,7 +28,11 @@ bool api_caller_of(struct api *api, struct slice secret, struct caller *out)
 		return false;
 	}
 	*out = (struct caller) {
-		.key = key->id, .org = key->org, .project = key->project, .scopes = key->scopes
+		.key = key->id,
+		.org = key->org,
+		.project = key->project,
+		.scopes = key->scopes,
+		.expires_at_us = key->expires_at_us,
 	};
 	return true;
 }

@@ -25,6 +25,7 @@ struct caller {
 	struct org_id org;
 	struct project_id project;
 	uint32_t scopes;
+	int64_t expires_at_us; /* of the key; 0: never */
 };
 
 #define ROUTE_PARAMS_MAX 2

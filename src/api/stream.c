@@ -49,6 +49,20 @@ static void get_ticket_signaldesk(struct call *c)
 	make_ticket(c, 200, false);
 }
 
+/* A ticket is worth what its key is worth: nothing once that was revoked or has expired. */
+static bool ticket_caller(struct call *c, struct slice text, int64_t now_us)
+{
+	struct caller caller;
+
+	if (!tickets_use(c->api->tickets, text, now_us, &caller) ||
+	    keyring_get(c->api->keys, caller.key) == NULL ||
+	    (caller.expires_at_us != 0 && caller.expires_at_us <= c->now_us)) {
+		return false;
+	}
+	c->caller = caller;
+	return true;
+}
+
 /* By header, else ?ticket=, else ?token= (a ticket or, as the older clients send, a key). */
 static bool find_caller(struct call *c)
 {
@@ -59,11 +73,10 @@ static bool find_caller(struct call *c)
 		return true;
 	}
 	if (call_query(c, "ticket", &text)) {
-		return tickets_use(c->api->tickets, text, now_us, &c->caller);
+		return ticket_caller(c, text, now_us);
 	}
 	if (call_query(c, "token", &text)) {
-		return tickets_use(c->api->tickets, text, now_us, &c->caller) ||
-		       api_caller_of(c->api, text, &c->caller);
+		return ticket_caller(c, text, now_us) || api_caller_of(c->api, text, &c->caller);
 	}
 	return false;
 }
@@ -78,6 +91,7 @@ static struct live_subscription subscription(struct call *c, enum live_form form
 	return (struct live_subscription) { .org = c->caller.org,
 					    .project = c->caller.project,
 					    .key = c->caller.key,
+					    .expires_at_us = c->caller.expires_at_us,
 					    .form = form,
 					    .last_id = last };
 }

@@ -66,7 +66,10 @@ int main(int argc, char **argv)
 	const struct command *c;
 
 #ifdef M_MMAP_THRESHOLD
-	/* Large bodies go back to the kernel when they are freed; by itself glibc keeps such blocks. */
+	/*
+	 * Large bodies go back to the kernel when they are freed; by itself glibc keeps such
+	 * blocks.
+	 */
 	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES_MIN);
 #endif
 	if (sodium_init() < 0) {

@@ -26,6 +26,7 @@
 #define GATHER_US (2 * US_PER_MS) /* results wait this long for company before a commit */
 #define RESULTS_MAX 256		  /* of one commit */
 #define PER_HOST_MAX 16		  /* calls to one receiver at once: it must not take all places */
+#define PROBE_US US_PER_S	  /* how soon others ask what became of a probe */
 #define STORE_RETRY_US (200 * US_PER_MS)
 #define FULL_US (5 * US_PER_MS)		/* a receiver with enough to do is asked again after this */
 #define FULL_US_MAX (30 * US_PER_S)	/* and at the latest after this: it may have become fast */
@@ -358,6 +359,10 @@ static void dispatch(struct courier *c, const struct delivery_row *row)
 		return;
 	}
 	if (!breaker_enter(&f->host->breaker, now_us, &again_us)) {
+		/* A probe is on its way: ask again soon, not when it would count as lost. */
+		if (f->host->breaker.state == BREAKER_HALF_OPEN && again_us > now_us + PROBE_US) {
+			again_us = now_us + PROBE_US;
+		}
 		give_back(c, row, now_us, again_us);
 		flight_free(f);
 		return;

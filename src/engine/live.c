@@ -16,6 +16,7 @@
 #define SLICE_BYTES ((size_t)256 << 10)
 #define TICK_BYTES_KEPT ((size_t)1 << 20)
 #define WS_GOING_AWAY 1001
+#define WS_UNAUTHORIZED 4401 /* SignalDesk's: get a new credential, then come back */
 
 static void on_ping(void *arg);
 
@@ -48,16 +49,23 @@ static void each_client(struct live *live, void (*fn)(struct live_client *, void
 	}
 }
 
-static void ping_one(struct live_client *client, void *arg UNUSED)
+static void ping_one(struct live_client *client, void *arg)
 {
-	client_ping(client);
+	const int64_t *now_us = arg;
+
+	if (client->expires_at_us != 0 && client->expires_at_us <= *now_us) {
+		client_end(client, WS_UNAUTHORIZED, S("this API key has expired"));
+	} else {
+		client_ping(client);
+	}
 }
 
 static void on_ping(void *arg)
 {
 	struct live *live = arg;
+	int64_t now_us = clock_wall_us();
 
-	each_client(live, ping_one, NULL);
+	each_client(live, ping_one, &now_us);
 	loop_timer_start(&live->ping, loop_now_us(live->o.loop) + LIVE_PING_US);
 }
 
@@ -76,7 +84,7 @@ static void end_if_key(struct live_client *client, void *arg)
 	const struct key_id *key = arg;
 
 	if (client->key.v == key->v) {
-		client_end(client, 4401, S("this API key was revoked"));
+		client_end(client, WS_UNAUTHORIZED, S("this API key was revoked"));
 	}
 }
 
@@ -248,6 +256,7 @@ bool live_join(struct live *live, struct http_stream *stream, const struct live_
 	client->live = live;
 	client->form = sub->form;
 	client->key = sub->key;
+	client->expires_at_us = sub->expires_at_us;
 	client->stream = stream;
 	if (sub->form != LIVE_SSE) {
 		client->ws = ws_new(&handlers, client);

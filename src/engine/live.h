@@ -45,6 +45,7 @@ struct live_subscription {
 	struct org_id org;
 	struct project_id project;
 	struct key_id key;
+	int64_t expires_at_us; /* when the key does; 0: never. The stream ends at the next ping */
 	enum live_form form;
 	struct slice last_id; /* the id to go on behind; empty: from now on */
 };

@@ -44,6 +44,7 @@ struct live_client {
 	enum client_state state;
 	enum live_form form;
 	struct key_id key;
+	int64_t expires_at_us;
 	struct http_stream *stream;
 	struct ws *ws;
 	bool resume;		   /* from is set */

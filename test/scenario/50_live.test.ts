@@ -112,6 +112,20 @@ describe("getting in", () => {
 		expect(sse.of("event")).toHaveLength(0);
 		staying.close();
 	});
+
+	it("a ticket is worth nothing once its key is revoked", async () => {
+		const made = await api.post<{ id: string; key: string }>("/api-keys", { name: "leaving" });
+		const late = await ticket(new Api(server.url, made.body.key));
+		await api.delete(`/api-keys/${made.body.id}`);
+		expect(await (await openSocket(`/ws?ticket=${late}`)).ended()).toBe(4401);
+	});
+
+	it("a key that expires ends its streams at their next ping", async () => {
+		const made = await api.post<{ key: string }>("/api-keys", { name: "month", expiresIn: "30d" });
+		const socket = await openSocket("/ws", bearer(new Api(server.url, made.body.key)));
+		server.advance(31 * 86_400_000);
+		expect(await socket.ended()).toBe(4401);
+	});
 });
 
 describe("what a stream shows", () => {

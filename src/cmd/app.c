@@ -547,10 +547,15 @@ void app_close(struct app **ap)
 {
 	struct app *app = *ap;
 
+	if (app->live != NULL) {
+		live_end_all(app->live);
+	}
 	workers_close(&app->workers);
+	loop_run_posted(app->loop);
 	http_server_free(&app->http);
 	engine_close(&app->engine, time_left(app) / 2);
 	courier_close(&app->courier, time_left(app));
+	loop_run_posted(app->loop);
 	keeper_close(&app->keeper);
 	live_free(&app->live);
 	journal_close(&app->journal);

@@ -21,7 +21,6 @@
 #define USES_MAX 4096
 
 struct uses {
-	struct keeper *keeper;
 	struct key_use items[USES_MAX];
 	size_t n;
 };
@@ -31,7 +30,8 @@ struct keeper {
 	struct db *db;
 	struct queue *inbox; /* of struct uses; also what ends the thread when closed */
 	pthread_t thread;
-	bool asked; /* uses are on their way from the loop */
+	struct uses uses; /* the loop's while asked, else ours */
+	bool asked;
 	int64_t checkpoint_at_us, uses_at_us, prune_at_us;
 	bool prepare_failed;
 };
@@ -72,31 +72,21 @@ static void prune(struct keeper *k)
 /* On the loop: the keyring is its. */
 static void collect_uses(void *arg)
 {
-	struct uses *uses = arg;
+	struct keeper *k = arg;
 
-	uses->n = keyring_uses(uses->keeper->o.keys, uses->items, USES_MAX);
-	if (!queue_put(uses->keeper->inbox, uses)) {
-		free(uses);
-	}
+	k->uses.n = keyring_uses(k->o.keys, k->uses.items, USES_MAX);
+	/* A closed inbox is the end of the thread, and keeper_close asks once more. */
+	(void)!queue_put(k->inbox, &k->uses);
 }
 
 static void ask_uses(struct keeper *k)
 {
-	struct uses *uses;
-
-	if (k->asked) {
-		return;
-	}
-	uses = mem_alloc(1, sizeof(*uses));
-	uses->keeper = k;
-	k->asked = loop_post(k->o.loop, collect_uses, uses);
-	if (!k->asked) {
-		free(uses);
-	}
+	k->asked = k->asked || loop_post(k->o.loop, collect_uses, k);
 }
 
-static void write_uses(struct keeper *k, struct uses *uses)
+static void write_uses(struct keeper *k)
 {
+	const struct uses *uses = &k->uses;
 	struct err err;
 
 	k->asked = false;
@@ -106,7 +96,6 @@ static void write_uses(struct keeper *k, struct uses *uses)
 		db_rollback(k->db);
 		log_warn("key_uses_failed", log_str("error", err.text));
 	}
-	free(uses);
 }
 
 static bool due(int64_t *at_us, int64_t every_us, int64_t now_us)
@@ -124,8 +113,6 @@ static void *run(void *arg)
 
 	while (!queue_closed(k->inbox)) {
 		int64_t now_us = clock_mono_us();
-		struct uses *uses;
-
 		prepare(k);
 		if (due(&k->checkpoint_at_us, CHECKPOINT_US, now_us)) {
 			checkpoint(k);
@@ -136,9 +123,8 @@ static void *run(void *arg)
 		if (due(&k->prune_at_us, PRUNE_US, now_us)) {
 			prune(k);
 		}
-		uses = queue_take(k->inbox, PREPARE_US);
-		if (uses != NULL) {
-			write_uses(k, uses);
+		if (queue_take(k->inbox, PREPARE_US) != NULL) {
+			write_uses(k);
 		}
 	}
 	return NULL;
@@ -164,19 +150,17 @@ bool keeper_open(struct keeper **kp, const struct keeper_options *options, struc
 void keeper_close(struct keeper **kp)
 {
 	struct keeper *k = *kp;
-	struct uses *uses;
 
 	if (k == NULL) {
 		return;
 	}
 	queue_close(k->inbox);
 	pthread_join(k->thread, NULL);
-	while ((uses = queue_take(k->inbox, 0)) != NULL) {
-		write_uses(k, uses);
+	if (queue_take(k->inbox, 0) != NULL) {
+		write_uses(k);
 	}
-	uses = mem_alloc(1, sizeof(*uses));
-	uses->n = keyring_uses(k->o.keys, uses->items, USES_MAX);
-	write_uses(k, uses);
+	k->uses.n = keyring_uses(k->o.keys, k->uses.items, USES_MAX);
+	write_uses(k);
 	checkpoint(k);
 	queue_free(&k->inbox);
 	db_close(&k->db);

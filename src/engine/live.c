@@ -76,6 +76,7 @@ static void end_one(struct live_client *client, void *arg UNUSED)
 
 void live_end_all(struct live *live)
 {
+	live->ending = true;
 	each_client(live, end_one, NULL);
 }
 
@@ -447,7 +448,7 @@ static void on_news(void *arg)
 {
 	struct news *news = arg;
 
-	for (size_t i = 0; i < news->n; i++) {
+	for (size_t i = 0; i < news->n && !news->live->ending; i++) {
 		struct feed *feed = map_get(&news->live->feeds, MAP_KEY(news->orgs[i]));
 
 		if (feed != NULL && feed->busy) {

@@ -59,6 +59,7 @@ struct live {
 	struct live_options o;
 	struct map rooms; /* by project */
 	struct map feeds; /* by org */
+	bool ending;	  /* nothing new is read any more */
 	size_t clients;
 	uint64_t seq; /* fanned out up to here */
 	struct journal_iter *iter;

@@ -66,13 +66,15 @@ static void feed_done(void *arg)
 	struct feed_job *j = arg;
 	struct feed *feed = j->feed;
 
-	if (!j->ok && feed->clients > 0) {
+	if (!j->ok && feed->clients > 0 && !j->live->ending) {
 		log_warn("live_read_failed", log_str("error", j->err.text));
 		submit_in(j, RETRY_US);
 		return;
 	}
 	if (feed->clients == 0) {
 		feed_forget(j->live, feed);
+	} else if (j->live->ending) {
+		feed->busy = false;
 	} else if (!feed_take(j)) {
 		feed_read(j->live, feed);
 	}

@@ -241,6 +241,15 @@ bool loop_post(struct loop *l, loop_fn fn, void *arg)
 	return ok;
 }
 
+void loop_run_posted(struct loop *l)
+{
+	struct post post;
+
+	while (post_take(l, &post)) {
+		post.fn(post.arg);
+	}
+}
+
 size_t loop_posted(struct loop *l)
 {
 	size_t n;

@@ -38,6 +38,11 @@ void loop_stop(struct loop *l);
  * thread; never blocks. False when post_bound calls are waiting: arg then still is the caller's.
  */
 NODISCARD bool loop_post(struct loop *l, loop_fn fn, void *arg);
+/*
+ * Make the calls that were posted and not made when loop_run returned. For the end, while what they
+ * work on is still there; on the loop's thread.
+ */
+void loop_run_posted(struct loop *l);
 /* Posted calls that wait. Any thread. */
 size_t loop_posted(struct loop *l);
 

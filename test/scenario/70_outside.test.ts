@@ -115,8 +115,11 @@ describe.skipIf(!hasSlowhttptest)("slowhttptest (skipped where it is not install
 	const CONNECTIONS = 300;
 	const SECONDS = 8;
 	const RSS_MAX = 100e6;
-	/** A p99 below this is fine, whatever it was without an attack. */
-	const P99_FLOOR_MS = 5 * slower;
+	/**
+	 * A p99 below this is fine, whatever it was without an attack: slowhttptest, four workers and
+	 * the other test file share two cores with the server, and a slice of the scheduler is 3 ms.
+	 */
+	const P99_FLOOR_MS = 15 * slower;
 	let server: Server;
 	let api: Api;
 	/** Of another organization, where the good client's events do not come first. */

@@ -46,7 +46,9 @@ static void *work(void *arg)
 	struct worker *me = arg;
 	struct job *job;
 
-	/* Of this thread alone, on Linux. Without it a long list makes every socket wait its turn. */
+	/*
+	 * Of this thread alone, on Linux. Without it a long list makes every socket wait its turn.
+	 */
 	(void)setpriority(PRIO_PROCESS, 0, WORKER_NICE);
 	if (!open_local(me)) {
 		return NULL;

@@ -5,7 +5,6 @@
  */
 #include "api/api.h"
 
-#include <sched.h>
 #include <time.h>
 
 #include "api/cors.h"
@@ -238,12 +237,9 @@ static void wait_for_loop(struct api *api)
 	}
 }
 
-/* A full queue of posts empties within a turn of the loop: waiting for it is no deadlock. */
 void api_post(struct api *api, loop_fn fn, void *arg)
 {
-	while (!loop_post(api->loop, fn, arg)) {
-		sched_yield();
-	}
+	loop_post_wait(api->loop, fn, arg);
 }
 
 static void work(struct job *job, void *local)

@@ -264,8 +264,7 @@ static bool answer_count(struct call *c, const char *name, uint64_t n)
 	struct json_w w = call_json(c, 200);
 
 	json_w_object(&w);
-	json_w_key(&w, name);
-	json_w_int(&w, (int64_t)n);
+	json_put_int(&w, name, (int64_t)n);
 	json_w_end(&w);
 	return true;
 }

@@ -6,7 +6,6 @@
 #include "cmd/app.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,14 +72,12 @@ static void complete_journal(void *arg)
 	journal_complete(((struct app *)arg)->journal);
 }
 
-/* From the flusher thread. A full queue of posts means that the loop is about to turn anyway. */
+/* From the flusher thread. */
 static void wake_journal(void *arg)
 {
 	struct app *app = arg;
 
-	while (!loop_post(app->loop, complete_journal, app)) {
-		sched_yield();
-	}
+	loop_post_wait(app->loop, complete_journal, app);
 }
 
 static bool open_journal(struct app *app, struct err *err)

@@ -5,7 +5,6 @@
  * without gaps: a feed reads one batch at a time, and a client's own frames go out before those
  * kept back.
  */
-#include <sched.h>
 #include <stdlib.h>
 
 #include "engine/live_impl.h"
@@ -14,13 +13,6 @@
 #define RETRY_US (1000 * INT64_C(1000)) /* after the store failed */
 #define BUSY_US (10 * INT64_C(1000))
 #define CATCH_UP_BYTES_MAX ((size_t)64 << 20) /* of the log, for one client */
-
-static void post(struct live *live, loop_fn fn, void *arg)
-{
-	while (!loop_post(live->o.loop, fn, arg)) {
-		sched_yield();
-	}
-}
 
 struct feed_job {
 	struct job job;
@@ -92,7 +84,7 @@ static void feed_run(struct job *job, void *local)
 	} else {
 		j->ok = store_changes_bounds(j->org, local, &j->bounds, &j->err);
 	}
-	post(j->live, feed_done, j);
+	loop_post_wait(j->live->o.loop, feed_done, j);
 }
 
 struct retry {
@@ -261,7 +253,7 @@ static void catch_run(struct job *job, void *local)
 
 	j->resync = j->from.seq > j->to.seq || j->from.change > j->to.change || !read_events(j) ||
 		    !read_changes(j, local);
-	post(j->live, catch_done, j);
+	loop_post_wait(j->live->o.loop, catch_done, j);
 }
 
 void client_catch_up(struct live_client *client)

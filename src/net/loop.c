@@ -7,6 +7,7 @@
 #include "net/loop.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -239,6 +240,13 @@ bool loop_post(struct loop *l, loop_fn fn, void *arg)
 		uv_async_send(&l->wake);
 	}
 	return ok;
+}
+
+void loop_post_wait(struct loop *l, loop_fn fn, void *arg)
+{
+	while (!loop_post(l, fn, arg)) {
+		sched_yield();
+	}
 }
 
 void loop_run_posted(struct loop *l)

@@ -43,6 +43,8 @@ NODISCARD bool loop_post(struct loop *l, loop_fn fn, void *arg);
  * work on is still there; on the loop's thread.
  */
 void loop_run_posted(struct loop *l);
+/* The same, waiting while the queue is full: a turn empties it. Not on the loop's own thread. */
+void loop_post_wait(struct loop *l, loop_fn fn, void *arg);
 /* Posted calls that wait. Any thread. */
 size_t loop_posted(struct loop *l);
 

@@ -6,8 +6,9 @@
 
 /*
  * The event loop: one thread that owns every socket. Work goes in turns: wait for the kernel, run
- * the callbacks of what became ready, run what other threads posted, then the turn end: replies
- * made so far leave, the hooks run (the journal flushes in one), and what they answered leaves too.
+ * the callbacks of what became ready and what other threads posted, twice more without waiting as
+ * long as there is something, then the turn end: replies made so far leave, the hooks run (the
+ * journal flushes in one), and what they answered leaves too.
  *
  * Everything here belongs to the thread of loop_run (before that: to the thread that set it up),
  * but for loop_post and loop_stop. Nothing that runs on the loop may block.

@@ -80,6 +80,29 @@ TEST(a_full_queue_refuses)
 	loop_free(&t.loop);
 }
 
+static void on_again(void *arg)
+{
+	struct trace *t = arg;
+
+	note(t, "again");
+	if (++t->posts == 8) {
+		loop_stop(t->loop);
+	} else {
+		T_TRUE(loop_post(t->loop, on_again, t));
+	}
+}
+
+TEST(what_arrives_during_a_turn_shares_its_end_up_to_a_bound)
+{
+	struct trace t = { .loop = loop_new(8) };
+
+	loop_turn_end(t.loop, on_hook, &t);
+	T_TRUE(loop_post(t.loop, on_again, &t));
+	loop_run(t.loop);
+	T_STR(t.text, "again again again hook again again again hook again again hook ");
+	loop_free(&t.loop);
+}
+
 #define POSTERS 4
 #define POSTS 5000
 
@@ -198,6 +221,7 @@ TEST(signals_arrive_on_the_loop)
 }
 
 T_MAIN(T(posts_run_in_order_and_the_hook_once_behind_them), T(a_full_queue_refuses),
+       T(what_arrives_during_a_turn_shares_its_end_up_to_a_bound),
        T(posts_of_many_threads_all_arrive), T(timers_fire_in_order_of_due_time_and_never_early),
        T(a_timer_may_start_itself_again), T(a_touch_in_a_hook_brings_one_more_turn),
        T(signals_arrive_on_the_loop))

@@ -197,10 +197,10 @@ static void complete_all(struct journal_batch *batch, const struct err *err)
 	}
 }
 
-static void land(struct file_journal *j, bool ok, int64_t took_us, const struct err *err)
+/* The flight's records can be read from here on; who waits for them is the caller's to tell. */
+static struct journal_batch *land(struct file_journal *j, bool ok, int64_t took_us)
 {
 	struct journal_batch *batches = j->flight->first;
-	struct journal_batch *gathered;
 
 	if (ok && j->flight->count > 0) {
 		publish(j, j->flight);
@@ -208,16 +208,28 @@ static void land(struct file_journal *j, bool ok, int64_t took_us, const struct 
 	}
 	turn_reset(j->flight);
 	flush_stats(j);
+	return batches;
+}
+
+static void fail_all(struct file_journal *j, struct journal_batch *batches, const struct err *err)
+{
+	struct journal_batch *gathered = j->gather->first;
+
+	log_error("journal_failed", log_str("error", err->text));
+	atomic_store(&j->failed, true);
+	turn_reset(j->gather);
+	complete_all(batches, err);
+	complete_all(gathered, err);
+}
+
+static void tell(struct file_journal *j, struct journal_batch *batches, bool ok,
+		 const struct err *err)
+{
 	j->completing = true;
 	if (ok) {
 		complete_all(batches, NULL);
 	} else {
-		log_error("journal_failed", log_str("error", err->text));
-		atomic_store(&j->failed, true);
-		gathered = j->gather->first;
-		turn_reset(j->gather);
-		complete_all(batches, err);
-		complete_all(gathered, err);
+		fail_all(j, batches, err);
 	}
 	j->completing = false;
 }
@@ -236,6 +248,11 @@ static void plan(struct file_journal *j)
 	j->plan_end += (uint32_t)j->flight->n;
 }
 
+static bool by_thread(const struct file_journal *j)
+{
+	return j->flush == JOURNAL_FLUSH_THREAD || j->threaded;
+}
+
 static void take_off(struct file_journal *j)
 {
 	struct turn *turn = j->gather;
@@ -247,7 +264,7 @@ static void take_off(struct file_journal *j)
 	j->flight = turn;
 	if (turn->count > 0) {
 		plan(j);
-		if (j->flush == JOURNAL_FLUSH_THREAD || j->threaded) {
+		if (by_thread(j)) {
 			thread_start(j);
 			pthread_mutex_lock(&j->flight_lock);
 			j->flight_state = FLIGHT_QUEUED;
@@ -257,7 +274,7 @@ static void take_off(struct file_journal *j)
 		}
 		ok = fly(j, &took_us, &err);
 	}
-	land(j, ok, took_us, &err);
+	tell(j, land(j, ok, took_us), ok, &err);
 }
 
 static bool flight_is(struct file_journal *j, enum flight state)
@@ -270,9 +287,19 @@ static bool flight_is(struct file_journal *j, enum flight state)
 	return is;
 }
 
+static void take_off_gathered(struct file_journal *j)
+{
+	if (j->gather->first != NULL && flight_is(j, FLIGHT_IDLE)) {
+		take_off(j);
+	}
+}
+
 void file_complete(struct journal *journal)
 {
 	struct file_journal *j = file_journal(journal);
+	struct journal_batch *batches;
+	struct err err;
+	bool ok;
 
 	ensure(!j->completing);
 	if (!flight_is(j, FLIGHT_DONE)) {
@@ -282,10 +309,15 @@ void file_complete(struct journal *journal)
 	pthread_mutex_lock(&j->flight_lock);
 	j->flight_state = FLIGHT_IDLE;
 	pthread_mutex_unlock(&j->flight_lock);
-	land(j, j->flight_ok, j->flight_us, &j->flight_err);
-	if (j->gather->first != NULL) {
-		take_off(j);
+	ok = j->flight_ok;
+	err = j->flight_err;
+	batches = land(j, ok, j->flight_us);
+	/* The disk goes on with the next ones while these get their replies. */
+	if (ok && by_thread(j)) {
+		take_off_gathered(j);
 	}
+	tell(j, batches, ok, &err);
+	take_off_gathered(j);
 }
 
 void file_turn(struct journal *journal)
@@ -293,9 +325,7 @@ void file_turn(struct journal *journal)
 	struct file_journal *j = file_journal(journal);
 
 	file_complete(journal);
-	if (j->gather->first != NULL && flight_is(j, FLIGHT_IDLE)) {
-		take_off(j);
-	}
+	take_off_gathered(j);
 }
 
 static void wait_landed(struct file_journal *j)

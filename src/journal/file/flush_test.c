@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AUTO flushes inline on a fast disk, on a thread on a slow one, and goes back. */
 #include <pthread.h>
+#include <stdlib.h>
 
+#include "journal/file/file_journal.h"
 #include "journal/file/sim_test.h"
 #include "journal/bed_test.h"
 
@@ -64,4 +66,61 @@ TEST(flush_times_are_counted)
 	sim_free(&sim);
 }
 
-T_MAIN(T(slow_flushes_move_to_a_thread_and_back), T(flush_times_are_counted))
+/* Two requests of one event each; the first looks at the flusher when it gets its reply. */
+struct watcher {
+	struct request request;
+	struct request next;
+	struct file_journal *journal;
+	enum flight at_reply;
+};
+
+static void on_first(struct journal_batch *batch, const struct err *failure)
+{
+	struct watcher *w = CONTAINER_OF(batch, struct watcher, request.batch);
+
+	T_TRUE(failure == NULL);
+	pthread_mutex_lock(&w->journal->flight_lock);
+	w->at_reply = w->journal->flight_state;
+	pthread_mutex_unlock(&w->journal->flight_lock);
+}
+
+static void on_next(struct journal_batch *batch, const struct err *failure)
+{
+	T_TRUE(batch->n == 1 && failure == NULL);
+}
+
+static void watch(struct bed *bed, struct request *request, journal_done *done)
+{
+	struct err err = { 0 };
+
+	request_add(request, 1, NULL, S("{}"));
+	request->batch = (struct journal_batch) {
+		.items = request->items, .n = 1, .results = request->results, .done = done
+	};
+	T_OK(journal_append(bed->journal, &request->batch, bed->wall_us, bed->mono_us, &err));
+}
+
+TEST(the_next_flight_leaves_before_the_replies_of_the_last)
+{
+	struct bed bed;
+	struct watcher *w = mem_alloc(1, sizeof(*w));
+
+	bed_init(&bed, JOURNAL_FLUSH_THREAD);
+	bed_open(&bed);
+	w->journal = file_journal(bed.journal);
+	watch(&bed, &w->request, on_first);
+	journal_turn(bed.journal);
+	watch(&bed, &w->next, on_next);
+	while (journal_flushed(bed.journal) < 1) {
+		journal_complete(bed.journal);
+	}
+	T_TRUE(w->at_reply != FLIGHT_IDLE);
+	while (journal_flushed(bed.journal) < 2) {
+		journal_complete(bed.journal);
+	}
+	bed_release(&bed);
+	free(w);
+}
+
+T_MAIN(T(the_next_flight_leaves_before_the_replies_of_the_last),
+       T(slow_flushes_move_to_a_thread_and_back), T(flush_times_are_counted))

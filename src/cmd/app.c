@@ -137,9 +137,12 @@ static void on_due(void *arg)
 	ticker_wake(((struct app *)arg)->ticker);
 }
 
+/* The ticker's last look may come when the engine is closed: nothing is due any more. */
 static int64_t next_due(void *arg)
 {
-	return engine_due(((struct app *)arg)->engine);
+	const struct app *app = arg;
+
+	return app->engine != NULL ? engine_due(app->engine) : INT64_MAX;
 }
 
 static void on_engine_failed(void *arg, const struct err *err)

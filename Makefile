@@ -9,7 +9,7 @@ help:
 	@echo 'make build           build/tocsin'
 	@echo 'make test            unit, contract and scenario tests'
 	@echo 'make test-sanitize   the same under the address and undefined, then the thread sanitizer'
-	@echo 'make check           format, warnings, layers, sizes, banned things, fresh docs, scripts'
+	@echo 'make check           format, warnings, layers, sizes, banned things, fresh docs, scripts, unit'
 	@echo 'make format docs     put right what check complains about'
 	@echo 'make coverage        lines run by the tests, by folder, with floors'
 	@echo 'make analyze         paths that the static analyzer finds; slow the first time'

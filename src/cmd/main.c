@@ -11,6 +11,7 @@
 static const struct command commands[] = {
 	{ "serve", "run the server", cmd_serve },
 	{ "config", "print the settings and where they come from", cmd_config },
+	{ "health", "ask whether a server takes events", cmd_health },
 	{ "migrate", "bring the state store to another schema", cmd_migrate },
 	{ "send", "send events", cmd_send },
 	{ "tail", "follow what happens, live", cmd_tail },

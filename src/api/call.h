@@ -30,7 +30,7 @@ struct caller {
 
 #define ROUTE_PARAMS_MAX 2
 #define ANSWER_HEADERS_MAX 8
-#define ANSWER_BYTES_MAX ((size_t)64 << 20) /* a page of 1,000 events of 64 KiB */
+#define ANSWER_BYTES_MAX ((size_t)64 << 20) /* 100 events of 256 KiB, 10,000 rules of 6 KiB */
 
 struct answer {
 	int status;

@@ -23,7 +23,9 @@ struct page_walk {
 	struct call *c;
 	struct filter filter;
 	size_t limit, offset;
-	uint64_t before; /* records below this number; 0: from the newest */
+	size_t bytes_max; /* the page ends with the event that reaches it */
+	struct arena one; /* for one event at a time */
+	uint64_t before;  /* records below this number; 0: from the newest */
 	void (*write)(const struct event_view *view, struct json_w *w,
 		      const struct page_walk *walk);
 	uint64_t applied;
@@ -104,7 +106,8 @@ static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct
 	enum found found;
 	size_t n = 0;
 
-	while (n < walk->limit && (found = journal_iter_next(iter, &record, err)) != NOT_FOUND) {
+	while (n < walk->limit && w->out->n < walk->bytes_max &&
+	       (found = journal_iter_next(iter, &record, err)) != NOT_FOUND) {
 		struct event_view view = { .record = &record };
 		struct id_text id;
 		struct event event;
@@ -119,7 +122,8 @@ static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct
 			walk->next = 0;
 			return true;
 		}
-		if (!event_decode(record.body, walk->c->req, &event, err) ||
+		arena_clear(&walk->one);
+		if (!event_decode(record.body, &walk->one, &event, err) ||
 		    !event_matches(&walk->filter, &event)) {
 			continue;
 		}
@@ -148,7 +152,9 @@ static bool walk_page(struct page_walk *walk, struct json_w *w, struct err *err)
 	iter = journal_iter_new(walk->c->api->journal, walk->before == 0 ? 0 : walk->before - 1,
 				true);
 	journal_iter_set_budget(iter, PAGE_READ_BYTES_MAX);
+	arena_init(&walk->one, 0);
 	ok = write_page(walk, iter, w, err);
+	arena_release(&walk->one);
 	journal_iter_free(&iter);
 	return ok;
 }
@@ -207,7 +213,7 @@ static void write_cursor(struct json_w *w, const struct page_walk *walk)
 
 static bool list_events(struct call *c, struct err *err)
 {
-	struct page_walk walk = { .c = c, .write = write_native };
+	struct page_walk walk = { .c = c, .write = write_native, .bytes_max = PAGE_BYTES_MAX };
 	struct json_w w;
 
 	if (!read_filter(c, &walk.filter, err) || !read_cursor(c, &walk.before, err) ||
@@ -231,6 +237,7 @@ static bool list_signaldesk(struct call *c, struct err *err)
 {
 	struct page_walk walk = { .c = c,
 				  .write = write_signaldesk,
+				  .bytes_max = ANSWER_BYTES_MAX,
 				  .applied = engine_applied(c->api->engine) };
 	struct json_w w;
 
@@ -253,7 +260,9 @@ static bool list_signaldesk(struct call *c, struct err *err)
 
 static bool list_pulseboard(struct call *c, struct err *err)
 {
-	struct page_walk walk = { .c = c, .write = write_pulseboard, .limit = 20 };
+	struct page_walk walk = {
+		.c = c, .write = write_pulseboard, .limit = 20, .bytes_max = ANSWER_BYTES_MAX
+	};
 	struct json_w w = call_json(c, 200);
 
 	call_header(c, S("Deprecation"), S("true"));

@@ -45,6 +45,11 @@ struct api *server_api(struct fixture *f)
 	return &f->api;
 }
 
+struct store *server_store(struct fixture *f)
+{
+	return f->store;
+}
+
 static const char *path_in(struct fixture *f, const char *name)
 {
 	return arena_printf(&f->boot, "%s/%s", f->dir, name).p;

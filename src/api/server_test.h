@@ -23,6 +23,7 @@ void server_free(struct fixture **f);
 /* Stop as SIGTERM does, and start again on the same folder, with the same keys. */
 void server_restart(struct fixture *f);
 struct api *server_api(struct fixture *f);
+struct store *server_store(struct fixture *f);
 
 /*
  * A key of the default project of the org with this slug, made when missing. Returns its secret,

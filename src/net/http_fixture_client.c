@@ -11,7 +11,7 @@
 #include "net/http_fixture.h"
 #include "test/t.h"
 
-#define SHOWN_MAX (1 << 20)
+#define SHOWN_MAX (8 << 20)
 #define IN_MAX ((size_t)64 << 20)
 
 static char shown[SHOWN_MAX], head[32768];

@@ -85,16 +85,17 @@ bool store_alert_list(struct org_id org, struct db *db, const struct alert_filte
 {
 	int64_t to_us = filter->to_us == 0 ? INT64_MAX : filter->to_us;
 	void *rows;
+	bool more;
 
 	ensure(filter->project.v != 0);
-	if (!row_list(db, list_of(filter->state),
+	if (!row_page(db, list_of(filter->state),
 		      DB_ARGS(db_id(org.v), db_id(filter->project.v), page_before_at(page),
 			      page_before_id(page), db_int(filter->from_us), db_int(to_us),
 			      db_id(filter->rule.v), page_limit(page), page_offset(page)),
-		      &alert_shape, page->limit + 1, req, &rows, &out->n, err)) {
+		      &alert_shape, page, req, &rows, &out->n, &more, err)) {
 		return false;
 	}
 	out->rows = rows;
-	PAGE_CUT(out, page, number);
+	PAGE_NEXT(out, more, number);
 	return true;
 }

@@ -33,6 +33,12 @@
 	"number, org_id, project_id, alert_number, alert_at, rule_id, rule_name, action_index," \
 	" event_seq, event_at, event_type, channel, destination, config, payload, cid, status," \
 	" attempts, attempts_total, created_at, due_at, done_at, last_error, last_status, claim"
+/* For lists: without what each one was told, which may be an event of 256 KiB. */
+#define DELIVERY_LIST_COLS \
+	"number, org_id, project_id, alert_number, alert_at, rule_id, rule_name, action_index," \
+	" event_seq, event_at, event_type, channel, destination, '' as config, '' as payload," \
+	" cid, status, attempts, attempts_total, created_at, due_at, done_at, last_error," \
+	" last_status, claim"
 #define DELIVERY_LETTERS \
 	"iiiiiitiiitttttt" \
 	"tiiiiitii"

@@ -53,14 +53,14 @@ static const struct query queries[] = {
 	},
 	[LIST] = {
 		.name = "delivery_list", .args = "iiiittiii", .cols = DELIVERY_LETTERS,
-		.sql = "select " DELIVERY_COLS " from deliveries"
+		.sql = "select " DELIVERY_LIST_COLS " from deliveries"
 		       " where org_id = $1 and project_id = $2 and (status = $5 or $5 = '')"
 		       FILTERED PAGED,
 	},
 	/* Dead ones are few among many; the literal lets the planner take their own index. */
 	[LIST_DEAD] = {
 		.name = "delivery_list_dead", .args = "iiiittiii", .cols = DELIVERY_LETTERS,
-		.sql = "select " DELIVERY_COLS " from deliveries"
+		.sql = "select " DELIVERY_LIST_COLS " from deliveries"
 		       " where org_id = $1 and project_id = $2 and status = 'dead' and $5 <> ''"
 		       FILTERED PAGED,
 	},
@@ -147,18 +147,19 @@ bool store_delivery_list(struct org_id org, struct db *db, const struct delivery
 				     ? ""
 				     : delivery_status_name(filter->status);
 	void *rows;
+	bool more;
 
 	ensure(filter->project.v != 0);
-	if (!row_list(db, &queries[dead ? LIST_DEAD : LIST],
+	if (!row_page(db, &queries[dead ? LIST_DEAD : LIST],
 		      DB_ARGS(db_id(org.v), db_id(filter->project.v), page_before_at(page),
 			      page_before_id(page), db_text(slice_of(status)),
 			      db_text(filter->channel), db_id(filter->rule.v), page_limit(page),
 			      page_offset(page)),
-		      &delivery_shape, page->limit + 1, req, &rows, &out->n, err)) {
+		      &delivery_shape, page, req, &rows, &out->n, &more, err)) {
 		return false;
 	}
 	out->rows = rows;
-	PAGE_CUT(out, page, number);
+	PAGE_NEXT(out, more, number);
 	return true;
 }
 

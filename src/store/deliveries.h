@@ -95,6 +95,7 @@ NODISCARD enum found store_delivery_get(struct org_id org, struct db *db, struct
 /* The newest ATTEMPTS_LISTED_MAX attempts, oldest first. Empty for a delivery of another org. */
 NODISCARD bool store_attempt_list(struct org_id org, struct db *db, struct delivery_id number,
 				  struct arena *req, struct attempt_list *out, struct err *err);
+/* Rows without config and payload: a page must not grow with what was told. */
 NODISCARD bool store_delivery_list(struct org_id org, struct db *db,
 				   const struct delivery_filter *filter, const struct page *page,
 				   struct arena *req, struct delivery_list *out, struct err *err);

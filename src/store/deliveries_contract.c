@@ -355,6 +355,9 @@ CONTRACT(deliveries_are_filtered_and_paged)
 		T_OK(store_delivery_list(ORG_A, f->db, &any, &page, &f->arena, &list, &err));
 		for (size_t i = 0; i < list.n; i++) {
 			T_INT(list.rows[i].number.v, want--);
+			T_INT(list.rows[i].config.n + list.rows[i].payload.n, 0);
+			T_SLICE(list.rows[i].rule_name, "Checkout failures");
+			T_TRUE(list.rows[i].created_us >= AT);
 		}
 		page.after = list.next;
 	} while (page.after.id != 0);

@@ -124,15 +124,16 @@ bool store_org_list(struct db *db, const struct page *page, struct arena *req, s
 		    struct err *err)
 {
 	void *rows;
+	bool more;
 
-	if (!row_list(db, &queries[ORG_LIST],
+	if (!row_page(db, &queries[ORG_LIST],
 		      DB_ARGS(page_before_at(page), page_before_id(page), page_limit(page),
 			      page_offset(page)),
-		      &org_shape, page->limit + 1, req, &rows, &out->n, err)) {
+		      &org_shape, page, req, &rows, &out->n, &more, err)) {
 		return false;
 	}
 	out->rows = rows;
-	PAGE_CUT(out, page, id);
+	PAGE_NEXT(out, more, id);
 	return true;
 }
 

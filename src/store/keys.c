@@ -66,15 +66,16 @@ bool store_key_list(struct org_id org, struct db *db, struct project_id project,
 		    struct err *err)
 {
 	void *rows;
+	bool more;
 
-	if (!row_list(db, &queries[LIST],
+	if (!row_page(db, &queries[LIST],
 		      DB_ARGS(db_id(org.v), db_id(project.v), page_before_at(page),
 			      page_before_id(page), page_limit(page), page_offset(page)),
-		      &key_shape, page->limit + 1, req, &rows, &out->n, err)) {
+		      &key_shape, page, req, &rows, &out->n, &more, err)) {
 		return false;
 	}
 	out->rows = rows;
-	PAGE_CUT(out, page, id);
+	PAGE_NEXT(out, more, id);
 	return true;
 }
 

@@ -142,6 +142,32 @@ CONTRACT(pages_are_stable_while_rows_come_in)
 	T_INT(seen, 10);
 }
 
+CONTRACT(pages_of_large_rows_end_early)
+{
+	struct page page = { .limit = 10 };
+	char *text = arena_alloc(&f->arena, PAGE_BYTES_MAX / 3);
+	struct rule_list list;
+	struct err err = { 0 };
+	uint64_t want = 20;
+
+	memset(text, 'x', PAGE_BYTES_MAX / 3);
+	for (uint64_t id = 1; id <= 20; id++) {
+		struct rule_row row = sample_rule(ORG_A, PROJECT_A, id);
+
+		row.definition = (struct slice) { text, id <= 14 ? PAGE_BYTES_MAX / 3 : 10 };
+		T_OK(store_rule_put(ORG_A, f->db, &row, &err));
+	}
+	do {
+		T_OK(store_rule_list(ORG_A, f->db, PROJECT_A, &page, &f->arena, &list, &err));
+		T_INT(list.n, want == 20 ? 9 : want >= 3 ? 3 : 2);
+		for (size_t i = 0; i < list.n; i++) {
+			T_INT(list.rows[i].id.v, want--);
+		}
+		page.after = list.next;
+	} while (page.after.id != 0);
+	T_INT(want, 0);
+}
+
 CONTRACT(rows_of_one_time_keep_an_order)
 {
 	struct page page = { .limit = 2 };
@@ -373,7 +399,8 @@ CONTRACT(counts_are_of_what_lives)
 CONTRACTS(nouns_contract, C(orgs_and_projects_are_found), C(slugs_and_defaults_are_unique),
 	  C(keys_live_and_are_revoked), C(key_of_a_foreign_project_is_refused),
 	  C(last_use_only_goes_forward), C(pages_are_stable_while_rows_come_in),
-	  C(rows_of_one_time_keep_an_order), C(rules_are_replaced_and_deleted),
-	  C(rule_of_another_org_is_not_replaced), C(alerts_are_listed_by_rule_and_time),
-	  C(alerts_fire_until_they_are_resolved), C(alert_numbers_are_used_once),
-	  C(cursor_has_one_owner_and_goes_forward), C(counts_are_of_what_lives))
+	  C(pages_of_large_rows_end_early), C(rows_of_one_time_keep_an_order),
+	  C(rules_are_replaced_and_deleted), C(rule_of_another_org_is_not_replaced),
+	  C(alerts_are_listed_by_rule_and_time), C(alerts_fire_until_they_are_resolved),
+	  C(alert_numbers_are_used_once), C(cursor_has_one_owner_and_goes_forward),
+	  C(counts_are_of_what_lives))

@@ -109,14 +109,15 @@ bool store_project_list(struct org_id org, struct db *db, const struct page *pag
 			struct arena *req, struct project_list *out, struct err *err)
 {
 	void *rows;
+	bool more;
 
-	if (!row_list(db, &queries[PROJECT_LIST],
+	if (!row_page(db, &queries[PROJECT_LIST],
 		      DB_ARGS(db_id(org.v), page_before_at(page), page_before_id(page),
 			      page_limit(page), page_offset(page)),
-		      &project_shape, page->limit + 1, req, &rows, &out->n, err)) {
+		      &project_shape, page, req, &rows, &out->n, &more, err)) {
 		return false;
 	}
 	out->rows = rows;
-	PAGE_CUT(out, page, id);
+	PAGE_NEXT(out, more, id);
 	return true;
 }

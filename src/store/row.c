@@ -207,6 +207,52 @@ bool row_list(struct db *db, const struct query *q, struct db_args args,
 	return found == NOT_FOUND;
 }
 
+static size_t text_bytes(const struct row_shape *shape, const void *row)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < shape->n; i++) {
+		if (shape->fields[i].kind == ROW_TEXT) {
+			const void *p = (const char *)row + shape->fields[i].offset;
+
+			bytes += ((const struct slice *)p)->n;
+		}
+	}
+	return bytes;
+}
+
+bool row_page(struct db *db, const struct query *q, struct db_args args,
+	      const struct row_shape *shape, const struct page *page, struct arena *req,
+	      void **rows, size_t *n, bool *more, struct err *err)
+{
+	enum found found;
+	size_t bytes = 0;
+	size_t cap = 0;
+
+	*rows = NULL;
+	*n = 0;
+	*more = false;
+	if (!db_run(db, q, args, err)) {
+		return false;
+	}
+	while ((found = db_next(db, err)) == FOUND) {
+		void *row;
+
+		if (*n == page->limit || bytes >= PAGE_BYTES_MAX) {
+			*more = true;
+			db_end(db);
+			return true;
+		}
+		row = next_row(shape, req, rows, *n, &cap);
+		if (!read_row(db, shape, req, row, err)) {
+			return false;
+		}
+		bytes += text_bytes(shape, row);
+		*n += 1;
+	}
+	return found == NOT_FOUND;
+}
+
 struct db_value page_before_at(const struct page *page)
 {
 	bool first = page->after.at_us == 0 && page->after.id == 0;

@@ -80,6 +80,14 @@ NODISCARD bool row_list(struct db *db, const struct query *q, struct db_args arg
 			const struct row_shape *shape, size_t max, struct arena *req, void **rows,
 			size_t *n, struct err *err);
 
+/*
+ * One page of q, which yields up to page->limit + 1 rows: it ends with the row that reaches the
+ * limit or PAGE_BYTES_MAX. *more says whether a row follows.
+ */
+NODISCARD bool row_page(struct db *db, const struct query *q, struct db_args args,
+			const struct row_shape *shape, const struct page *page, struct arena *req,
+			void **rows, size_t *n, bool *more, struct err *err);
+
 /* The four parameters of a page, in the order of PAGE_SQL. */
 struct db_value page_before_at(const struct page *page);
 struct db_value page_before_id(const struct page *page);
@@ -87,14 +95,13 @@ struct db_value page_limit(const struct page *page);
 struct db_value page_offset(const struct page *page);
 
 /*
- * Drop the row that was fetched beyond the page, and set list->next to where the next page starts.
- * id is the member that orders rows of one time.
+ * Set list->next to where the next page starts, or to zeroes without more. id is the member that
+ * orders rows of one time.
  */
-#define PAGE_CUT(list, page, id_member) \
+#define PAGE_NEXT(list, more, id_member) \
 	do { \
 		(list)->next = (struct page_at) { 0 }; \
-		if ((list)->n > (page)->limit) { \
-			(list)->n = (page)->limit; \
+		if (more) { \
 			(list)->next.at_us = (list)->rows[(list)->n - 1].created_us; \
 			(list)->next.id = (list)->rows[(list)->n - 1].id_member.v; \
 		} \

@@ -219,24 +219,48 @@ static bool list_keys(struct call *c, struct err *err)
 	return true;
 }
 
-/* The older list shows live keys only, all of them. */
-static bool list_keys_signaldesk(struct call *c, struct err *err)
+static void write_live_keys(const struct key_list *list, struct json_w *w)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->rows[i].revoked_us == 0) {
+			write_key(&list->rows[i], (struct slice) { 0 }, w);
+		}
+	}
+}
+
+/* Page by page, so that only the answer grows with the keys. */
+static bool write_all_keys(struct call *c, struct json_w *w, struct err *err)
 {
 	struct page page = { .limit = PAGE_ROWS_MAX };
 	struct key_list list;
-	struct json_w w;
+	struct arena one;
+	bool ok;
 
-	if (!store_key_list(c->caller.org, c->db, c->caller.project, &page, c->req, &list, err)) {
-		return false;
-	}
-	w = call_json(c, 200);
+	arena_init(&one, 0);
+	do {
+		arena_clear(&one);
+		ok = store_key_list(c->caller.org, c->db, c->caller.project, &page, &one, &list,
+				    err);
+		if (!ok) {
+			break;
+		}
+		write_live_keys(&list, w);
+		page.after = list.next;
+	} while (page.after.id != 0 && !w->out->overflow);
+	arena_release(&one);
+	return ok;
+}
+
+/* The older list shows live keys only, all of them. */
+static bool list_keys_signaldesk(struct call *c, struct err *err)
+{
+	struct json_w w = call_json(c, 200);
+
 	json_w_object(&w);
 	json_w_key(&w, "apiKeys");
 	json_w_array(&w);
-	for (size_t i = 0; i < list.n; i++) {
-		if (list.rows[i].revoked_us == 0) {
-			write_key(&list.rows[i], (struct slice) { 0 }, &w);
-		}
+	if (!write_all_keys(c, &w, err)) {
+		return false;
 	}
 	json_w_end(&w);
 	json_w_end(&w);

@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "api/server_test.h"
-#include "store/page.h"
+#include "store/keys.h"
+#include "store/rules.h"
+#include "store/store.h"
 
 #define PAD_BYTES ((size_t)200 << 10)
 #define LARGE 23 /* of them, between small ones */
@@ -107,4 +109,123 @@ TEST(older_pages_of_large_events_are_whole)
 	stage_release(&s);
 }
 
-T_MAIN(T(pages_of_large_events_end_early_and_go_on), T(older_pages_of_large_events_are_whole))
+static struct db *connect_store(struct stage *s)
+{
+	struct db *db = NULL;
+	struct err err;
+
+	T_OK(store_connect(server_store(s->f), STORE_API, &db, &err));
+	T_OK(db_begin(db, &err));
+	return db;
+}
+
+static void leave_store(struct db *db)
+{
+	struct err err;
+
+	T_OK(db_commit(db, &err));
+	db_close(&db);
+}
+
+/* Copies of the one rule that there is, under other ids, made one microsecond after the other. */
+static void copy_rule(struct stage *s, const char *id, size_t copies)
+{
+	struct db *db = connect_store(s);
+	struct caller who;
+	struct rule_row row;
+	struct arena req;
+	struct err err;
+
+	arena_init(&req, 0);
+	T_TRUE(api_caller_of(server_api(s->f), slice_of(s->key), &who));
+	T_TRUE(id_parse(ID_RULE, slice_of(id), &row.id.v));
+	T_INT(store_rule_get(who.org, db, who.project, row.id, &req, &row, &err), FOUND);
+	for (size_t i = 0; i < copies; i++) {
+		row.id.v++;
+		row.created_us++;
+		T_OK(store_rule_put(who.org, db, &row, &err));
+	}
+	arena_release(&req);
+	leave_store(db);
+}
+
+static size_t count(const char *reply, const char *part)
+{
+	size_t n = 0;
+
+	for (const char *at = reply; (at = strstr(at, part)) != NULL; at += strlen(part)) {
+		n++;
+	}
+	return n;
+}
+
+/* Newest first: each rule was made before the one in front of it, and none is there twice. */
+static void expect_rules(const char *reply, size_t want)
+{
+	static const char mark[] = "{\"id\":\"";
+	char ids[2][64] = { "", "" };
+	size_t n = 0;
+
+	for (const char *at = reply; (at = strstr(at, mark)) != NULL; n++) {
+		at += strlen(mark);
+		snprintf(ids[n % 2], sizeof(ids[0]), "%.*s", (int)strcspn(at, "\""), at);
+		T_TRUE(n == 0 || strcmp(ids[n % 2], ids[(n + 1) % 2]) < 0);
+	}
+	T_INT(n, want);
+}
+
+#define RULE_WITH(name) \
+	"{\"name\":\"" name "\",\"eventType\":\"t\",\"condition\":\"count_gte\"," \
+	"\"threshold\":1,\"windowSeconds\":10,\"actions\":[{\"channel\":\"in_app\"," \
+	"\"config\":{}}]}"
+
+TEST(older_list_of_rules_is_whole)
+{
+	static struct stage s;
+	const char *reply;
+
+	stage_init(&s);
+	copy_rule(&s,
+		  server_member(ask(&s, "POST", "/api/v1/rules", RULE_WITH("one"), "201"), "id"),
+		  1499);
+	reply = ask(&s, "GET", "/rules", "", "200");
+	T_INT(strncmp(reply, "200 {\"rules\":[", 14), 0);
+	expect_rules(reply, 1500);
+	expect_rules(ask(&s, "GET", "/api/v1/rules?limit=1000", "", "200"), 1000);
+	stage_release(&s);
+}
+
+TEST(older_list_of_keys_is_whole_and_alive)
+{
+	static struct stage s;
+	const char *reply;
+	struct caller who;
+	struct err err;
+	struct db *db;
+
+	stage_init(&s);
+	T_TRUE(api_caller_of(server_api(s.f), slice_of(s.key), &who));
+	db = connect_store(&s);
+	for (uint64_t i = 1; i <= 1400; i++) {
+		char hash[32];
+		struct key_row row = { .id = { i },
+				       .org = who.org,
+				       .project = who.project,
+				       .name = S("copy"),
+				       .prefix = S("tcn_"),
+				       .scopes = S("rules:read"),
+				       .created_us = (int64_t)i,
+				       .revoked_us = i % 2 == 0 ? 5 : 0 };
+
+		snprintf(hash, sizeof(hash), "hash %u", (unsigned)i);
+		row.hash = slice_of(hash);
+		T_OK(store_key_insert(who.org, db, &row, &err));
+	}
+	leave_store(db);
+	reply = ask(&s, "GET", "/api-keys", "", "200");
+	T_INT(count(reply, "\"copy\""), 700);
+	stage_release(&s);
+}
+
+T_MAIN(T(pages_of_large_events_end_early_and_go_on), T(older_pages_of_large_events_are_whole),
+       T(older_list_of_rules_is_whole), T(older_list_of_keys_is_whole_and_alive))

@@ -207,11 +207,11 @@ static bool delete_rule(struct call *c, struct err *err)
 	return true;
 }
 
-static bool write_rules(struct call *c, const struct rule_list *list, struct json_w *w,
+static bool write_rules(const struct rule_list *list, struct arena *req, struct json_w *w,
 			struct err *err)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		if (!write_rule(&list->rows[i], c->req, w, err)) {
+		if (!write_rule(&list->rows[i], req, w, err)) {
 			return false;
 		}
 	}
@@ -229,28 +229,42 @@ static bool list_rules(struct call *c, struct err *err)
 		return false;
 	}
 	w = page_begin(c);
-	if (!write_rules(c, &list, &w, err)) {
+	if (!write_rules(&list, c->req, &w, err)) {
 		return false;
 	}
 	page_end(c, ID_RULE, list.next, &w);
 	return true;
 }
 
-/* The older list has no pages: all rules that a reply can hold. */
-static bool list_rules_signaldesk(struct call *c, struct err *err)
+/* Page by page, so that only the answer grows with the rules. */
+static bool write_all_rules(struct call *c, struct json_w *w, struct err *err)
 {
 	struct page page = { .limit = PAGE_ROWS_MAX };
 	struct rule_list list;
-	struct json_w w;
+	struct arena one;
+	bool ok;
 
-	if (!store_rule_list(c->caller.org, c->db, c->caller.project, &page, c->req, &list, err)) {
-		return false;
-	}
-	w = call_json(c, 200);
+	arena_init(&one, 0);
+	do {
+		arena_clear(&one);
+		ok = store_rule_list(c->caller.org, c->db, c->caller.project, &page, &one, &list,
+				     err) &&
+		     write_rules(&list, &one, w, err);
+		page.after = ok ? list.next : (struct page_at) { 0 };
+	} while (page.after.id != 0 && !w->out->overflow);
+	arena_release(&one);
+	return ok;
+}
+
+/* The older list has no pages: all rules, or 413 when an answer cannot hold them. */
+static bool list_rules_signaldesk(struct call *c, struct err *err)
+{
+	struct json_w w = call_json(c, 200);
+
 	json_w_object(&w);
 	json_w_key(&w, "rules");
 	json_w_array(&w);
-	if (!write_rules(c, &list, &w, err)) {
+	if (!write_all_rules(c, &w, err)) {
 		return false;
 	}
 	json_w_end(&w);

@@ -225,11 +225,21 @@ static void send_posted(void *arg)
 	__atomic_sub_fetch(&api->unsent, bytes, __ATOMIC_RELEASE);
 }
 
+void api_end(struct api *api)
+{
+	__atomic_store_n(&api->ended, 1, __ATOMIC_RELEASE);
+}
+
+static bool has_ended(const struct api *api)
+{
+	return __atomic_load_n(&api->ended, __ATOMIC_ACQUIRE) != 0;
+}
+
 static void wait_for_loop(struct api *api)
 {
 	struct timespec nap = { .tv_nsec = 1000 * 1000 };
 
-	for (int i = 0; i < UNSENT_NAPS_MAX; i++) {
+	for (int i = 0; i < UNSENT_NAPS_MAX && !has_ended(api); i++) {
 		if (__atomic_load_n(&api->unsent, __ATOMIC_ACQUIRE) <= UNSENT_BYTES_MAX) {
 			return;
 		}
@@ -242,13 +252,21 @@ void api_post(struct api *api, loop_fn fn, void *arg)
 	loop_post_wait(api->loop, fn, arg);
 }
 
+static bool do_work(struct call *c)
+{
+	if (has_ended(c->api)) {
+		return err_set(&c->err, ERR_SHUTTING_DOWN, "the server is stopping");
+	}
+	return c->work(c, &c->err);
+}
+
 static void work(struct job *job, void *local)
 {
 	struct call *c = CONTAINER_OF(job, struct call, job);
 
 	wait_for_loop(c->api);
 	c->db = local;
-	if (!c->work(c, &c->err)) {
+	if (!do_work(c)) {
 		db_rollback(c->db);
 		call_problem(c, &c->err);
 		if (err_info(c->err.kind)->level >= LOG_WARN) {

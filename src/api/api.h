@@ -41,6 +41,7 @@ struct api {
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
 	bool noop;     /* serve POST /api/v1/noop, for the benchmark's yardstick */
 	bool stopping; /* readiness is off */
+	int ended;     /* atomic; set by api_end */
 	bool set_up;   /* the first key was made */
 };
 
@@ -65,6 +66,11 @@ struct slice api_client(const struct api *api, const struct http_request *r);
 bool api_is_local(const struct http_request *r);
 /* Hand the call to a worker; answers 503 when too many wait. Loop thread. */
 void api_submit(struct call *c);
+/*
+ * The loop does not run any more, so nobody waits for an answer: the calls that wait for a worker
+ * are refused instead of made. Before workers_close; any thread.
+ */
+void api_end(struct api *api);
 /* Run fn(arg) on the loop, from a worker; never lost. */
 void api_post(struct api *api, loop_fn fn, void *arg);
 

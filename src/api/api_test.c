@@ -438,6 +438,19 @@ TEST(other_origins_are_let_in_by_the_list)
 	server_free(&f);
 }
 
+TEST(calls_that_wait_at_the_end_are_not_made)
+{
+	struct fixture *f = server_new(NULL);
+	const char *key = server_key(f, "acme", ~0u);
+	struct client c = client_open(f);
+
+	T_INT(strncmp(server_ask(&c, "GET", "/api/v1/rules", key, ""), "200", 3), 0);
+	api_end(server_api(f));
+	T_INT(strncmp(server_ask(&c, "GET", "/api/v1/rules", key, ""), "503", 3), 0);
+	client_close(&c);
+	server_free(&f);
+}
+
 struct probe {
 	struct fixture *f;
 	struct loop_timer timer;
@@ -521,4 +534,5 @@ T_MAIN(T(every_route_is_one_row_with_one_handler), T(no_row_lets_anybody_in_with
        T(a_batch_with_a_key_can_be_sent_again),
        T(pages_hold_each_row_once_and_their_cursors_fit_one_list), T(a_use_of_a_key_is_noted),
        T(a_rule_is_changed_only_from_the_version_that_was_seen),
-       T(other_origins_are_let_in_by_the_list), T(a_large_batch_lets_others_have_their_turn))
+       T(other_origins_are_let_in_by_the_list), T(calls_that_wait_at_the_end_are_not_made),
+       T(a_large_batch_lets_others_have_their_turn))

@@ -210,6 +210,7 @@ static void stop(struct fixture *f)
 {
 	T_TRUE(loop_post(f->api.loop, stop_on_loop, f));
 	pthread_join(f->thread, NULL);
+	api_end(&f->api);
 	workers_close(&f->api.workers);
 	http_server_free(&f->api.http);
 	engine_close(&f->api.engine, WAIT_US);

@@ -550,6 +550,7 @@ void app_close(struct app **ap)
 	if (app->live != NULL) {
 		live_end_all(app->live);
 	}
+	api_end(&app->api);
 	workers_close(&app->workers);
 	loop_run_posted(app->loop);
 	http_server_free(&app->http);

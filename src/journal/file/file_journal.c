@@ -159,10 +159,10 @@ static struct file_journal *make(const struct journal_options *options)
 void file_journal_free(struct file_journal *j)
 {
 	for (size_t i = 0; i < j->segments_n; i++) {
-		segment_free(&j->segments[i]);
+		segment_unref(&j->segments[i]);
 	}
 	free(j->segments);
-	segment_free(&j->spare);
+	segment_unref(&j->spare);
 	if (j->lock_fd >= 0) {
 		j->files.ops->close(j->files.arg, j->lock_fd);
 	}

@@ -104,10 +104,10 @@ NODISCARD bool recover(struct file_journal *j, struct err *err);
 
 /* segments.c: the list, and the segment zeroed ahead. Any thread. */
 void segments_add(struct file_journal *j, struct segment *segment);
-/* The last segment that starts at or before seq, or NULL. */
-const struct segment *segments_find(struct file_journal *j, uint64_t seq);
-/* The first segment that starts behind seq, or NULL. */
-const struct segment *segments_after(struct file_journal *j, uint64_t seq);
+/* The last segment that starts at or before seq, or NULL. The reference is the caller's. */
+struct segment *segments_find(struct file_journal *j, uint64_t seq);
+/* The first segment that starts behind seq, or NULL. The reference is the caller's. */
+struct segment *segments_after(struct file_journal *j, uint64_t seq);
 /* Have a spare. Blocks for zeroing unless there is one. */
 NODISCARD bool spare_make(struct file_journal *j, struct err *err);
 /* The spare, which is then the caller's; there is one. */

@@ -101,9 +101,8 @@ static void add_place(struct file_iter *it, uint64_t seq, const char *p, size_t 
 /* The number at which the group of seq begins. */
 static uint64_t group_start(struct file_iter *it, uint64_t seq)
 {
-	const struct segment *segment = segments_find(it->journal, seq);
+	struct segment *segment = segments_find(it->journal, seq);
 	struct segment_mark mark;
-
 	uint64_t last;
 
 	if (segment == NULL) {
@@ -111,12 +110,12 @@ static uint64_t group_start(struct file_iter *it, uint64_t seq)
 	}
 	last = atomic_load_explicit(&segment->last_seq, memory_order_acquire);
 	if (seq > last) { /* lost with the end of its segment, all in one report */
-		return last + 1;
+		seq = last + 1;
+	} else {
+		seq = segment_find(segment, seq, &mark) ? mark.seq : segment->first_seq;
 	}
-	if (!segment_find(segment, seq, &mark)) {
-		return segment->first_seq;
-	}
-	return mark.seq;
+	segment_unref(&segment);
+	return seq;
 }
 
 /* Load the group that ends with it->next. False with ERR_IO, nothing loaded then. */

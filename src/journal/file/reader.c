@@ -14,13 +14,17 @@ void reader_init(struct reader *reader, size_t chunk)
 
 void reader_release(struct reader *reader)
 {
+	segment_unref(&reader->segment);
 	free(reader->p);
 	*reader = (struct reader) { 0 };
 }
 
-void reader_turn_to(struct reader *reader, const struct segment *segment)
+void reader_turn_to(struct reader *reader, struct segment *segment)
 {
-	reader->segment = segment;
+	struct segment *old = reader->segment;
+
+	reader->segment = segment == NULL ? NULL : segment_ref(segment);
+	segment_unref(&old);
 	reader->n = 0;
 }
 

@@ -9,7 +9,7 @@
  * until the next call on the reader. One thread at a time.
  */
 struct reader {
-	const struct segment *segment;
+	struct segment *segment; /* referenced */
 	char *p;
 	size_t cap;
 	size_t chunk;	 /* bytes to read at least, when there are that many */
@@ -20,8 +20,8 @@ struct reader {
 
 void reader_init(struct reader *reader, size_t chunk);
 void reader_release(struct reader *reader);
-/* Another segment (NULL: none); what is buffered is dropped. */
-void reader_turn_to(struct reader *reader, const struct segment *segment);
+/* Another segment (NULL: none), which gets a reference; what is buffered is dropped. */
+void reader_turn_to(struct reader *reader, struct segment *segment);
 /* Whether all these bytes are buffered. Pure. */
 bool reader_has(const struct reader *reader, uint64_t offset, size_t n);
 /* n bytes at offset, reading no byte at or behind limit. NULL with ERR_IO. offset + n <= limit. */

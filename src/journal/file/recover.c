@@ -183,7 +183,7 @@ static bool salvage(struct recovery *r, struct segment *segment, uint64_t offset
 }
 
 /* A segment begins behind the number that comes next: the one before it lost its last batches. */
-static bool missing(struct recovery *r, const struct segment *segment, uint64_t first_seq,
+static bool missing(struct recovery *r, struct segment *segment, uint64_t first_seq,
 		    struct err *err)
 {
 	struct segment *before = r->before;
@@ -338,7 +338,7 @@ static bool scan_all(struct recovery *r, struct err *err)
 }
 
 /* FOUND: only zeros from offset to the end. */
-static enum found zeros(struct recovery *r, const struct segment *segment, uint64_t offset,
+static enum found zeros(struct recovery *r, struct segment *segment, uint64_t offset,
 			struct err *err)
 {
 	struct reader *reader = &r->reader;
@@ -362,7 +362,7 @@ static bool drop(struct file_journal *j, struct segment **segment, struct err *e
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/%s", j->dir, (*segment)->name);
-	segment_free(segment);
+	segment_unref(segment);
 	rc = j->files.ops->unlink(j->files.arg, path);
 	return rc < 0 ? err_errno(err, -rc, "remove \"%s\"", path) : true;
 }
@@ -385,7 +385,7 @@ static bool sort_empty(struct recovery *r, struct err *err)
 		if (found == FOUND) {
 			j->spare = segment;
 		} else if (r->damaged) { /* evidence */
-			segment_free(&r->empty[r->empty_n - 1]);
+			segment_unref(&r->empty[r->empty_n - 1]);
 		} else if (!drop(j, &r->empty[r->empty_n - 1], err)) {
 			return false;
 		}
@@ -402,7 +402,7 @@ static struct segment *fresh(struct file_journal *j, size_t n, struct err *err)
 	if (j->spare != NULL && j->spare->bytes - SEGMENT_HEAD_BYTES >= n) {
 		return spare_take(j);
 	}
-	segment_free(&j->spare);
+	segment_unref(&j->spare);
 	if (bytes - SEGMENT_HEAD_BYTES < n) {
 		j->segment_bytes = SEGMENT_HEAD_BYTES + (n + 4095) / 4096 * 4096;
 	}
@@ -473,11 +473,11 @@ static bool move_tail(struct recovery *r, struct err *err)
 	}
 	to->first_seq = first;
 	if ((some && !copy_batch(r, to, &end, err)) || !mark_write(to, end, r->next, err)) {
-		segment_free(&to);
+		segment_unref(&to);
 		return false;
 	}
 	if (tail->segment != NULL && !cut_old(r, first, err)) {
-		segment_free(&to);
+		segment_unref(&to);
 		return false;
 	}
 	segment_publish(to, r->next - 1, end + BATCH_HEAD_BYTES);
@@ -534,10 +534,10 @@ bool recover(struct file_journal *j, struct err *err)
 	ok = scan_all(&r, err) && settle(&r, err);
 out:
 	while (r.all_n > 0) {
-		segment_free(&r.all[--r.all_n]);
+		segment_unref(&r.all[--r.all_n]);
 	}
 	while (r.empty_n > 0) {
-		segment_free(&r.empty[--r.empty_n]);
+		segment_unref(&r.empty[--r.empty_n]);
 	}
 	free(r.all);
 	free(r.empty);

@@ -42,6 +42,7 @@ static struct segment *make(const struct files *files, int fd, const struct segm
 {
 	struct segment *segment = mem_alloc(1, sizeof(*segment));
 
+	segment->refs = 1;
 	segment->files = *files;
 	segment->fd = fd;
 	segment->id = head->id;
@@ -161,17 +162,23 @@ struct segment *segment_open(const struct files *files, const char *dir, uint64_
 	return NULL;
 }
 
-void segment_free(struct segment **segment_p)
+struct segment *segment_ref(struct segment *segment)
+{
+	atomic_fetch_add(&segment->refs, 1);
+	return segment;
+}
+
+void segment_unref(struct segment **segment_p)
 {
 	struct segment *segment = *segment_p;
 
-	if (segment == NULL) {
+	*segment_p = NULL;
+	if (segment == NULL || atomic_fetch_sub(&segment->refs, 1) > 1) {
 		return;
 	}
 	segment->files.ops->close(segment->files.arg, segment->fd);
 	free(segment->marks);
 	free(segment);
-	*segment_p = NULL;
 }
 
 void segment_note(struct segment *segment, uint64_t seq, uint32_t offset, uint32_t batch_end)

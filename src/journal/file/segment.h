@@ -25,6 +25,7 @@ struct segment_mark {
 };
 
 struct segment {
+	_Atomic unsigned refs;
 	struct files files;
 	int fd;
 	char name[SEGMENT_NAME_BYTES];
@@ -54,7 +55,10 @@ struct segment *segment_new(const struct files *files, const char *dir,
 /* Open one that exists. NULL with ERR_IO, or ERR_CORRUPT when it has no intact head of this id. */
 struct segment *segment_open(const struct files *files, const char *dir, uint64_t epoch,
 			     const struct journal_id *id, struct err *err);
-void segment_free(struct segment **segment);
+/* One more user: the list of segments, a reader... Any thread that has one. */
+struct segment *segment_ref(struct segment *segment);
+/* NULL ok. The last one closes the file; its name may be gone by then. Any thread. */
+void segment_unref(struct segment **segment);
 
 /* Note where a record is; kept when far enough from the last mark. Writer. */
 void segment_note(struct segment *segment, uint64_t seq, uint32_t offset, uint32_t batch_end);

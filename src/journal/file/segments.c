@@ -38,29 +38,29 @@ static size_t upto(const struct file_journal *j, uint64_t seq)
 	return lo;
 }
 
-const struct segment *segments_find(struct file_journal *j, uint64_t seq)
+struct segment *segments_find(struct file_journal *j, uint64_t seq)
 {
-	const struct segment *found = NULL;
+	struct segment *found = NULL;
 	size_t n;
 
 	pthread_mutex_lock(&j->lock);
 	n = upto(j, seq);
 	if (n > 0) {
-		found = j->segments[n - 1];
+		found = segment_ref(j->segments[n - 1]);
 	}
 	pthread_mutex_unlock(&j->lock);
 	return found;
 }
 
-const struct segment *segments_after(struct file_journal *j, uint64_t seq)
+struct segment *segments_after(struct file_journal *j, uint64_t seq)
 {
-	const struct segment *found = NULL;
+	struct segment *found = NULL;
 	size_t n;
 
 	pthread_mutex_lock(&j->lock);
 	n = upto(j, seq);
 	if (n < j->segments_n) {
-		found = j->segments[n];
+		found = segment_ref(j->segments[n]);
 	}
 	pthread_mutex_unlock(&j->lock);
 	return found;

@@ -52,12 +52,32 @@ static uint64_t segment_last(const struct segment *segment)
 	return atomic_load_explicit(&segment->last_seq, memory_order_acquire);
 }
 
-/* Find the segment and the closest mark. FAILED reports records that no segment has. */
+/* Nothing has the wanted record: go to what comes next. FAILED reports what no segment has. */
+static enum found skip(struct walk *walk, struct segment *segment, struct err *err)
+{
+	struct segment *next = segments_after(walk->journal, walk->seq);
+	uint64_t first_seq;
+
+	if (next == NULL) {
+		return NOT_FOUND;
+	}
+	first_seq = next->first_seq;
+	segment_unref(&next);
+	if (segment != NULL) {
+		reader_turn_to(&walk->reader, segment);
+		report(walk, first_seq, segment->end, err);
+	}
+	walk->seq = first_seq;
+	walk->offset = 0;
+	return segment == NULL ? FOUND : FAILED;
+}
+
+/* Find the segment and the closest mark. FOUND without an offset: once more. */
 static enum found enter(struct walk *walk, struct err *err)
 {
-	const struct segment *segment = segments_find(walk->journal, walk->seq);
+	struct segment *segment = segments_find(walk->journal, walk->seq);
 	struct segment_mark mark;
-	const struct segment *next;
+	enum found found = FOUND;
 
 	if (segment != NULL && walk->seq <= segment_last(segment) &&
 	    segment_find(segment, walk->seq, &mark)) {
@@ -67,19 +87,11 @@ static enum found enter(struct walk *walk, struct err *err)
 		walk->at = mark.seq;
 		walk->offset = mark.offset;
 		walk->batch_end = mark.batch_end;
-		return FOUND;
+	} else {
+		found = skip(walk, segment, err);
 	}
-	next = segments_after(walk->journal, walk->seq);
-	if (next == NULL) {
-		return NOT_FOUND;
-	}
-	if (segment != NULL) {
-		reader_turn_to(&walk->reader, segment);
-		report(walk, next->first_seq, segment->end, err);
-	}
-	walk->seq = next->first_seq;
-	walk->offset = 0;
-	return segment == NULL ? enter(walk, err) : FAILED;
+	segment_unref(&segment);
+	return found;
 }
 
 /* Over batch headers to the record at walk->offset. */
@@ -184,6 +196,7 @@ enum found walk_next(struct walk *walk, bool verify, const char **p, size_t *siz
 			if (found != FOUND) {
 				return found;
 			}
+			continue;
 		}
 		wanted = walk->at == walk->seq;
 		did = step(walk, verify && wanted, p, size, err);

@@ -29,6 +29,11 @@ int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+void turn_until(struct poller *p, int64_t until_ns)
+{
+	poller_turn(p, until_ns - now_ns());
+}
+
 int64_t cpu_ns(void)
 {
 	struct rusage use;

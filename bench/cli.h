@@ -6,7 +6,7 @@
  * What the small programs share around their work: options from one table, an end with a message,
  * the monotonic clock and the CPU time of the process itself.
  */
-#include "base/base.h"
+#include "load/poller.h"
 
 enum opt_kind { OPT_TEXT, OPT_COUNT, OPT_REAL };
 
@@ -28,6 +28,9 @@ NORETURN void die(const char *fmt, ...) PRINTF(1, 2);
 
 /* Nanoseconds of the monotonic clock. */
 int64_t now_ns(void);
+
+/* One turn of the poller that does not wait beyond until_ns of that clock. */
+void turn_until(struct poller *p, int64_t until_ns);
 
 /* User and system CPU time of this process in nanoseconds. */
 int64_t cpu_ns(void);

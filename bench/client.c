@@ -55,12 +55,12 @@ static bool try_connect(struct client *c)
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	c->watch = (struct watch) { .fd = fd, .ready = ready };
-	loop_add(c->loop, &c->watch, EPOLLIN);
+	poller_add(c->loop, &c->watch, EPOLLIN);
 	reply_clear(&c->reply);
 	return true;
 }
 
-void client_open(struct client *c, struct loop *loop, const struct sockaddr_in *to)
+void client_open(struct client *c, struct poller *loop, const struct sockaddr_in *to)
 {
 	c->loop = loop;
 	c->to = *to;
@@ -73,7 +73,7 @@ void client_open(struct client *c, struct loop *loop, const struct sockaddr_in *
 void client_close(struct client *c)
 {
 	if (c->watch.fd >= 0) {
-		loop_drop(c->loop, &c->watch);
+		poller_drop(c->loop, &c->watch);
 		close(c->watch.fd);
 		c->watch.fd = -1;
 	}
@@ -103,7 +103,7 @@ static void write_some(struct client *c)
 	c->out += n;
 	c->out_left -= (size_t)n;
 	if (!all) {
-		loop_change(c->loop, &c->watch, EPOLLIN | EPOLLOUT);
+		poller_change(c->loop, &c->watch, EPOLLIN | EPOLLOUT);
 	}
 }
 
@@ -154,7 +154,7 @@ static void ready(struct watch *w, uint32_t events)
 	if ((events & EPOLLOUT) != 0 && c->out_left > 0) {
 		write_some(c);
 		if (c->watch.fd >= 0 && c->out_left == 0) {
-			loop_change(c->loop, &c->watch, EPOLLIN);
+			poller_change(c->loop, &c->watch, EPOLLIN);
 		}
 	}
 	if ((events & ~(uint32_t)EPOLLOUT) != 0 && c->watch.fd >= 0) {
@@ -188,7 +188,7 @@ int client_call(struct client *c, const char *bytes, size_t len)
 	c->replied = call_done;
 	client_send(c, bytes, len, now_ns());
 	while (c->busy) {
-		loop_turn(c->loop, now_ns() + 1000000000);
+		turn_until(c->loop, now_ns() + 1000000000);
 	}
 	c->replied = before;
 	return c->status;

@@ -9,12 +9,12 @@
  */
 #include <netinet/in.h>
 
-#include "loop.h"
-#include "reply.h"
+#include "load/poller.h"
+#include "load/reply.h"
 
 struct client {
 	struct watch watch; /* first: the loop hands it back */
-	struct loop *loop;
+	struct poller *loop;
 	struct sockaddr_in to;
 	struct reply reply;
 	const char *out;
@@ -37,7 +37,7 @@ struct sockaddr_in client_address(const char *host_port);
  * Connect (blocking, ends the program when it is refused) and join the loop. replied and owner are
  * set by the caller.
  */
-void client_open(struct client *c, struct loop *loop, const struct sockaddr_in *to);
+void client_open(struct client *c, struct poller *loop, const struct sockaddr_in *to);
 void client_close(struct client *c);
 
 /*

@@ -60,7 +60,7 @@ struct poster {
 
 struct run {
 	struct options opt;
-	struct loop loop;
+	struct poller loop;
 	struct sockaddr_in to;
 	struct viewer *viewers;
 	struct poster posters[POSTERS];
@@ -79,7 +79,7 @@ struct run {
 
 static void lose(struct viewer *v)
 {
-	loop_drop(&v->run->loop, &v->watch);
+	poller_drop(&v->run->loop, &v->watch);
 	close(v->watch.fd);
 	v->watch.fd = -1;
 	v->run->lost++;
@@ -161,7 +161,7 @@ static void upgrade(struct run *r, struct viewer *v, const char *ticket, size_t 
 	}
 	v->watch = (struct watch) { .fd = fd, .ready = viewer_ready };
 	v->run = r;
-	loop_add(&r->loop, &v->watch, EPOLLIN);
+	poller_add(&r->loop, &v->watch, EPOLLIN);
 }
 
 static void open_viewers(struct run *r)
@@ -232,7 +232,7 @@ static void settle(struct run *r)
 	int64_t until = now_ns() + SETTLE_NS;
 
 	while (now_ns() < until) {
-		loop_turn(&r->loop, until);
+		turn_until(&r->loop, until);
 	}
 	for (size_t i = 0; i < r->opt.clients; i++) {
 		r->viewers[i].before = r->viewers[i].ws.messages;
@@ -253,7 +253,7 @@ static void burst(struct run *r)
 	}
 	while ((r->messages < want || r->answered < r->batches) && r->lost < r->opt.clients &&
 	       now_ns() < until) {
-		loop_turn(&r->loop, until);
+		turn_until(&r->loop, until);
 	}
 }
 
@@ -387,9 +387,9 @@ int main(int argc, char **argv)
 	    o->events % o->batch != 0 || o->events > EVENTS_MAX || o->mark[0] == '\0') {
 		die("1 to %d clients, and --events a multiple of --batch, please", CLIENTS_MAX);
 	}
-	loop_init(&r.loop);
+	poller_init(&r.loop);
 	r.to = client_address(o->to);
 	run(&r);
-	loop_release(&r.loop);
+	poller_release(&r.loop);
 	return 0;
 }

@@ -13,7 +13,7 @@
 
 #include "cli.h"
 #include "client.h"
-#include "receiver.h"
+#include "load/receiver.h"
 #include "request.h"
 #include "tally.h"
 
@@ -49,7 +49,7 @@ struct poster {
 
 struct run {
 	struct options opt;
-	struct loop loop;
+	struct poller loop;
 	struct receiver receiver;
 	struct poster posters[POSTERS];
 	struct poster *idle[POSTERS];
@@ -91,7 +91,7 @@ static bool read_mark(const struct run *r, const char *body, size_t len, uint64_
 	return *n < r->total && r->sent_ns[*n] != 0;
 }
 
-static void got_hook(void *owner, const char *body, size_t len, int64_t at_ns)
+static void got_hook(void *owner, const char *body, size_t len, int64_t at_us)
 {
 	struct run *r = owner;
 	uint64_t n;
@@ -107,7 +107,9 @@ static void got_hook(void *owner, const char *body, size_t len, int64_t at_ns)
 	r->got[n] = true;
 	r->hooks++;
 	if (n >= r->opt.warm) {
-		hist_add(&r->hook_ns, (uint64_t)(at_ns - r->sent_ns[n]));
+		hist_add(&r->hook_ns, at_us * 1000 > r->sent_ns[n]
+					      ? (uint64_t)(at_us * 1000 - r->sent_ns[n])
+					      : 0);
 	}
 }
 
@@ -132,13 +134,13 @@ static void post_all(struct run *r)
 		int64_t due = from + (int64_t)((double)r->sent * 1e9 / r->opt.rate);
 
 		if (now_ns() < due) {
-			loop_turn(&r->loop, due);
+			turn_until(&r->loop, due);
 		} else if (r->idle_n > 0) {
 			send_due(r, due, waited);
 			waited = false;
 		} else {
 			waited = true;
-			loop_turn(&r->loop, now_ns() + 1000000);
+			turn_until(&r->loop, now_ns() + 1000000);
 		}
 	}
 }
@@ -148,7 +150,7 @@ static void wait_for_rest(struct run *r)
 	int64_t until = now_ns() + PATIENCE_NS;
 
 	while ((r->hooks < r->total || r->idle_n < POSTERS) && now_ns() < until) {
-		loop_turn(&r->loop, until);
+		turn_until(&r->loop, until);
 	}
 }
 
@@ -162,10 +164,13 @@ static void open_all(struct run *r)
 				     .header = o->header,
 				     .item = o->item,
 				     .seed = o->seed };
+	struct err err;
 
 	r->receiver.got = got_hook;
 	r->receiver.owner = r;
-	receiver_open(&r->receiver, &r->loop, (uint16_t)o->port);
+	if (!receiver_open(&r->receiver, &r->loop, "127.0.0.1", (uint16_t)o->port, &err)) {
+		die("%s", err.text);
+	}
 	for (size_t i = 0; i < POSTERS; i++) {
 		struct poster *p = &r->posters[i];
 
@@ -244,7 +249,7 @@ int main(int argc, char **argv)
 		die("--listen needs a port, --rate more than 0, --count 1 to %d", COUNT_MAX);
 	}
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	loop_init(&r.loop);
+	poller_init(&r.loop);
 	open_all(&r);
 	measure(&r);
 	for (size_t i = 0; i < POSTERS; i++) {
@@ -252,6 +257,6 @@ int main(int argc, char **argv)
 		request_release(&r.posters[i].request);
 	}
 	receiver_close(&r.receiver);
-	loop_release(&r.loop);
+	poller_release(&r.loop);
 	return 0;
 }

@@ -48,7 +48,7 @@ struct sender {
 
 struct load {
 	struct options opt;
-	struct loop loop;
+	struct poller loop;
 	struct sender *senders;
 	struct sender **idle;
 	size_t idle_n;
@@ -131,7 +131,7 @@ static void run_until(struct load *l, int64_t end_ns)
 		    due_ns(l) < until) {
 			until = due_ns(l);
 		}
-		loop_turn(&l->loop, until);
+		turn_until(&l->loop, until);
 	}
 }
 
@@ -166,7 +166,7 @@ static void close_all(struct load *l)
 		client_close(&l->senders[i].client);
 		request_release(&l->senders[i].request);
 	}
-	loop_release(&l->loop);
+	poller_release(&l->loop);
 	free(l->senders);
 	free(l->idle);
 }
@@ -273,7 +273,7 @@ int main(int argc, char **argv)
 	}
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	l.limit = o->count > 0 ? o->count : UINT64_MAX;
-	loop_init(&l.loop);
+	poller_init(&l.loop);
 	open_all(&l);
 	run(&l);
 	close_all(&l);

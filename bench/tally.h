@@ -6,7 +6,7 @@
  * Counts what came back: how many replies of each status, how long they took, and whether every one
  * of them was the expected one. A run with anything unexpected in it is dirty and proves nothing.
  */
-#include "hist.h"
+#include "load/hist.h"
 
 #define STATUS_MAX 600
 

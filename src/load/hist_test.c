@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "hist.h"
+#include "load/hist.h"
 
 #include "test/t.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "reply.h"
+#include "load/reply.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log-linear histogram. The index is computed from the bits of the value, so there is no search. */
-#include "hist.h"
+#include "load/hist.h"
 
 void hist_init(struct hist *h)
 {

@@ -3,7 +3,7 @@
  * The time of receipt is taken right after the read that completes a request, before anything is
  * parsed.
  */
-#include "receiver.h"
+#include "load/receiver.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,11 +11,10 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "base/clock.h"
 
 struct hook_conn {
 	struct watch watch; /* first: the loop hands it back */
@@ -32,7 +31,7 @@ static void hang_up(struct hook_conn *c)
 	if (c->next != NULL) {
 		c->next->prev = c->prev;
 	}
-	loop_drop(c->receiver->loop, &c->watch);
+	poller_drop(c->receiver->poller, &c->watch);
 	close(c->watch.fd);
 	free(c);
 }
@@ -53,7 +52,7 @@ static long body_size(const char *head, const char *end)
  * Bytes of the first whole request in the buffer, handed over; 0 when it is not whole yet, -1 when
  * it is no such thing.
  */
-static long take_request(struct hook_conn *c, int64_t at_ns)
+static long take_request(struct hook_conn *c, int64_t at_us)
 {
 	const char *end;
 	size_t head;
@@ -72,7 +71,7 @@ static long take_request(struct hook_conn *c, int64_t at_ns)
 	if (c->len < head + (size_t)body) {
 		return 0;
 	}
-	c->receiver->got(c->receiver->owner, c->buf + head, (size_t)body, at_ns);
+	c->receiver->got(c->receiver->owner, c->buf + head, (size_t)body, at_us);
 	return (long)head + body;
 }
 
@@ -87,7 +86,7 @@ static void hook_ready(struct watch *w, uint32_t events UNUSED)
 {
 	struct hook_conn *c = (struct hook_conn *)w;
 	ssize_t n = recv(w->fd, c->buf + c->len, HOOK_BYTES_MAX - c->len, MSG_DONTWAIT);
-	int64_t at_ns = now_ns();
+	int64_t at_us = clock_mono_us();
 	long used;
 
 	if (n <= 0) {
@@ -97,7 +96,7 @@ static void hook_ready(struct watch *w, uint32_t events UNUSED)
 		return;
 	}
 	c->len += (size_t)n;
-	while ((used = take_request(c, at_ns)) > 0) {
+	while ((used = take_request(c, at_us)) > 0) {
 		c->len -= (size_t)used;
 		memmove(c->buf, c->buf + used, c->len);
 		if (!answer(c)) {
@@ -131,25 +130,44 @@ static void accept_ready(struct watch *w, uint32_t events UNUSED)
 		c->next->prev = &c->next;
 	}
 	r->conns = c;
-	loop_add(r->loop, &c->watch, EPOLLIN);
+	poller_add(r->poller, &c->watch, EPOLLIN);
 }
 
-void receiver_open(struct receiver *r, struct loop *loop, uint16_t port)
+static bool listen_at(struct receiver *r, int fd, const char *address, uint16_t port,
+		      struct err *err)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_port = htons(port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port) };
+	socklen_t at_n = sizeof(at);
 	int on = 1;
 
+	if (inet_pton(AF_INET, address, &at.sin_addr) != 1) {
+		return err_set(err, ERR_INVALID, "\"%s\" is not an IPv4 address", address);
+	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0 ||
-	    listen(fd, 128) != 0) {
-		die("listen on 127.0.0.1:%u: %s", port, strerror(errno));
+	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0 || listen(fd, 128) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&at, &at_n) != 0) {
+		return err_errno(err, errno, "listen on %s:%u", address, port);
+	}
+	r->port = ntohs(at.sin_port);
+	return true;
+}
+
+bool receiver_open(struct receiver *r, struct poller *poller, const char *address, uint16_t port,
+		   struct err *err)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0) {
+		return err_errno(err, errno, "make a socket");
+	}
+	if (!listen_at(r, fd, address, port, err)) {
+		close(fd);
+		return false;
 	}
 	r->watch = (struct watch) { .fd = fd, .ready = accept_ready };
-	r->loop = loop;
-	loop_add(loop, &r->watch, EPOLLIN);
+	r->poller = poller;
+	poller_add(poller, &r->watch, EPOLLIN);
+	return true;
 }
 
 void receiver_close(struct receiver *r)
@@ -157,6 +175,6 @@ void receiver_close(struct receiver *r)
 	while (r->conns != NULL) {
 		hang_up(r->conns);
 	}
-	loop_drop(r->loop, &r->watch);
+	poller_drop(r->poller, &r->watch);
 	close(r->watch.fd);
 }

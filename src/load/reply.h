@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_REPLY_H
-#define BENCH_REPLY_H
+#ifndef LOAD_REPLY_H
+#define LOAD_REPLY_H
 
 /*
  * Reads HTTP/1.1 replies (RFC 9112) to POST and GET requests from bytes as they come: status line,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BENCH_HIST_H
-#define BENCH_HIST_H
+#ifndef LOAD_HIST_H
+#define LOAD_HIST_H
 
 /*
  * A latency histogram with log-linear buckets: values below 128 have a bucket each, every further

@@ -3,7 +3,7 @@
  * Incremental reply reader. A head that arrives in one piece (nearly always) is read where it lies;
  * only a cut one is collected first. That keeps the client's share of the two cores small.
  */
-#include "reply.h"
+#include "load/reply.h"
 
 #include <string.h>
 #include <strings.h>

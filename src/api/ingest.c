@@ -218,6 +218,7 @@ struct record ingest_record(struct api *api, const struct caller *caller, const 
 		.org = caller->org,
 		.project = caller->project,
 		.key = caller->key,
+		.severity = (uint8_t)event->severity,
 		.hash = hash_sip128(&journal_meta(api->journal)->hash, body),
 		.idempotency_key = event->idempotency_key,
 		.type = event->type,

@@ -38,6 +38,7 @@ struct record {
 	struct org_id org;
 	struct project_id project;
 	struct key_id key;
+	uint8_t severity;	      /* enum severity, so that readers need not parse it */
 	struct hash128 hash;	      /* of the canonical body without what the server sets */
 	struct slice idempotency_key; /* empty: none */
 	struct slice type;	      /* as in the body, so that readers need not parse it */

@@ -73,6 +73,7 @@ TEST(every_field_comes_back)
 		.hash = { 4, 5 },
 		.idempotency_key = S("k"),
 		.type = S("rule_changed"),
+		.severity = 5,
 		.body = S("{}"),
 	};
 	one.items[1] = (struct record) { .kind = RECORD_TICK };
@@ -86,6 +87,7 @@ TEST(every_field_comes_back)
 	T_TRUE(record.hash.lo == 4 && record.hash.hi == 5);
 	T_SLICE(record.idempotency_key, "k");
 	T_SLICE(record.type, "rule_changed");
+	T_INT(record.severity, 5);
 	T_SLICE(record.body, "{}");
 	T_INT(record.received_at_us, one.results[0].received_at_us);
 	T_INT(journal_read(bed->journal, 2, &req, &record, &err), FOUND);

@@ -6,17 +6,10 @@
 #include "journal/file/file_journal.h"
 
 #define RUN ((size_t)16) /* as many misses as a core can have under way */
-#define HASHED_BYTES_MAX (sizeof(uint64_t) + RECORD_KEY_BYTES_MAX)
 
 uint64_t key_hash(const struct file_journal *j, struct org_id org, struct slice key)
 {
-	char bytes[HASHED_BYTES_MAX];
-
-	ensure(key.n <= RECORD_KEY_BYTES_MAX);
-	memcpy(bytes, &org.v, sizeof(org.v));
-	memcpy(bytes + sizeof(org.v), key.p, key.n);
-	return hash_sip64(&j->base.meta.hash,
-			  (struct slice) { .p = bytes, .n = sizeof(org.v) + key.n });
+	return record_key_hash(&j->base.meta.hash, org, key);
 }
 
 static bool measure(const struct journal_batch *batch, size_t *total, struct err *err)

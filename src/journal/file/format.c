@@ -154,6 +154,16 @@ size_t record_size(const struct record *record)
 		      record->body.n);
 }
 
+uint64_t record_key_hash(const struct hash_key *hash, struct org_id org, struct slice key)
+{
+	char bytes[sizeof(org.v) + RECORD_KEY_BYTES_MAX];
+
+	ensure(key.n <= RECORD_KEY_BYTES_MAX);
+	memcpy(bytes, &org.v, sizeof(org.v));
+	memcpy(bytes + sizeof(org.v), key.p, key.n);
+	return hash_sip64(hash, (struct slice) { .p = bytes, .n = sizeof(org.v) + key.n });
+}
+
 static char *put_slice(char *to, struct slice s)
 {
 	if (s.n > 0) {
@@ -181,7 +191,7 @@ uint32_t record_encode(const struct record *record, char *out)
 	put16(out + 68, (uint16_t)record->idempotency_key.n);
 	put16(out + 70, RECORD_HEAD_BYTES);
 	put32(out + 72, (uint32_t)record->body.n);
-	put32(out + 76, 0);
+	put32(out + 76, record->severity);
 	end = put_slice(end, record->type);
 	end = put_slice(end, record->idempotency_key);
 	end = put_slice(end, record->body);
@@ -236,6 +246,7 @@ void record_decode(const char *p, struct record *record)
 		.key = { get64(p + 40) },
 		.hash = { .lo = get64(p + 48), .hi = get64(p + 56) },
 		.type = { .p = var, .n = get16(p + 66) },
+		.severity = (uint8_t)p[76],
 		.idempotency_key = { .n = get16(p + 68) },
 		.body = { .n = get32(p + 72) },
 	};

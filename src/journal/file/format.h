@@ -61,5 +61,7 @@ uint32_t record_crc(const char *p);
 NODISCARD bool record_intact(const char *p, size_t size);
 /* Read an intact record; slices point into p. */
 void record_decode(const char *p, struct record *record);
+/* What stands for an idempotency key in tables; hash is the journal's. */
+uint64_t record_key_hash(const struct hash_key *hash, struct org_id org, struct slice key);
 
 #endif

@@ -25,6 +25,7 @@ TEST(a_record_is_laid_out_as_documented)
 		.org = { 0x05 },
 		.project = { 0x06 },
 		.key = { 0x07 },
+		.severity = 6,
 		.hash = { 0x08, 0x09 },
 		.idempotency_key = S("k"),
 		.type = S("ty"),
@@ -49,7 +50,7 @@ TEST(a_record_is_laid_out_as_documented)
 		  "0100"
 		  "5000"
 		  "02000000"
-		  "00000000"
+		  "06000000"
 		  "74796b7b7d000000");
 	T_INT(record_claims(bytes), 88);
 	T_TRUE(record_intact(bytes, 88));
@@ -57,6 +58,7 @@ TEST(a_record_is_laid_out_as_documented)
 	T_SLICE(back.type, "ty");
 	T_SLICE(back.idempotency_key, "k");
 	T_SLICE(back.body, "{}");
+	T_INT(back.severity, 6);
 	for (size_t i = 0; i < 88 * 8; i++) {
 		bytes[i / 8] ^= (char)(1 << i % 8);
 		T_FALSE(record_claims(bytes) == 88 && record_intact(bytes, 88));

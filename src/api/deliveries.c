@@ -14,33 +14,27 @@
 
 #define REPLAY_LIMIT 10000 /* dead letters in one call; call again for more */
 
-/* The four words of SignalDesk for our seven. */
-static const char *older_status(enum delivery_status status)
-{
-	switch (status) {
-	case DELIVERY_PENDING:
-		return "pending";
-	case DELIVERY_SENDING:
-	case DELIVERY_RETRYING:
-		return "retrying";
-	case DELIVERY_SENT:
-		return "sent";
-	case DELIVERY_DEAD:
-	case DELIVERY_SUPERSEDED:
-	case DELIVERY_PURGED:
-		return "failed";
-	case DELIVERY_STATUSES:
-		break;
-	}
-	never("a delivery without a status");
-}
+/* The four words of SignalDesk, and what each stands for: every delivery has exactly one. */
+static const struct older_word {
+	const char *word;
+	struct delivery_set set;
+} older_words[] = {
+	{ "pending",
+	  { DELIVERY_BIT(DELIVERY_PENDING) | DELIVERY_BIT(DELIVERY_SENDING), SENDING_FIRST } },
+	{ "retrying",
+	  { DELIVERY_BIT(DELIVERY_RETRYING) | DELIVERY_BIT(DELIVERY_SENDING), SENDING_AGAIN } },
+	{ "sent", { DELIVERY_BIT(DELIVERY_SENT), SENDING_ANY } },
+	{ "failed", { DELIVERY_BITS_FAILED, SENDING_ANY } },
+};
 
-static struct slice status_word(const struct delivery_row *row, bool older)
+static struct slice older_word_of(const struct delivery_row *row)
 {
-	if (older && row->status == DELIVERY_SENDING && row->attempts_total == 0) {
-		return S("pending");
+	for (size_t i = 0; i < ARRAY_LEN(older_words); i++) {
+		if (delivery_in(&older_words[i].set, row)) {
+			return slice_of(older_words[i].word);
+		}
 	}
-	return slice_of(older ? older_status(row->status) : delivery_status_name(row->status));
+	never("a delivery without a word");
 }
 
 static void write_delivery(struct call *c, const struct delivery_row *row, struct json_w *w)
@@ -53,7 +47,7 @@ static void write_delivery(struct call *c, const struct delivery_row *row, struc
 	json_put_str(w, "eventType", row->event_type);
 	json_put_str(w, "channel", row->channel);
 	json_put_str_or_null(w, "destination", row->destination);
-	json_put_str(w, "status", status_word(row, false));
+	json_put_str(w, "status", slice_of(delivery_status_name(row->status)));
 	json_put_int(w, "attempts", row->attempts_total);
 	json_put_time(w, "createdAt", row->created_us);
 	json_put_time_or_null(w, "dueAt", row->due_us);
@@ -70,22 +64,37 @@ static void write_older(struct call *c, const struct delivery_row *row, struct j
 	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
 	json_put_str(w, "eventType", row->event_type);
 	json_put_str(w, "channel", row->channel);
-	json_put_str(w, "status", status_word(row, true));
+	json_put_str(w, "status", older_word_of(row));
 	json_put_time_or_null(w, "sentAt", row->status == DELIVERY_SENT ? row->done_us : 0);
 	json_put_str_or_null(w, "error", row->last_error);
 	json_put_time(w, "createdAt", row->created_us);
+}
+
+static bool read_status(struct call *c, struct delivery_set *set, struct err *err)
+{
+	enum delivery_status status;
+	struct slice text;
+
+	if (!call_query(c, "status", &text)) {
+		return true;
+	}
+	if (!delivery_status_parse(text, &status)) {
+		return err_field(
+			err, ERR_INVALID, "status",
+			"\"status\" must be pending, sending, retrying, sent, dead, superseded "
+			"or purged");
+	}
+	set->statuses = DELIVERY_BIT(status);
+	return true;
 }
 
 static bool read_filter(struct call *c, struct delivery_filter *f, struct err *err)
 {
 	struct slice text;
 
-	*f = (struct delivery_filter) { .project = c->caller.project, .status = DELIVERY_STATUSES };
-	if (call_query(c, "status", &text) && !delivery_status_parse(text, &f->status)) {
-		return err_field(
-			err, ERR_INVALID, "status",
-			"\"status\" must be pending, sending, retrying, sent, dead, superseded "
-			"or purged");
+	*f = (struct delivery_filter) { .project = c->caller.project };
+	if (!read_status(c, &f->set, err)) {
+		return false;
 	}
 	if (call_query(c, "ruleId", &text) && !id_parse(ID_RULE, text, &f->rule.v)) {
 		return err_field(err, ERR_INVALID, "ruleId", "\"ruleId\" is not the id of a rule");
@@ -117,22 +126,19 @@ static bool list_deliveries(struct call *c, struct err *err)
 	return true;
 }
 
-/* "failed" is the older word for dead. */
 static bool read_filter_older(struct call *c, struct delivery_filter *f, struct err *err)
 {
 	struct slice text;
 
-	*f = (struct delivery_filter) { .project = c->caller.project, .status = DELIVERY_STATUSES };
+	*f = (struct delivery_filter) { .project = c->caller.project };
 	if (!call_query(c, "status", &text)) {
 		return true;
 	}
-	if (slice_eq(text, S("failed"))) {
-		f->status = DELIVERY_DEAD;
-		return true;
-	}
-	if (slice_eq(text, S("pending")) || slice_eq(text, S("sent")) ||
-	    slice_eq(text, S("retrying"))) {
-		return delivery_status_parse(text, &f->status);
+	for (size_t i = 0; i < ARRAY_LEN(older_words); i++) {
+		if (slice_eq(text, slice_of(older_words[i].word))) {
+			f->set = older_words[i].set;
+			return true;
+		}
 	}
 	return err_field(err, ERR_INVALID, "status",
 			 "\"status\" must be pending, sent, retrying or failed");

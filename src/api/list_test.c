@@ -4,6 +4,9 @@
 #include <stdio.h>
 
 #include "api/server_test.h"
+#include "store/deliveries.h"
+#include "store/global.h"
+#include "store/store.h"
 #include "test/peer.h"
 
 struct stage {
@@ -183,6 +186,76 @@ TEST(notifications_are_listed_replayed_and_dropped)
 	stage_release(&s);
 }
 
+/* One delivery of each status, tried before and not, none of them due before the year 2100. */
+static void put_every_state(struct stage *s)
+{
+	struct delivery_row rows[2 * DELIVERY_STATUSES];
+	struct caller who;
+	struct db *db = NULL;
+	struct err err;
+
+	T_TRUE(api_caller_of(server_api(s->f), slice_of(s->key), &who));
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		enum delivery_status status = (enum delivery_status)(i / 2);
+		bool open = status == DELIVERY_PENDING || status == DELIVERY_SENDING ||
+			    status == DELIVERY_RETRYING;
+
+		rows[i] = (struct delivery_row) { .number = { 1000 + i },
+						  .org = who.org,
+						  .project = who.project,
+						  .channel = S("webhook"),
+						  .status = status,
+						  .attempts_total = i % 2,
+						  .created_us = 1,
+						  .due_us = open ? INT64_C(4102444800000000) : 0,
+						  .done_us = open ? 0 : 1,
+						  .claim = status == DELIVERY_SENDING ? 1 : 0 };
+	}
+	T_OK(store_connect(server_store(s->f), STORE_API, &db, &err));
+	T_OK(db_begin(db, &err));
+	T_OK(store_deliveries_insert(db, rows, ARRAY_LEN(rows), &err));
+	T_OK(db_commit(db, &err));
+	db_close(&db);
+}
+
+/* The filter yields as many as the whole list shows under the word, and all of them show it. */
+static size_t expect_word(struct stage *s, const char *list, const char *word)
+{
+	char shown[64], path[128];
+	size_t want, got;
+
+	snprintf(shown, sizeof(shown), "\"status\":\"%s\"", word);
+	snprintf(path, sizeof(path), "%s?limit=100", list);
+	want = count(get(s, path), shown);
+	snprintf(path, sizeof(path), "%s?limit=100&status=%s", list, word);
+	got = count(get(s, path), "\"status\"");
+	T_INT(count(get(s, path), shown), got);
+	T_INT(got, want);
+	T_TRUE(got > 0);
+	return got;
+}
+
+TEST(a_status_filters_what_shows_it)
+{
+	static const char *const older[] = { "pending", "retrying", "sent", "failed" };
+	struct stage s;
+	size_t all = 0;
+
+	stage_init(&s);
+	put_every_state(&s);
+	for (unsigned i = 0; i < DELIVERY_STATUSES; i++) {
+		all += expect_word(&s, "/api/v1/deliveries",
+				   delivery_status_name((enum delivery_status)i));
+	}
+	T_INT(all, 2 * DELIVERY_STATUSES + 2);
+	all = 0;
+	for (size_t i = 0; i < ARRAY_LEN(older); i++) {
+		all += expect_word(&s, "/notifications", older[i]);
+	}
+	T_INT(all, 2 * DELIVERY_STATUSES + 2);
+	stage_release(&s);
+}
+
 TEST(alerts_are_listed)
 {
 	struct stage s;
@@ -202,4 +275,5 @@ TEST(alerts_are_listed)
 }
 
 T_MAIN(T(events_are_listed_by_what_they_are), T(older_routes_take_and_show_events),
-       T(notifications_are_listed_replayed_and_dropped), T(alerts_are_listed))
+       T(notifications_are_listed_replayed_and_dropped), T(a_status_filters_what_shows_it),
+       T(alerts_are_listed))

@@ -145,7 +145,8 @@ static void scene_release(struct scene *s)
 
 static size_t count(struct scene *s, enum delivery_status status)
 {
-	struct delivery_filter filter = { .project = STAGE_PROJECT, .status = status };
+	struct delivery_filter filter = { .project = STAGE_PROJECT,
+					  .set.statuses = DELIVERY_BIT(status) };
 	struct page page = { .limit = PAGE_ROWS_MAX };
 	struct delivery_list list;
 	struct err err;

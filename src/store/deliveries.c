@@ -30,7 +30,43 @@ bool delivery_status_parse(struct slice text, enum delivery_status *out)
 	return false;
 }
 
-#define FILTERED " and (channel = $6 or $6 = '') and (rule_id = $7 or $7 = 0)"
+bool delivery_in(const struct delivery_set *set, const struct delivery_row *row)
+{
+	if (set->statuses == 0) {
+		return true;
+	}
+	if ((set->statuses & DELIVERY_BIT(row->status)) == 0) {
+		return false;
+	}
+	return row->status != DELIVERY_SENDING || set->sending == SENDING_ANY ||
+	       (set->sending == SENDING_AGAIN) == (row->attempts_total > 0);
+}
+
+/* A list of words as the statement wants it: "" for all, or ",dead,purged,". */
+static struct slice words_of(const struct delivery_set *set, struct arena *req)
+{
+	struct slice words = set->statuses == 0 ? S("") : S(",");
+
+	for (unsigned i = 0; i < DELIVERY_STATUSES; i++) {
+		const char *name = status_names[i];
+
+		if ((set->statuses & DELIVERY_BIT(i)) == 0) {
+			continue;
+		}
+		if (i != DELIVERY_SENDING || set->sending != SENDING_AGAIN) {
+			words = arena_printf(req, "%.*s%s,", SARG(words), name);
+		}
+		if (i == DELIVERY_SENDING && set->sending != SENDING_FIRST) {
+			words = arena_printf(req, "%.*s%s again,", SARG(words), name);
+		}
+	}
+	return words;
+}
+
+#define WORD \
+	"status || case when status = 'sending' and attempts_total > 0 then ' again' else '' end"
+#define IN_WORDS " and ($5 = '' or $5 like '%,' || " WORD " || ',%')"
+#define FILTERED IN_WORDS " and (channel = $6 or $6 = '') and (rule_id = $7 or $7 = 0)"
 #define PAGED \
 	" and (created_at, number) < ($3, $4)" \
 	" order by created_at desc, number desc limit $8 offset $9"
@@ -38,7 +74,7 @@ bool delivery_status_parse(struct slice text, enum delivery_status *out)
 	"select number from deliveries where org_id = $1 and project_id = $2" \
 	" and status = 'dead' and (number = $3 or $3 = 0) order by created_at, number limit $5"
 
-enum { GET, ATTEMPTS, LIST, LIST_DEAD, REPLAY, PURGE };
+enum { GET, ATTEMPTS, LIST, LIST_DEAD, LIST_FAILED, REPLAY, PURGE };
 static const struct query queries[] = {
 	[GET] = {
 		.name = "delivery_get", .args = "iii", .cols = DELIVERY_LETTERS,
@@ -54,15 +90,19 @@ static const struct query queries[] = {
 	[LIST] = {
 		.name = "delivery_list", .args = "iiiittiii", .cols = DELIVERY_LETTERS,
 		.sql = "select " DELIVERY_LIST_COLS " from deliveries"
-		       " where org_id = $1 and project_id = $2 and (status = $5 or $5 = '')"
-		       FILTERED PAGED,
+		       " where org_id = $1 and project_id = $2" FILTERED PAGED,
 	},
-	/* Dead ones are few among many; the literal lets the planner take their own index. */
+	/* These are few among many; the literals let the planner take their own indexes. */
 	[LIST_DEAD] = {
 		.name = "delivery_list_dead", .args = "iiiittiii", .cols = DELIVERY_LETTERS,
 		.sql = "select " DELIVERY_LIST_COLS " from deliveries"
-		       " where org_id = $1 and project_id = $2 and status = 'dead' and $5 <> ''"
-		       FILTERED PAGED,
+		       " where org_id = $1 and project_id = $2 and status = 'dead'" FILTERED PAGED,
+	},
+	[LIST_FAILED] = {
+		.name = "delivery_list_failed", .args = "iiiittiii", .cols = DELIVERY_LETTERS,
+		.sql = "select " DELIVERY_LIST_COLS " from deliveries"
+		       " where org_id = $1 and project_id = $2"
+		       " and status in ('dead', 'superseded', 'purged')" FILTERED PAGED,
 	},
 	[REPLAY] = {
 		.name = "delivery_replay", .args = "iiiii", .cols = "",
@@ -138,21 +178,25 @@ bool store_attempt_list(struct org_id org, struct db *db, struct delivery_id num
 	return true;
 }
 
+static int list_of(unsigned statuses)
+{
+	if (statuses == DELIVERY_BIT(DELIVERY_DEAD)) {
+		return LIST_DEAD;
+	}
+	return statuses != 0 && (statuses & ~DELIVERY_BITS_FAILED) == 0 ? LIST_FAILED : LIST;
+}
+
 bool store_delivery_list(struct org_id org, struct db *db, const struct delivery_filter *filter,
 			 const struct page *page, struct arena *req, struct delivery_list *out,
 			 struct err *err)
 {
-	bool dead = filter->status == DELIVERY_DEAD;
-	const char *status = filter->status == DELIVERY_STATUSES
-				     ? ""
-				     : delivery_status_name(filter->status);
 	void *rows;
 	bool more;
 
 	ensure(filter->project.v != 0);
-	if (!row_page(db, &queries[dead ? LIST_DEAD : LIST],
+	if (!row_page(db, &queries[list_of(filter->set.statuses)],
 		      DB_ARGS(db_id(org.v), db_id(filter->project.v), page_before_at(page),
-			      page_before_id(page), db_text(slice_of(status)),
+			      page_before_id(page), db_text(words_of(&filter->set, req)),
 			      db_text(filter->channel), db_id(filter->rule.v), page_limit(page),
 			      page_offset(page)),
 		      &delivery_shape, page, req, &rows, &out->n, &more, err)) {

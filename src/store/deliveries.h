@@ -65,11 +65,26 @@ struct delivery_list {
 	struct page_at next; /* by (created_us, number) */
 };
 
+/*
+ * A set of statuses, bit by bit. What is being sent can be told apart by whether it was tried
+ * before: older clients know two words for that.
+ */
+#define DELIVERY_BIT(status) (1u << (status))
+#define DELIVERY_BITS_FAILED \
+	(DELIVERY_BIT(DELIVERY_DEAD) | DELIVERY_BIT(DELIVERY_SUPERSEDED) | \
+	 DELIVERY_BIT(DELIVERY_PURGED))
+struct delivery_set {
+	unsigned statuses; /* 0: any */
+	enum { SENDING_ANY, SENDING_FIRST, SENDING_AGAIN } sending;
+};
+/* Whether the row is in the set; a list filtered by the set has exactly these rows. */
+bool delivery_in(const struct delivery_set *set, const struct delivery_row *row);
+
 struct delivery_filter {
-	struct project_id project;   /* required */
-	enum delivery_status status; /* DELIVERY_STATUSES: any */
-	struct slice channel;	     /* empty: any */
-	struct rule_id rule;	     /* 0: any */
+	struct project_id project; /* required */
+	struct delivery_set set;
+	struct slice channel; /* empty: any */
+	struct rule_id rule;  /* 0: any */
 };
 
 struct attempt_row {

@@ -330,12 +330,15 @@ static size_t listed(struct fixture *f, struct delivery_filter filter)
 
 	filter.project = PROJECT_A;
 	T_OK(store_delivery_list(ORG_A, f->db, &filter, PAGE_OF(100), &f->arena, &list, &err));
+	for (size_t i = 0; i < list.n; i++) {
+		T_TRUE(delivery_in(&filter.set, &list.rows[i]));
+	}
 	return list.n;
 }
 
 CONTRACT(deliveries_are_filtered_and_paged)
 {
-	struct delivery_filter any = { .project = PROJECT_A, .status = DELIVERY_STATUSES };
+	struct delivery_filter any = { .project = PROJECT_A };
 	struct page page = { .limit = 2 };
 	struct delivery_list list;
 	struct err err = { 0 };
@@ -365,14 +368,52 @@ CONTRACT(deliveries_are_filtered_and_paged)
 	T_OK(store_delivery_list(ORG_A, f->db, &any, &(struct page) { .limit = 2, .offset = 3 },
 				 &f->arena, &list, &err));
 	T_INT(list.rows[0].number.v, 3);
-	T_INT(listed(f, (struct delivery_filter) { .status = DELIVERY_DEAD }), 2);
-	T_INT(listed(f, (struct delivery_filter) { .status = DELIVERY_SENT }), 1);
-	T_INT(listed(f, (struct delivery_filter) { .status = DELIVERY_SENDING }), 0);
-	T_INT(listed(f, (struct delivery_filter) { .status = DELIVERY_STATUSES,
-						   .channel = S("in_app") }),
-	      1);
-	T_INT(listed(f, (struct delivery_filter) { .status = DELIVERY_DEAD, .rule = { 8 } }), 2);
-	T_INT(listed(f, (struct delivery_filter) { .status = DELIVERY_DEAD, .rule = { 7 } }), 0);
+	T_INT(listed(f, (struct delivery_filter) { .channel = S("in_app") }), 1);
+	any.set.statuses = DELIVERY_BIT(DELIVERY_DEAD);
+	any.rule.v = 8;
+	T_INT(listed(f, any), 2);
+	any.rule.v = 7;
+	T_INT(listed(f, any), 0);
+}
+
+/* Any status there can be, tried before or not. */
+static void put_in_state(struct fixture *f, uint64_t number, enum delivery_status status,
+			 uint32_t attempts)
+{
+	struct delivery_row row = sample_delivery(ORG_A, PROJECT_A, number);
+
+	row.status = status;
+	row.attempts_total = attempts;
+	row.claim = status == DELIVERY_SENDING ? 1 : 0;
+	if (status != DELIVERY_PENDING && status != DELIVERY_SENDING &&
+	    status != DELIVERY_RETRYING) {
+		row.due_us = 0;
+		row.done_us = AT;
+	}
+	put_delivery(f, row);
+}
+
+CONTRACT(sets_of_statuses_list_what_is_in_them)
+{
+	struct delivery_filter filter = { 0 };
+	struct delivery_row rows[2 * DELIVERY_STATUSES];
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		put_in_state(f, i + 1, (enum delivery_status)(i / 2), i % 2);
+		rows[i] = get(f, i + 1);
+	}
+	for (unsigned set = 0; set < DELIVERY_BIT(DELIVERY_STATUSES); set++) {
+		for (unsigned sending = SENDING_ANY; sending <= SENDING_AGAIN; sending++) {
+			size_t want = 0;
+
+			filter.set.statuses = set;
+			filter.set.sending = sending;
+			for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+				want += delivery_in(&filter.set, &rows[i]) ? 1 : 0;
+			}
+			T_INT(listed(f, filter), want);
+		}
+	}
 }
 
 CONTRACT(status_words_are_read_back)
@@ -455,5 +496,5 @@ CONTRACTS(deliveries_contract, C(delivery_comes_back_whole),
 	  C(attempts_lead_to_sent), C(given_back_without_an_attempt),
 	  C(many_results_are_recorded_together), C(start_releases_what_a_crash_left),
 	  C(dead_ones_are_replayed_under_their_id), C(dead_ones_are_replayed_and_purged_together),
-	  C(deliveries_are_filtered_and_paged), C(status_words_are_read_back),
-	  C(no_delivery_is_claimed_twice))
+	  C(deliveries_are_filtered_and_paged), C(sets_of_statuses_list_what_is_in_them),
+	  C(status_words_are_read_back), C(no_delivery_is_claimed_twice))

@@ -249,6 +249,7 @@ TEST(frequent_statements_seek_and_do_not_sort)
 		{ "alert_resolve", "USING INTEGER PRIMARY KEY" },
 		{ "delivery_list", "USING INDEX deliveries_list" },
 		{ "delivery_list_dead", "USING INDEX deliveries_dead" },
+		{ "delivery_list_failed", "USING INDEX deliveries_failed" },
 		{ "delivery_claim", "USING COVERING INDEX deliveries_due" },
 		{ "delivery_queue", "USING COVERING INDEX deliveries_due" },
 		{ "delivery_dead", "USING INDEX deliveries_dead" },

@@ -155,8 +155,11 @@ static size_t delivery_get(struct fixture *f, struct org_id org)
 
 static size_t delivery_list(struct fixture *f, struct org_id org)
 {
-	struct delivery_filter any = { .project = PROJECT_A, .status = DELIVERY_STATUSES };
-	struct delivery_filter dead = { .project = PROJECT_A, .status = DELIVERY_DEAD };
+	struct delivery_filter any = { .project = PROJECT_A };
+	struct delivery_filter dead = { .project = PROJECT_A,
+					.set.statuses = DELIVERY_BIT(DELIVERY_DEAD) };
+	struct delivery_filter failed = { .project = PROJECT_A,
+					  .set.statuses = DELIVERY_BITS_FAILED };
 	struct delivery_list list;
 	struct err err = { 0 };
 	size_t n;
@@ -164,6 +167,8 @@ static size_t delivery_list(struct fixture *f, struct org_id org)
 	T_OK(store_delivery_list(org, f->db, &any, PAGE_OF(10), &f->arena, &list, &err));
 	n = list.n;
 	T_OK(store_delivery_list(org, f->db, &dead, PAGE_OF(10), &f->arena, &list, &err));
+	n += list.n;
+	T_OK(store_delivery_list(org, f->db, &failed, PAGE_OF(10), &f->arena, &list, &err));
 	return n + list.n;
 }
 

@@ -24,6 +24,7 @@ struct journal_driver {
 	enum found (*read)(struct journal *journal, uint64_t seq, struct arena *req,
 			   struct record *record, struct err *err);
 	struct journal_iter *(*iter_new)(struct journal *journal, uint64_t from_seq, bool reverse);
+	size_t (*files)(struct journal *journal, struct arena *req, struct journal_file **files);
 	void (*stats)(struct journal *journal, struct journal_stats *stats);
 };
 

@@ -17,7 +17,7 @@ bool journal_open(struct journal **journal, const struct journal_options *option
 {
 	struct journal_options filled = *options;
 
-	ensure(options->dir != NULL);
+	ensure(options->dir != NULL && !(options->read_only && options->create));
 	if (filled.segment_bytes == 0) {
 		filled.segment_bytes = SEGMENT_BYTES_DEFAULT;
 	}
@@ -55,6 +55,11 @@ bool journal_append(struct journal *journal, struct journal_batch *batch, int64_
 {
 	ensure(batch->n > 0 && batch->done != NULL);
 	return journal->driver->append(journal, batch, wall_us, mono_us, err);
+}
+
+size_t journal_files(struct journal *journal, struct arena *req, struct journal_file **files)
+{
+	return journal->driver->files(journal, req, files);
 }
 
 void journal_turn(struct journal *journal)

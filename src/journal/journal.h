@@ -57,13 +57,45 @@ struct journal_meta {
 	int64_t created_at_us;
 };
 
+/* A stretch of a file that is not what was written and flushed. */
+#define JOURNAL_FILE_NAME_BYTES 64
+struct journal_damage {
+	char file[JOURNAL_FILE_NAME_BYTES];
+	uint64_t epoch;	    /* of the segment */
+	uint64_t offset;    /* of the first byte that is in doubt */
+	uint64_t end;	    /* behind the last one; may be offset, when something is not there */
+	uint64_t first_seq; /* the records that are lost with it */
+	uint64_t last_seq;  /* less than first_seq: none is */
+	uint32_t crc;	    /* CRC-32C of the bytes */
+	bool known;	    /* set aside by journal_quarantine, exactly so */
+};
+typedef void journal_damage_fn(void *arg, const struct journal_damage *damage);
+
+/* A file of the journal, and how many of its bytes are flushed and stay as they are. */
+struct journal_file {
+	char name[JOURNAL_FILE_NAME_BYTES];
+	uint64_t bytes;
+	uint64_t first_seq; /* of the records in it; 0: it has none */
+	uint64_t last_seq;
+};
+
 enum journal_flush { JOURNAL_FLUSH_AUTO, JOURNAL_FLUSH_INLINE, JOURNAL_FLUSH_THREAD };
 
 /* Zero takes the default everywhere. */
 struct journal_options {
-	const char *dir;	       /* borrowed during open; made when create is set */
-	bool create;		       /* make a new journal when there is none */
-	bool accept_damage;	       /* open although acked records are damaged */
+	const char *dir;    /* borrowed during open; made when create is set */
+	bool create;	    /* make a new journal when there is none */
+	bool accept_damage; /* open although acked records are damaged */
+	/*
+	 * Only to look: nothing is changed or locked, damage is told and passed over, and nothing
+	 * but reading may follow. What is not in `only` (n_only of them; none: everything) is not
+	 * looked at; while another process writes, that has to be what its journal_files says.
+	 */
+	bool read_only;
+	const struct journal_file *only; /* borrowed during open */
+	size_t n_only;
+	journal_damage_fn *on_damage; /* during open, for each damage; may be NULL */
+	void *on_damage_arg;
 	size_t segment_bytes;	       /* default 64 MiB; 16 KiB to 1 GiB */
 	size_t turn_bytes_max;	       /* gathered bytes before OVERLOADED; default 32 MiB */
 	enum journal_flush flush;      /* AUTO: on a thread when p95 of flushes is over 1 ms */
@@ -143,6 +175,13 @@ NODISCARD bool journal_append(struct journal *journal, struct journal_batch *bat
 void journal_turn(struct journal *journal);
 /* After wake: the done calls of the finished flush, and the start of the next. Loop thread. */
 void journal_complete(struct journal *journal);
+/*
+ * What makes up the flushed log now, in the order of the records, behind them the small files that
+ * belong to it. To copy the log, copy these bytes of these files. A file may be gone by the time
+ * that it is opened, when another one with the same records has taken its place: ask again then.
+ * Any thread. The array is in the arena.
+ */
+size_t journal_files(struct journal *journal, struct arena *req, struct journal_file **files);
 /* True for good after a failed write or flush. Any thread. */
 bool journal_failed(const struct journal *journal);
 /* Zero the next segment ahead if there is none. The keeper calls this often. Any thread; blocks. */
@@ -208,6 +247,7 @@ struct journal_stats {
 	int64_t idempotency_from_us;	/* keys received since then are remembered */
 	int64_t clock_offset_us;	/* log time minus wall clock at the last append */
 	bool threaded;			/* flushing on the thread at the moment */
+	bool clean;			/* at open the log ended in good order */
 };
 /* Any thread. */
 void journal_stats(struct journal *journal, struct journal_stats *stats);

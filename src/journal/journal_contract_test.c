@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include <stdio.h>
+
 #include "journal/bed_test.h"
 
 static enum journal_flush mode;
@@ -399,6 +401,95 @@ TEST(waiting_ends_by_time_or_interrupt)
 	bed_release(bed);
 }
 
+static void copy_file(const struct bed *from, const struct bed *to, const struct journal_file *file)
+{
+	char path[512];
+	char *bytes = mem_alloc(file->bytes, 1);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", from->dir, file->name);
+	f = fopen(path, "rbe");
+	assert_non_null(f);
+	T_INT(fread(bytes, 1, file->bytes, f), file->bytes);
+	fclose(f);
+	snprintf(path, sizeof(path), "%s/%s", to->dir, file->name);
+	f = fopen(path, "wbe");
+	assert_non_null(f);
+	T_INT(fwrite(bytes, 1, file->bytes, f), file->bytes);
+	T_INT(fclose(f), 0);
+	free(bytes);
+}
+
+/* While the journal goes on, its files up to what they said are the log up to then. */
+TEST(a_copy_of_its_files_is_the_journal_as_it_was)
+{
+	struct bed *bed = fresh();
+	struct bed copy;
+	struct journal_file *files;
+	struct arena req;
+	size_t n;
+
+	arena_init(&req, 0);
+	bed_fill(bed, 1, 700);
+	n = journal_files(bed->journal, &req, &files);
+	T_TRUE(n > 3);
+	T_STR(files[n - 1].name, "meta");
+	T_INT(files[0].first_seq, 1);
+	T_INT(files[n - 2].last_seq, 700);
+	bed_fill(bed, 701, 1000);
+	bed_init(&copy, mode);
+	for (size_t i = 0; i < n; i++) {
+		copy_file(bed, &copy, &files[i]);
+	}
+	bed_open(&copy);
+	bed_check(&copy, 1, 700);
+	bed_fill(&copy, 701, 720);
+	bed_reopen(&copy);
+	bed_check(&copy, 1, 720);
+	bed_release(&copy);
+	bed_check(bed, 1, 1000);
+	bed_release(bed);
+	arena_release(&req);
+}
+
+static void no_damage(void *arg UNUSED, const struct journal_damage *damage)
+{
+	fail_msg("%s has damage at %llu", damage->file, (unsigned long long)damage->offset);
+}
+
+TEST(who_only_looks_sees_what_the_owner_says_and_changes_nothing)
+{
+	struct bed *bed = fresh();
+	struct journal *owner = bed->journal;
+	struct journal_options options = bed->options;
+	struct journal_file *files;
+	struct arena req;
+
+	arena_init(&req, 0);
+	bed_fill(bed, 1, 700);
+	options.create = false;
+	options.read_only = true;
+	options.on_damage = no_damage;
+	options.n_only = journal_files(owner, &req, &files);
+	options.only = files;
+	bed_fill(bed, 701, 1000);
+	for (int i = 0; i < 2; i++) {
+		struct err err = { 0 };
+
+		T_OK(journal_open(&bed->journal, &options, &err));
+		bed_check(bed, 1, i == 0 ? 700 : 1000);
+		journal_close(&bed->journal);
+		options.n_only = 0;
+	}
+	bed->journal = owner;
+	bed_check(bed, 1, 1000);
+	bed_fill(bed, 1001, 1010);
+	bed_reopen(bed);
+	bed_check(bed, 1, 1010);
+	bed_release(bed);
+	arena_release(&req);
+}
+
 static int use_inline(void **state UNUSED)
 {
 	mode = JOURNAL_FLUSH_INLINE;
@@ -423,4 +514,6 @@ T_MAIN(ON_ALL(records_are_dense_and_readable_both_ways),
        ON_ALL(keys_are_forgotten_after_the_window), ON_ALL(time_never_stands_still_or_goes_back),
        ON_ALL(time_goes_on_while_the_clock_is_set_back), ON_ALL(bounds_are_kept),
        ON_ALL(a_budget_bounds_the_work_of_a_walk), ON_ALL(opening_says_what_is_wrong),
-       ON_ALL(readers_follow_while_records_come), ON_ALL(waiting_ends_by_time_or_interrupt))
+       ON_ALL(readers_follow_while_records_come), ON_ALL(waiting_ends_by_time_or_interrupt),
+       ON_ALL(a_copy_of_its_files_is_the_journal_as_it_was),
+       ON_ALL(who_only_looks_sees_what_the_owner_says_and_changes_nothing))

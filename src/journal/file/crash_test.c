@@ -486,6 +486,47 @@ TEST(a_flipped_bit_costs_one_record_and_is_reported)
 	sim_free(&life.sim);
 }
 
+/* What an open that only looks tells of damage, and that it changes nothing. */
+struct look {
+	uint64_t told;
+	uint64_t lost;
+	struct journal_damage last;
+};
+
+static void on_damage(void *arg, const struct journal_damage *damage)
+{
+	struct look *look = arg;
+
+	look->told++;
+	look->lost += damage->last_seq + 1 - damage->first_seq;
+	look->last = *damage;
+}
+
+static struct look look_at(struct life *life)
+{
+	struct look look = { 0 };
+	uint64_t reports, lost;
+	struct journal_options options = {
+		.dir = "d",
+		.read_only = true,
+		.segment_bytes = 16384,
+		.turn_bytes_max = 16384,
+		.files = &sim_ops,
+		.files_arg = life->sim,
+		.on_damage = on_damage,
+		.on_damage_arg = &look,
+	};
+	struct journal *journal = life->journal;
+	struct err err = { 0 };
+
+	T_OK(journal_open(&life->journal, &options, &err));
+	lost = count_lost(life, false, &reports);
+	T_INT(lost, look.lost);
+	journal_close(&life->journal);
+	life->journal = journal;
+	return look;
+}
+
 static bool open_damaged(struct life *life, bool accept, struct err *err)
 {
 	struct journal_options options = {
@@ -512,7 +553,8 @@ TEST(damage_to_acked_records_is_refused_at_open_or_accepted_on_request)
 		char name[SIM_NAME_MAX];
 		struct err err = { 0 };
 		struct sim_file *file;
-		uint64_t reports;
+		struct look look;
+		uint64_t reports, lost;
 		size_t at;
 
 		damaged = life;
@@ -520,20 +562,21 @@ TEST(damage_to_acked_records_is_refused_at_open_or_accepted_on_request)
 		file = some_segment(damaged.sim, name);
 		at = sim_below(life.sim, file->size);
 		file->cache[at] ^= (char)(1 << sim_below(life.sim, 8));
+		look = look_at(&damaged);
 		if (!open_damaged(&damaged, false, &err)) {
 			refused++;
 			T_INT(err.kind, ERR_CORRUPT);
 			T_TRUE(strstr(err.text, name) != NULL);
+			T_TRUE(strstr(err.text, "tocsin journal quarantine") != NULL);
+			T_STR(look.last.file, name);
+			T_TRUE(look.told == 1 && look.last.offset <= at && at < look.last.end);
 			T_OK(open_damaged(&damaged, true, &err));
-		}
-		/* A damaged segment header takes the segment out, records and all. */
-		if (at >= SEGMENT_HEAD_BYTES && err.kind == ERR_CORRUPT) {
-			uint64_t lost = count_lost(&damaged, false, &reports);
-
-			T_TRUE(lost <= 1);
-			T_TRUE(reports >= 1);
+			lost = count_lost(&damaged, false, &reports);
+			T_TRUE(lost <= 1 && lost == look.lost);
+			T_TRUE(at < SEGMENT_HEAD_BYTES ? lost + reports == 0 : reports >= 1);
 			lost_records += lost;
-		} else if (err.kind != ERR_CORRUPT) {
+		} else {
+			T_INT(look.told, 0);
 			check_all(&damaged);
 		}
 		journal_close(&damaged.journal);
@@ -556,6 +599,7 @@ TEST(a_missing_segment_is_refused)
 	assert_non_null(file);
 	T_INT(sim_ops.unlink(life.sim, "d/0000000000000003.seg"), 0);
 	T_FAIL(open_damaged(&life, false, &err), ERR_CORRUPT);
+	T_INT(look_at(&life).told, 1);
 	T_INT(sim_ops.unlink(life.sim, "d/meta"), 0);
 	T_FAIL(life_open(&life, &err), ERR_CORRUPT);
 	sim_free(&life.sim);

@@ -20,7 +20,7 @@ static void file_close(struct journal *journal)
 	struct err err;
 
 	flight_stop(j);
-	if (!j->failed && flight_fits(j, BATCH_HEAD_BYTES) &&
+	if (!j->failed && !j->read_only && flight_fits(j, BATCH_HEAD_BYTES) &&
 	    !mark_write(j->active, j->plan_end, j->next_seq, &err)) {
 		/* Only costs the copy of the last batch at the next open. */
 		log_warn("journal_not_marked_clean", log_str("error", err.text));
@@ -49,7 +49,7 @@ static uint64_t file_first(struct journal *journal)
 	uint64_t first;
 
 	pthread_mutex_lock(&j->lock);
-	first = j->segments[0]->first_seq;
+	first = j->segments_n == 0 ? 1 : j->segments[0]->first_seq;
 	pthread_mutex_unlock(&j->lock);
 	return first;
 }
@@ -104,6 +104,53 @@ static void file_stats(struct journal *journal, struct journal_stats *stats)
 	pthread_mutex_unlock(&j->lock);
 }
 
+static void add_file(struct journal_file *file, const char *name, uint64_t bytes)
+{
+	*file = (struct journal_file) { .bytes = bytes };
+	snprintf(file->name, sizeof(file->name), "%s", name);
+}
+
+static bool small_file(struct file_journal *j, const char *name, struct journal_file *file)
+{
+	char path[PATH_BYTES];
+	int64_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", j->dir, name);
+	fd = j->files.ops->open(j->files.arg, path, O_RDONLY);
+	if (fd < 0) {
+		return false;
+	}
+	size = j->files.ops->size(j->files.arg, fd);
+	j->files.ops->close(j->files.arg, fd);
+	add_file(file, name, size < 0 ? 0 : (uint64_t)size);
+	return size > 0;
+}
+
+/* The last segment is being written; what is before it stays as it is, to its last zero. */
+static size_t file_files(struct journal *journal, struct arena *req, struct journal_file **out)
+{
+	struct file_journal *j = file_journal(journal);
+	struct journal_file *files;
+	size_t n;
+
+	pthread_mutex_lock(&j->lock);
+	files = arena_array(req, j->segments_n + 2, sizeof(*files));
+	for (n = 0; n < j->segments_n; n++) {
+		const struct segment *s = j->segments[n];
+		uint64_t end = atomic_load_explicit(&s->end, memory_order_acquire);
+
+		add_file(&files[n], s->name, n + 1 < j->segments_n ? s->bytes : end);
+		files[n].first_seq = s->first_seq;
+		files[n].last_seq = atomic_load_explicit(&s->last_seq, memory_order_acquire);
+	}
+	pthread_mutex_unlock(&j->lock);
+	n += small_file(j, DAMAGES_NAME, &files[n]);
+	n += small_file(j, "meta", &files[n]);
+	*out = files;
+	return n;
+}
+
 static const struct journal_driver driver = {
 	.close = file_close,
 	.append = file_append,
@@ -118,6 +165,7 @@ static const struct journal_driver driver = {
 	.interrupt = file_interrupt,
 	.read = file_read,
 	.iter_new = file_iter_new,
+	.files = file_files,
 	.stats = file_stats,
 };
 
@@ -138,6 +186,11 @@ static struct file_journal *make(const struct journal_options *options)
 	j->wake = options->wake;
 	j->wake_arg = options->wake_arg;
 	j->accept_damage = options->accept_damage;
+	j->read_only = options->read_only;
+	j->only = options->only;
+	j->n_only = options->n_only;
+	j->on_damage = options->on_damage;
+	j->on_damage_arg = options->on_damage_arg;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&j->wait_lock, NULL);
@@ -162,6 +215,7 @@ void file_journal_free(struct file_journal *j)
 		segment_unref(&j->segments[i]);
 	}
 	free(j->segments);
+	damages_release(&j->known);
 	segment_unref(&j->spare);
 	if (j->lock_fd >= 0) {
 		j->files.ops->close(j->files.arg, j->lock_fd);
@@ -251,12 +305,12 @@ static bool open_meta(struct file_journal *j, const char *path, struct err *err)
 	unsigned char bytes[META_BYTES];
 	int rc;
 
-	rc = j->files.ops->open(j->files.arg, path, O_RDWR);
+	rc = j->files.ops->open(j->files.arg, path, j->read_only ? O_RDONLY : O_RDWR);
 	if (rc < 0) {
 		return err_errno(err, -rc, "open \"%s\"", path);
 	}
 	j->lock_fd = rc;
-	rc = j->files.ops->lock(j->files.arg, j->lock_fd);
+	rc = j->read_only ? 0 : j->files.ops->lock(j->files.arg, j->lock_fd);
 	if (rc == -EWOULDBLOCK) {
 		return err_set(err, ERR_CONFLICT, "the journal in \"%s\" is in use", j->dir);
 	}
@@ -325,7 +379,8 @@ bool file_journal_open(struct journal **journal, const struct journal_options *o
 		return false;
 	}
 	j = make(options);
-	if (!have_meta(j, options, err) || !recover(j, err)) {
+	if (!have_meta(j, options, err) || !damages_read(&j->files, j->dir, &j->known, err) ||
+	    !recover(j, err)) {
 		file_journal_free(j);
 		return err_wrap(err, "open the journal");
 	}

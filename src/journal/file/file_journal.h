@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "journal/driver.h"
+#include "journal/file/damage.h"
 #include "journal/file/idem.h"
 #include "journal/file/segment.h"
 #include "journal/file/walk.h"
@@ -43,6 +44,12 @@ struct file_journal {
 	void (*wake)(void *);
 	void *wake_arg;
 	bool accept_damage;
+	bool read_only;
+	const struct journal_file *only; /* during open */
+	size_t n_only;
+	journal_damage_fn *on_damage;
+	void *on_damage_arg;
+	struct damages known; /* what was set aside */
 
 	/* Any thread. */
 	_Atomic uint64_t flushed;

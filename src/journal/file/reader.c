@@ -60,6 +60,23 @@ const char *reader_bytes(struct reader *reader, uint64_t offset, size_t n, uint6
 	return reader->p;
 }
 
+bool reader_crc(struct reader *reader, uint64_t offset, uint64_t end, uint32_t *crc,
+		struct err *err)
+{
+	*crc = 0;
+	while (offset < end) {
+		size_t n = end - offset < reader->chunk ? (size_t)(end - offset) : reader->chunk;
+		const char *p = reader_bytes(reader, offset, n, end, err);
+
+		if (p == NULL) {
+			return false;
+		}
+		*crc = crc32c(*crc, p, n);
+		offset += n;
+	}
+	return true;
+}
+
 enum found reader_batch(struct reader *reader, uint64_t offset, uint64_t limit,
 			struct batch_head *head, struct err *err)
 {

@@ -28,6 +28,10 @@ bool reader_has(const struct reader *reader, uint64_t offset, size_t n);
 const char *reader_bytes(struct reader *reader, uint64_t offset, size_t n, uint64_t limit,
 			 struct err *err);
 
+/* The CRC-32C of the bytes from offset to end. */
+NODISCARD bool reader_crc(struct reader *reader, uint64_t offset, uint64_t end, uint32_t *crc,
+			  struct err *err);
+
 /* FOUND: an intact batch header at offset, whose batch ends at or before limit. */
 enum found reader_batch(struct reader *reader, uint64_t offset, uint64_t limit,
 			struct batch_head *head, struct err *err);

@@ -26,7 +26,8 @@ struct recovery {
 	struct file_journal *j;
 	struct reader reader;
 	uint64_t next; /* the number that comes next; 0 before the first */
-	bool damaged;
+	size_t holes;
+	bool damaged; /* in a way that nobody has set aside */
 	struct tail tail;
 	struct segment *before; /* the segment read before this one, */
 	uint64_t before_end;	/* and where its intact batches end */
@@ -38,12 +39,22 @@ struct recovery {
 	size_t empty_n;
 };
 
+static bool wanted(const struct file_journal *j, const char *name)
+{
+	for (size_t i = 0; i < j->n_only; i++) {
+		if (slice_eq(slice_of(j->only[i].name), slice_of(name))) {
+			return true;
+		}
+	}
+	return j->n_only == 0;
+}
+
 static void note_epoch(void *to, const char *name)
 {
 	struct recovery *r = to;
 	uint64_t epoch;
 
-	if (segment_epoch(name, &epoch)) {
+	if (segment_epoch(name, &epoch) && wanted(r->j, name)) {
 		r->epochs = mem_resize(r->epochs, r->epochs_n + 1, sizeof(epoch));
 		r->epochs[r->epochs_n++] = epoch;
 	}
@@ -57,20 +68,42 @@ static int by_epoch(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* False unless damage is accepted. */
-static bool damage(struct recovery *r, const struct segment *segment, uint64_t offset, uint64_t to,
-		   struct err *err)
+/*
+ * Bytes of the reader's segment that are not what was flushed, up to record to_seq. False unless
+ * they were set aside, or damage is accepted.
+ */
+static bool hole(struct recovery *r, uint64_t offset, uint64_t end, uint64_t to_seq,
+		 struct err *err)
 {
-	r->damaged = true;
-	err_set(err, ERR_CORRUPT,
-		"segment \"%s\" is damaged at offset %llu: of the flushed records %llu to %llu some "
-		"are lost, as intact records follow",
-		segment->name, (unsigned long long)offset, (unsigned long long)r->next,
-		(unsigned long long)to - 1);
-	if (r->j->accept_damage) {
-		log_error("journal_damaged", log_str("error", err->text));
+	struct file_journal *j = r->j;
+	const struct segment *segment = r->reader.segment;
+	struct journal_damage damage = { .epoch = segment->epoch,
+					 .offset = offset,
+					 .end = end,
+					 .first_seq = r->next,
+					 .last_seq = to_seq - 1 };
+	char text[160];
+
+	r->holes++;
+	memcpy(damage.file, segment->name, sizeof(segment->name));
+	if (!reader_crc(&r->reader, offset, end, &damage.crc, err)) {
+		return false;
 	}
-	return r->j->accept_damage;
+	damage.known = damages_have(&j->known, &damage);
+	if (j->on_damage != NULL) {
+		j->on_damage(j->on_damage_arg, &damage);
+	}
+	damage_text(&damage, text, sizeof(text));
+	if (damage.known) {
+		log_warn("journal_damage_known", log_str("damage", text));
+		return true;
+	}
+	r->damaged = true;
+	if (j->accept_damage) {
+		log_error("journal_damaged", log_str("damage", text));
+	}
+	return j->accept_damage || j->read_only ||
+	       err_set(err, ERR_CORRUPT, "%s; `tocsin journal quarantine` sets that aside", text);
 }
 
 /* Remember one intact record. */
@@ -150,36 +183,64 @@ static bool take_batch(struct recovery *r, struct segment *segment, uint64_t off
 	return true;
 }
 
-/* Keep the intact records in a damaged stretch; they end at *end. */
+/* One intact thing in a damaged stretch, and the hole before it. *intact moves behind it. */
+static bool salvage_one(struct recovery *r, struct segment *segment, const struct resync *at,
+			uint64_t limit, uint64_t *intact, struct err *err)
+{
+	const char *p;
+	size_t size = BATCH_HEAD_BYTES;
+
+	if ((at->offset > *intact || at->seq > r->next) &&
+	    !hole(r, *intact, at->offset, at->seq, err)) {
+		return false;
+	}
+	r->next = at->seq;
+	if (!at->is_batch) {
+		if (reader_record(&r->reader, at->offset, limit, &p, &size, err) != FOUND) {
+			return false;
+		}
+		if (segment->first_seq == 0) {
+			segment->first_seq = at->seq;
+		}
+		accept(r, segment, p, at->offset, 0);
+	}
+	*intact = at->offset + size;
+	return true;
+}
+
+/* Keep the intact records in a damaged stretch of the reader's segment; they end at *end. */
 static bool salvage(struct recovery *r, struct segment *segment, uint64_t offset, uint64_t limit,
 		    uint64_t seq_end, uint64_t *end, struct err *err)
 {
+	uint64_t intact = offset;
+	size_t holes = r->holes;
+	enum found found;
 	struct resync at;
-	const char *p;
-	size_t size;
 
 	/* So that walks meet the damage, and do not think that the segment begins behind it. */
 	segment_note(segment, r->next, (uint32_t)offset, 0);
-	for (;;) {
-		enum found found = reader_resync(&r->reader, offset, limit, r->next, seq_end - 1,
-						 true, &at, err);
-
-		if (found != FOUND) {
-			return found == NOT_FOUND;
+	while ((found = reader_resync(&r->reader, offset, limit, r->next, seq_end - 1, true, &at,
+				      err)) == FOUND) {
+		if (at.is_batch && at.seq > seq_end) { /* nothing of this stretch */
+			offset = at.offset + 8;
+			continue;
 		}
-		offset = at.offset + 8;
+		if (!salvage_one(r, segment, &at, limit, &intact, err)) {
+			return false;
+		}
+		offset = intact;
 		if (!at.is_batch) {
-			if (reader_record(&r->reader, at.offset, limit, &p, &size, err) != FOUND) {
-				return false;
-			}
-			if (segment->first_seq == 0) {
-				segment->first_seq = at.seq;
-			}
-			accept(r, segment, p, at.offset, 0);
-			offset = at.offset + size;
-			*end = offset;
+			*end = intact;
 		}
 	}
+	if (found == FAILED) {
+		return false;
+	}
+	/* Up to the end of a segment zeros may follow; in front of a batch nothing may. */
+	if ((intact < limit && limit < segment->bytes) || r->next < seq_end || r->holes == holes) {
+		return hole(r, intact, limit, seq_end, err);
+	}
+	return true;
 }
 
 /* A segment begins behind the number that comes next: the one before it lost its last batches. */
@@ -188,20 +249,16 @@ static bool missing(struct recovery *r, struct segment *segment, uint64_t first_
 {
 	struct segment *before = r->before;
 	uint64_t end = r->before_end;
+	bool ok;
 
 	if (before == NULL) {
-		return damage(r, segment, SEGMENT_HEAD_BYTES, first_seq, err);
-	}
-	if (!damage(r, before, end, first_seq, err)) {
-		return false;
+		return hole(r, SEGMENT_HEAD_BYTES, SEGMENT_HEAD_BYTES, first_seq, err);
 	}
 	reader_turn_to(&r->reader, before);
-	if (!salvage(r, before, end, before->bytes, first_seq, &end, err)) {
-		return false;
-	}
+	ok = salvage(r, before, end, before->bytes, first_seq, &end, err);
 	reader_turn_to(&r->reader, segment);
-	if (before->first_seq == 0) {
-		return true;
+	if (!ok || before->first_seq == 0) {
+		return ok;
 	}
 	segment_publish(before, r->next - 1, (uint32_t)end);
 	if (r->empty_n > 0 && r->empty[r->empty_n - 1] == before) {
@@ -225,8 +282,7 @@ static enum found after_gap(struct recovery *r, struct segment *segment, uint64_
 		return found == FAILED ? FAILED : NOT_FOUND;
 	}
 	r->next = next;
-	if (!damage(r, segment, *offset, at.seq, err) ||
-	    !salvage(r, segment, *offset, at.offset, at.seq, &end, err)) {
+	if (!salvage(r, segment, *offset, at.offset, at.seq, &end, err)) {
 		return FAILED;
 	}
 	r->next = at.seq;
@@ -267,25 +323,54 @@ static bool scan(struct recovery *r, struct segment *segment, uint64_t limit, st
 	return found != FAILED;
 }
 
-static bool open_all(struct recovery *r, struct err *err)
+/* A segment of which not even the beginning is right is passed over when damage is accepted. */
+static bool foreign(struct recovery *r, struct err *err)
 {
 	struct file_journal *j = r->j;
 
+	if (err->kind != ERR_CORRUPT || !(j->accept_damage || j->read_only)) {
+		return false;
+	}
+	log_error("journal_damaged", log_str("error", err->text));
+	r->damaged = true;
+	return true;
+}
+
+static bool open_one(struct recovery *r, uint64_t epoch, struct err *err)
+{
+	struct file_journal *j = r->j;
+	bool intact;
+	struct segment *segment = segment_open(&j->files, j->dir, epoch, &j->base.meta.id,
+					       j->read_only, &intact, err);
+
+	j->epoch = epoch;
+	if (segment == NULL) {
+		return foreign(r, err);
+	}
+	r->all[r->all_n++] = segment;
+	for (size_t i = 0; i < j->n_only; i++) {
+		if (slice_eq(slice_of(j->only[i].name), slice_of(segment->name)) &&
+		    j->only[i].bytes < segment->bytes) {
+			segment->bytes = j->only[i].bytes;
+		}
+	}
+	if (intact) {
+		return true;
+	}
+	reader_turn_to(&r->reader, segment);
+	r->next = 1; /* no record is lost with it */
+	intact = hole(r, 0, SEGMENT_HEAD_BYTES, 1, err);
+	r->next = 0;
+	return intact;
+}
+
+static bool open_all(struct recovery *r, struct err *err)
+{
 	r->all = mem_alloc(r->epochs_n + 1, sizeof(struct segment *));
 	for (size_t i = 0; i < r->epochs_n; i++) {
-		struct segment *segment = segment_open(&j->files, j->dir, r->epochs[i],
-						       &j->base.meta.id, err);
-
-		j->epoch = r->epochs[i];
-		if (segment != NULL) {
-			r->all[r->all_n++] = segment;
-			continue;
-		}
-		if (err->kind != ERR_CORRUPT || !j->accept_damage) {
+		if (!open_one(r, r->epochs[i], err)) {
 			return false;
 		}
-		log_error("journal_damaged", log_str("error", err->text));
-		r->damaged = true;
 	}
 	return true;
 }
@@ -384,7 +469,7 @@ static bool sort_empty(struct recovery *r, struct err *err)
 		}
 		if (found == FOUND) {
 			j->spare = segment;
-		} else if (r->damaged) { /* evidence */
+		} else if (r->damaged || damages_in(&j->known, segment->epoch)) { /* evidence */
 			segment_unref(&r->empty[r->empty_n - 1]);
 		} else if (!drop(j, &r->empty[r->empty_n - 1], err)) {
 			return false;
@@ -501,6 +586,7 @@ static bool settle(struct recovery *r, struct err *err)
 	struct file_journal *j = r->j;
 	enum found clean = is_clean(r, err);
 
+	j->stats.clean = clean == FOUND;
 	if (r->next == 0) {
 		r->next = 1;
 	}
@@ -517,6 +603,18 @@ static bool settle(struct recovery *r, struct err *err)
 	return true;
 }
 
+/* Nothing is written: the last batch is taken as it is. */
+static bool settle_read_only(struct recovery *r, struct err *err)
+{
+	struct file_journal *j = r->j;
+	enum found clean = is_clean(r, err);
+
+	j->stats.clean = clean == FOUND;
+	j->next_seq = r->next == 0 ? 1 : r->next;
+	j->flushed = j->next_seq - 1;
+	return clean != FAILED;
+}
+
 bool recover(struct file_journal *j, struct err *err)
 {
 	struct recovery r = { .j = j };
@@ -531,7 +629,7 @@ bool recover(struct file_journal *j, struct err *err)
 	if (r.epochs_n > 0) {
 		qsort(r.epochs, r.epochs_n, sizeof(*r.epochs), by_epoch);
 	}
-	ok = scan_all(&r, err) && settle(&r, err);
+	ok = scan_all(&r, err) && (j->read_only ? settle_read_only(&r, err) : settle(&r, err));
 out:
 	while (r.all_n > 0) {
 		segment_unref(&r.all[--r.all_n]);

@@ -114,7 +114,7 @@ struct segment *segment_new(const struct files *files, const char *dir,
 }
 
 static bool read_head(const struct files *files, int fd, const char *name,
-		      struct segment_head *head, struct err *err)
+		      struct segment_head *head, bool *intact, struct err *err)
 {
 	unsigned char block[SEGMENT_HEAD_BYTES];
 	int64_t size = files->ops->size(files->arg, fd);
@@ -128,30 +128,33 @@ static bool read_head(const struct files *files, int fd, const char *name,
 	if (!files_read(files, fd, block, sizeof(block), 0, name, err)) {
 		return false;
 	}
-	if (!segment_head_decode(block, head)) {
-		return err_set(err, ERR_CORRUPT, "segment \"%s\" has a damaged header", name);
-	}
+	*intact = segment_head_decode(block, head);
 	/* Recovery cuts a segment down to what it holds. */
 	head->bytes = (uint64_t)size;
 	return true;
 }
 
 struct segment *segment_open(const struct files *files, const char *dir, uint64_t epoch,
-			     const struct journal_id *id, struct err *err)
+			     const struct journal_id *id, bool read_only, bool *head_intact,
+			     struct err *err)
 {
-	struct segment_head head;
+	struct segment_head head = { 0 };
 	char path[PATH_BYTES];
 	char name[SEGMENT_NAME_BYTES];
 	int fd;
 
 	segment_name(epoch, name);
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = files->ops->open(files->arg, path, O_RDWR);
+	fd = files->ops->open(files->arg, path, read_only ? O_RDONLY : O_RDWR);
 	if (fd < 0) {
 		err_errno(err, -fd, "open \"%s\"", path);
 		return NULL;
 	}
-	if (read_head(files, fd, name, &head, err)) {
+	if (read_head(files, fd, name, &head, head_intact, err)) {
+		if (!*head_intact) {
+			head.id = *id;
+			head.epoch = epoch;
+		}
 		if (memcmp(head.id.v, id->v, sizeof(id->v)) == 0 && head.epoch == epoch) {
 			return make(files, fd, &head);
 		}

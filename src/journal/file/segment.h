@@ -52,9 +52,14 @@ NODISCARD bool segment_epoch(const char *name, uint64_t *epoch);
  */
 struct segment *segment_new(const struct files *files, const char *dir,
 			    const struct segment_head *head, struct err *err);
-/* Open one that exists. NULL with ERR_IO, or ERR_CORRUPT when it has no intact head of this id. */
+/*
+ * Open one that exists. NULL with ERR_IO, or ERR_CORRUPT when it is too short for a head or has
+ * that of another journal or place. A damaged head is told and passed over: name and batches say
+ * all that it says.
+ */
 struct segment *segment_open(const struct files *files, const char *dir, uint64_t epoch,
-			     const struct journal_id *id, struct err *err);
+			     const struct journal_id *id, bool read_only, bool *head_intact,
+			     struct err *err);
 /* One more user: the list of segments, a reader... Any thread that has one. */
 struct segment *segment_ref(struct segment *segment);
 /* NULL ok. The last one closes the file; its name may be gone by then. Any thread. */

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOURNAL_FILE_DAMAGE_H
+#define JOURNAL_FILE_DAMAGE_H
+
+#include "base/buf.h"
+#include "journal/file/file_ops.h"
+#include "journal/journal.h"
+
+/*
+ * Damage that an operator has looked at and set aside: the file "quarantine" of the journal. An
+ * open passes over exactly what is listed, byte for byte, and over nothing else. One thread.
+ */
+#define DAMAGES_NAME "quarantine"
+#define DAMAGES_MAX 4096 /* beyond this a disk is broken, and a backup the better answer */
+
+struct damages {
+	struct journal_damage *v;
+	size_t n;
+};
+
+void damages_add(struct damages *list, const struct journal_damage *damage);
+void damages_release(struct damages *list);
+/* Whether this very damage is in the list. */
+bool damages_have(const struct damages *list, const struct journal_damage *damage);
+/* Whether the list has any damage in the segment of this epoch. */
+bool damages_in(const struct damages *list, uint64_t epoch);
+
+/* Append the file's bytes. Pure. */
+void damages_encode(const struct damages *list, struct buf *out);
+/* Take hostile bytes. False, and an empty list, unless all of it is intact. Pure. */
+NODISCARD bool damages_decode(struct slice text, struct damages *list);
+
+/*
+ * Read the list of a journal; without a file it is empty, and with one that is damaged too: the
+ * open then refuses once more, and setting aside again writes the list anew.
+ */
+NODISCARD bool damages_read(const struct files *files, const char *dir, struct damages *list,
+			    struct err *err);
+/* Replace the file, flushed. */
+NODISCARD bool damages_write(const struct files *files, const char *dir, const struct damages *list,
+			     struct err *err);
+
+/* "segment "..." is damaged at offset 1: records 2 to 3 are lost". */
+void damage_text(const struct journal_damage *damage, char *out, size_t size);
+
+#endif

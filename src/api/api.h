@@ -3,6 +3,7 @@
 #define API_API_H
 
 #include "api/call.h"
+#include "api/lag.h"
 #include "api/tickets.h"
 #include "engine/courier.h"
 #include "engine/engine.h"
@@ -36,6 +37,7 @@ struct api {
 	struct ip_policy policy;		/* where deliveries may go */
 	struct ip_set trusted_proxies;		/* whose X-Forwarded-For is believed */
 	unsigned char setup_hash[SHA256_BYTES]; /* of the setup token */
+	struct lag_gate lag;			/* whether the rules keep up */
 	struct buf raw;	    /* scratch of one event: payload and tags without white space */
 	struct buf encoded; /* scratch of one event: its canonical form */
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */

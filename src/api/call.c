@@ -79,15 +79,22 @@ void problem_write(struct buf *out, const struct err *err, struct slice request_
 	json_w_end(&w);
 }
 
+void call_retry_after(struct call *c, enum err_kind kind)
+{
+	int retry_s = err_info(kind)->retry_s;
+
+	if (retry_s > 0) {
+		call_header(c, S("Retry-After"), arena_printf(c->req, "%d", retry_s));
+	}
+}
+
 void call_problem(struct call *c, const struct err *err)
 {
 	const struct err_info *info = err_info(err->kind);
 
 	begin(c, info->http_status, TYPE_PROBLEM);
 	problem_write(&c->answer.body, err, c->http->id);
-	if (info->retryable && info->http_status != 500) {
-		call_header(c, S("Retry-After"), S("1"));
-	}
+	call_retry_after(c, err->kind);
 	if (info->http_status == 401) {
 		call_header(c, S("WWW-Authenticate"), S("Bearer"));
 	}

@@ -15,8 +15,6 @@
 #include "base/json_put.h"
 #include "base/utf8.h"
 
-/* Past this many records the rules are too far behind to take more. */
-#define ENGINE_LAG_RECORDS_MAX UINT64_C(5000000)
 #define SINGLE_BYTES_MAX (EVENT_BYTES_MAX + 4096) /* white space and names around the event */
 
 struct single {
@@ -57,12 +55,14 @@ void ingest_count(struct api *api, enum err_kind kind)
 
 bool ingest_busy(struct call *c, struct err *err)
 {
-	uint64_t lag = journal_flushed(c->api->journal) - engine_applied(c->api->engine);
+	struct api *api = c->api;
 
-	if (c->api->stopping) {
+	if (api->stopping) {
 		return !err_set(err, ERR_SHUTTING_DOWN, "the server is stopping");
 	}
-	if (lag > ENGINE_LAG_RECORDS_MAX) {
+	if (lag_gate_closed(&api->lag, engine_applied(api->engine), journal_flushed(api->journal),
+			    engine_behind_since(api->engine),
+			    journal_last_received_at(api->journal))) {
 		return !err_set(err, ERR_ENGINE_LAG,
 				"the rules are behind the log; try again soon");
 	}
@@ -85,6 +85,7 @@ static void fail(struct call *c, const struct ingest_form *form, const struct er
 	json_put_str(&w, "message", slice_of(err->text));
 	json_put_str(&w, "code", slice_of(err_info(err->kind)->code));
 	json_w_end(&w);
+	call_retry_after(c, err->kind);
 	call_send(c);
 }
 

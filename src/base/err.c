@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 static const struct err_info infos[ERR_KINDS] = {
-	[ERR_NONE] = { "none", 200, false, LOG_DEBUG, "no error" },
-#define X(kind, code_, status_, retryable_, level_, doc_) \
-	[ERR_##kind] = { code_, status_, retryable_, LOG_##level_, doc_ },
+	[ERR_NONE] = { "none", 200, 0, LOG_DEBUG, "no error" },
+#define X(kind, code_, status_, retry_s_, level_, doc_) \
+	[ERR_##kind] = { code_, status_, retry_s_, LOG_##level_, doc_ },
 #include "base/err_kinds.def"
 #undef X
 };

@@ -12,7 +12,7 @@
  */
 enum err_kind {
 	ERR_NONE,
-#define X(kind, code, status, retryable, level, doc) ERR_##kind,
+#define X(kind, code, status, retry_s, level, doc) ERR_##kind,
 #include "base/err_kinds.def"
 #undef X
 	ERR_KINDS
@@ -28,7 +28,7 @@ struct err {
 struct err_info {
 	const char *code;
 	int http_status;
-	bool retryable;
+	int retry_s; /* what Retry-After says; 0: trying again does not help */
 	enum log_level level;
 	const char *doc;
 };

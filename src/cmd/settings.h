@@ -24,6 +24,7 @@ struct settings {
 	enum journal_flush flush;
 	int64_t segment_size;
 	int64_t idempotency_window;
+	int64_t engine_lag_max;
 	int64_t connections_per_address;
 	struct slice setup_token;
 	struct slice metrics_token;

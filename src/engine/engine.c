@@ -35,6 +35,16 @@ int64_t engine_due(const struct engine *e)
 	return __atomic_load_n(&e->due_us, __ATOMIC_ACQUIRE);
 }
 
+int64_t engine_behind_since(const struct engine *e)
+{
+	return __atomic_load_n(&e->behind_us, __ATOMIC_ACQUIRE);
+}
+
+static void set_behind(struct engine *e, int64_t since_us)
+{
+	__atomic_store_n(&e->behind_us, since_us, __ATOMIC_RELEASE);
+}
+
 static void tell_due(struct engine *e)
 {
 	if (e->o.due != NULL) {
@@ -229,6 +239,19 @@ static bool end_batch(struct engine *e)
 	return true;
 }
 
+static void apply_one(struct engine *e, const struct record *record, bool first)
+{
+	struct err err;
+
+	if (first) {
+		set_behind(e, record->received_at_us);
+	}
+	if (!engine_apply(e, record, &err)) {
+		log_error("record_unreadable", log_int("seq", record->seq),
+			  log_str("error", err.text));
+	}
+}
+
 /* Apply what there is, up to a batch; how many records, or -1 when nothing more can be read. */
 static long apply_some(struct engine *e)
 {
@@ -251,9 +274,8 @@ static long apply_some(struct engine *e)
 			/* Lost to damage: log time goes on behind it. */
 			e->state.seq = journal_iter_at(e->iter) - 1;
 			log_error("record_unreadable", log_str("error", err.text));
-		} else if (!engine_apply(e, &record, &err)) {
-			log_error("record_unreadable", log_int("seq", record.seq),
-				  log_str("error", err.text));
+		} else {
+			apply_one(e, &record, n == 0);
 		}
 		n++;
 		if (n % CLOCK_EVERY == 0 && clock_mono_us() >= until_us) {
@@ -302,12 +324,25 @@ static void idle(struct engine *e)
 	journal_wait(e->o.journal, e->state.seq, WAIT_US);
 }
 
+/* Nothing is applied, but everybody can see how far behind that is. */
+static void hold(struct engine *e)
+{
+	struct record record;
+	struct err err;
+
+	if (e->behind_us == INT64_MAX && journal_flushed(e->o.journal) > e->state.seq &&
+	    journal_read(e->o.journal, e->state.seq + 1, &e->tick, &record, &err) == FOUND) {
+		set_behind(e, record.received_at_us);
+	}
+	pause_us(US_PER_MS);
+}
+
 static bool turn(struct engine *e)
 {
 	long n;
 
 	if (__atomic_load_n(&e->held, __ATOMIC_ACQUIRE) != 0) {
-		pause_us(US_PER_MS);
+		hold(e);
 		return true;
 	}
 	if (!store_is_well(e)) {
@@ -320,6 +355,7 @@ static bool turn(struct engine *e)
 	metric_set(e->o.metrics, METRIC_ENGINE_LAG,
 		   (int64_t)(journal_flushed(e->o.journal) - e->state.seq));
 	if (n == 0) {
+		set_behind(e, INT64_MAX);
 		idle(e);
 	}
 	snapshot_if_due(e);
@@ -387,6 +423,7 @@ bool engine_open(struct engine **ep, const struct engine_options *options, struc
 	}
 	e->with_effects = true;
 	e->applied = e->state.seq;
+	e->behind_us = INT64_MAX;
 	e->due_us = rule_set_due(e->state.rules);
 	e->cursor_saved_us = e->snapshot_at_us = clock_mono_us();
 	e->iter = journal_iter_new(options->journal, e->state.seq + 1, false);

@@ -37,6 +37,7 @@ struct engine {
 	uint64_t snapshot_seq;
 	uint64_t applied;    /* atomic: committed */
 	int64_t due_us;	     /* atomic: the earliest timer, in the time of the log */
+	int64_t behind_us;   /* atomic: when the oldest record was received that is not committed */
 	int held;	     /* atomic */
 	int stopping;	     /* atomic */
 	int64_t deadline_us; /* monotonic; when stopping */

@@ -20,8 +20,12 @@
 #define LOG_PAUSE_US (60 * US_PER_S)
 #define HEAD_GRACE_PART 10
 
-static const char TOO_MANY[] = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n"
-			       "Retry-After: 5\r\nConnection: close\r\n\r\n";
+#define TOO_MANY_BODY \
+	"{\"code\":\"rate_limited\",\"error\":\"too many connections of one address\"}"
+static const char TOO_MANY[] = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 69\r\n"
+			       "Content-Type: application/problem+json\r\n"
+			       "Retry-After: 5\r\nConnection: close\r\n\r\n" TOO_MANY_BODY;
+_Static_assert(sizeof(TOO_MANY_BODY) - 1 == 69, "Content-Length of TOO_MANY");
 
 /* What connections are counted by: an IPv4 address, or the /64 that one IPv6 customer has. */
 static struct ip count_key(struct ip ip)

@@ -226,7 +226,9 @@ TEST(an_address_has_so_many_connections)
 	client_say(&b, GET("/echo"));
 	T_STR(client_reply(&b), "200");
 	c = client_open(f);
-	T_STR(client_reply(&c), "429");
+	T_STR(client_reply(&c),
+	      "429 {\"code\":\"rate_limited\",\"error\":\"too many connections of one address\"}");
+	T_TRUE(strstr(client_head(), "Retry-After: 5") != NULL);
 	T_STR(client_rest(&c), "");
 	T_INT(fixture_stats(f).refused, 1);
 	client_close(&c);

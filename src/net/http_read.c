@@ -58,8 +58,10 @@ void read_refuse(struct conn *c, struct http_exchange *x, const struct err *err,
 {
 	const struct http_handlers *on = &c->server->handlers;
 	const char *type = "application/json";
+	int retry_s = err_info(err->kind)->retry_s;
 	struct http_header headers[2] = { { S("Content-Type"), { 0 } },
-					  { S("Retry-After"), S("1") } };
+					  { S("Retry-After"), { 0 } } };
+	char wait[12];
 	struct buf body;
 
 	c->server->stats.bad_requests++;
@@ -83,8 +85,10 @@ void read_refuse(struct conn *c, struct http_exchange *x, const struct err *err,
 		default_body(err, &body);
 	}
 	headers[0].value = slice_of(type);
-	http_reply(x, err_info(err->kind)->http_status, headers,
-		   err->kind == ERR_OVERLOADED ? 2 : 1, buf_slice(&body));
+	snprintf(wait, sizeof(wait), "%d", retry_s);
+	headers[1].value = slice_of(wait);
+	http_reply(x, err_info(err->kind)->http_status, headers, retry_s > 0 ? 2 : 1,
+		   buf_slice(&body));
 	buf_release(&body);
 }
 

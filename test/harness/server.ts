@@ -38,6 +38,8 @@ export class Server {
 	readonly log: LogLine[] = [];
 	port = 0;
 	setupToken = "";
+	/** Variables of the next launch. */
+	env: Record<string, string>;
 	private child: ChildProcess | undefined;
 	private waiters: { match: (line: LogLine) => boolean; done: (line: LogLine) => void }[] = [];
 	private exited: Promise<number | null> = Promise.resolve(0);
@@ -51,6 +53,7 @@ export class Server {
 		this.root = mkdtempSync(join(tmpdir(), "tocsin-"));
 		this.data = options.data ?? join(this.root, "data");
 		this.clockFile = join(this.root, "clock");
+		this.env = options.env ?? {};
 		if (options.clock === true) writeFileSync(this.clockFile, new Uint8Array(8));
 	}
 
@@ -107,7 +110,7 @@ export class Server {
 		args.push("--log-format", "json");
 		args.push("--allow-private-targets", this.options.privateTargets ?? "loopback");
 		args.push(...(this.options.args ?? []));
-		const env: NodeJS.ProcessEnv = { ...process.env, ...this.options.env };
+		const env: NodeJS.ProcessEnv = { ...process.env, ...this.env };
 		if (this.options.clock === true) env.TOCSIN_TEST_CLOCK = this.clockFile;
 		const child = spawn(binary, args, { env, stdio: ["ignore", "ignore", "pipe"] });
 		this.child = child;

@@ -1,0 +1,96 @@
+// More than can be done is refused, early and politely, and forgotten soon after.
+import { afterEach, describe, expect, it } from "vitest";
+import { Api, eventually, type Problem } from "../harness/api.ts";
+import { alertsOf, caughtUp, type Event, listAll, makeRule, sendEvent } from "../harness/model.ts";
+import { Server } from "../harness/server.ts";
+
+let server: Server;
+
+afterEach(() => server.stop());
+
+/** Nothing is decided until SIGUSR1. */
+const held = { TOCSIN_BENCH_HOLD_ENGINE: "1" };
+
+async function start(args: string[] = []): Promise<Api> {
+	// The first life makes the rules: a held engine would not answer.
+	server = await Server.start({ clock: true, args });
+	return Api.bootstrap(server.url);
+}
+
+async function hold(): Promise<void> {
+	await server.kill("SIGTERM");
+	server.env = held;
+	await server.launch();
+}
+
+const refused = (reply: { status: number; headers: Headers; body: unknown }) => [
+	reply.status,
+	(reply.body as Problem).code,
+	Number(reply.headers.get("retry-after")) > 0,
+];
+const lagging = [503, "engine_lag", true];
+
+describe("rules that are behind", () => {
+	it("by more records than engine-lag-max stop what comes in, and let it in when half is made up", async () => {
+		const api = await start(["--engine-lag-max", "20"]);
+		const rule = await makeRule(api, { eventType: "late", threshold: 5, cooldownSeconds: 3600 });
+		await hold();
+		let taken = 0;
+		let reply = await api.post("/api/v1/events", { type: "late" });
+		for (; reply.status === 201 && taken < 100; taken++) {
+			reply = await api.post("/api/v1/events", { type: "late" });
+		}
+		expect(refused(reply)).toEqual(lagging);
+		// Records that are no events count as well: the start is one.
+		expect(taken).toBeGreaterThan(15);
+		expect(taken).toBeLessThanOrEqual(21);
+		const forms: [string, unknown][] = [
+			["/api/v1/events", [{ type: "late" }]],
+			["/events", { type: "late" }],
+			["/api/events", { type: "late" }],
+			["/ingest", { apiKey: api.key, type: "event", name: "late", payload: {} }],
+		];
+		for (const [path, body] of forms) {
+			expect([path, ...refused(await api.post(path, body))]).toEqual([path, ...lagging]);
+		}
+		const ready = await new Api(server.url).get("/ready");
+		expect(refused(ready)).toEqual(lagging);
+		// Reading goes on.
+		expect(await listAll<Event>(api, "/api/v1/events?type=late")).toHaveLength(taken);
+
+		server.signal("SIGUSR1");
+		await caughtUp(api);
+		await sendEvent(api, "late");
+		expect((await new Api(server.url).get("/ready")).status).toBe(200);
+		await caughtUp(api);
+		expect(await alertsOf(api, rule)).toHaveLength(1);
+		expect(await listAll<Event>(api, "/api/v1/events?type=late")).toHaveLength(taken + 1);
+		server.env = {};
+	});
+
+	it("by more than a minute of the log stop what comes in", async () => {
+		const api = await start();
+		await hold();
+		await sendEvent(api, "slow");
+		server.advance(58_000);
+		await sendEvent(api, "slow");
+		server.advance(3_000);
+		// The first one over the minute shows the log how late it is.
+		await sendEvent(api, "slow");
+		expect(refused(await api.post("/api/v1/events", { type: "slow" }))).toEqual(lagging);
+		server.signal("SIGUSR1");
+		await eventually(
+			() => api.post("/api/v1/events", { type: "slow" }),
+			(reply) => reply.status === 201,
+		);
+		server.env = {};
+	});
+
+	it("is not what a quiet hour looks like", async () => {
+		const api = await start();
+		await sendEvent(api, "quiet");
+		await caughtUp(api);
+		server.advance(3_600_000);
+		for (let i = 0; i < 20; i++) await sendEvent(api, "quiet");
+	});
+});

@@ -35,6 +35,23 @@ static void get_ready(struct call *c)
 	call_send(c);
 }
 
+static const enum metric timeout_metrics[HTTP_TIMEOUTS] = {
+	[HTTP_TIMEOUT_HEAD] = METRIC_CUT_HEAD,	 [HTTP_TIMEOUT_BODY] = METRIC_CUT_BODY,
+	[HTTP_TIMEOUT_IDLE] = METRIC_CUT_IDLE,	 [HTTP_TIMEOUT_LINGER] = METRIC_CUT_LINGER,
+	[HTTP_TIMEOUT_WRITE] = METRIC_CUT_WRITE,
+};
+
+static void gather_network(struct metrics *m, const struct http_server_stats *http)
+{
+	metric_set(m, METRIC_CONNECTIONS, http->open);
+	metric_total(m, METRIC_CONNECTIONS_ACCEPTED, http->accepted);
+	metric_total(m, METRIC_CONNECTIONS_REFUSED, http->refused);
+	metric_total(m, METRIC_CUT_CROWDED, http->crowded);
+	for (size_t i = 0; i < HTTP_TIMEOUTS; i++) {
+		metric_total(m, timeout_metrics[i], http->timeouts[i]);
+	}
+}
+
 static void gather(struct api *api)
 {
 	struct http_server_stats http = http_server_stats(api->http);
@@ -52,7 +69,7 @@ static void gather(struct api *api)
 	metric_set(m, METRIC_ENGINE_LAG,
 		   (int64_t)(journal_flushed(api->journal) - engine_applied(api->engine)));
 	metric_set(m, METRIC_WORKER_QUEUE, (int64_t)workers_waiting(api->workers));
-	metric_set(m, METRIC_CONNECTIONS, http.open);
+	gather_network(m, &http);
 }
 
 static bool metrics_allowed(struct call *c)

@@ -32,22 +32,29 @@ static void put_rule(struct client *c, const char *key, const char *type, unsign
  * gauges among them are 0 in a server with nothing to do.
  */
 static const enum metric explained[] = {
-	METRIC_INGEST_OVERLOADED, /* a stop or a lag: scenario ring */
-	METRIC_INGEST_IO,	  /* a failing disk: journal/file/crash */
-	METRIC_ENGINE_LAG,	  /* a gauge */
-	METRIC_ENGINE_RETRIES,	  /* engine/engine_fault */
-	METRIC_DELIVERY_OLDEST,	  /* a gauge */
-	METRIC_WORKER_QUEUE,	  /* a gauge */
-	METRIC_LIVE_DROPPED,	  /* api/stream */
-	METRIC_LIVE_CLIENTS,	  /* api/stream */
-	METRIC_LIVE_FRAMES,	  /* api/stream */
-	METRIC_HTTP_3XX,	  /* nothing redirects yet */
-	METRIC_HTTP_5XX,	  /* a failing disk */
-	METRIC_START_TIME,	  /* set by the command line */
-	METRIC_CLOCK_OFFSET,	  /* a wall clock that went back: journal_contract */
-	METRIC_ALERTS_FIRING,	  /* a gauge; back to 0 when all are over */
-	METRIC_ALERTS_RESOLVED,	  /* time has to pass: engine */
-	METRIC_TICKS,		  /* likewise */
+	METRIC_INGEST_OVERLOADED,   /* a stop or a lag: scenario ring */
+	METRIC_INGEST_IO,	    /* a failing disk: journal/file/crash */
+	METRIC_ENGINE_LAG,	    /* a gauge */
+	METRIC_ENGINE_RETRIES,	    /* engine/engine_fault */
+	METRIC_DELIVERY_OLDEST,	    /* a gauge */
+	METRIC_WORKER_QUEUE,	    /* a gauge */
+	METRIC_LIVE_DROPPED,	    /* api/stream */
+	METRIC_LIVE_CLIENTS,	    /* api/stream */
+	METRIC_LIVE_FRAMES,	    /* api/stream */
+	METRIC_HTTP_3XX,	    /* nothing redirects yet */
+	METRIC_HTTP_5XX,	    /* a failing disk */
+	METRIC_START_TIME,	    /* set by the command line */
+	METRIC_CLOCK_OFFSET,	    /* a wall clock that went back: journal_contract */
+	METRIC_ALERTS_FIRING,	    /* a gauge; back to 0 when all are over */
+	METRIC_ALERTS_RESOLVED,	    /* time has to pass: engine */
+	METRIC_TICKS,		    /* likewise */
+	METRIC_CONNECTIONS_REFUSED, /* these have tests of their own below */
+	METRIC_CUT_HEAD,
+	METRIC_CUT_BODY,
+	METRIC_CUT_IDLE,
+	METRIC_CUT_LINGER,
+	METRIC_CUT_WRITE,
+	METRIC_CUT_CROWDED,
 };
 
 static bool is_explained(enum metric id)
@@ -120,6 +127,124 @@ TEST(every_metric_moves_or_is_explained)
 	server_free(&f);
 }
 
+struct ends {
+	struct fixture *f;
+	struct http_server_stats stats;
+};
+
+static void read_stats(void *arg)
+{
+	struct ends *e = arg;
+
+	e->stats = http_server_stats(server_api(e->f)->http);
+}
+
+static void wait_for_ends(struct ends *e, size_t open)
+{
+	do {
+		poll(NULL, 0, 1);
+		server_on_loop(e->f, read_stats, e);
+	} while (e->stats.open > open);
+}
+
+/* Events enough for an answer that no socket takes at once. */
+static void store_much(struct fixture *f, const char *key)
+{
+	static char large[260000];
+	struct client c = client_open(f);
+
+	snprintf(large, sizeof(large), "{\"type\":\"ok\",\"metadata\":{\"s\":\"%0250000d\"}}", 1);
+	for (int i = 0; i < 60; i++) {
+		must(server_ask(&c, "POST", "/events", key, large), "201");
+	}
+	client_close(&c);
+}
+
+static void ask_slowly(struct client *c, struct fixture *f, const char *key)
+{
+	*c = client_open_slow(f);
+	server_say(c, "GET", "/events?limit=100", key, "", "");
+	T_TRUE(strncmp(client_reply_head(c), "200", 3) == 0);
+}
+
+static struct client say_to(struct fixture *f, const char *text)
+{
+	struct client c = client_open(f);
+
+	client_send(&c, slice_of(text));
+	return c;
+}
+
+/* Each reason a number of times that no other has. */
+TEST(ends_of_connections_are_counted_by_reason)
+{
+	struct server_options options = { .http = { .head_us = US_PER_S,
+						    .body_us = US_PER_S,
+						    .idle_us = US_PER_S,
+						    .write_us = US_PER_S,
+						    .linger_us = US_PER_S,
+						    .stuck_max = (size_t)1 << 20 } };
+	struct ends e = { .f = server_new(&options) };
+	const char *key = server_key(e.f, "acme", ~0u);
+	struct metrics *m = server_api(e.f)->metrics;
+	struct client c[12];
+	size_t n = 0;
+
+	store_much(e.f, key);
+	wait_for_ends(&e, 0);
+	ask_slowly(&c[n++], e.f, key); /* crowded by the next one, which takes nothing */
+	ask_slowly(&c[n++], e.f, key);
+	while (n < 4) { /* silent heads */
+		c[n++] = client_open(e.f);
+	}
+	while (n < 7) { /* half heads: a head and, since they do not close, a linger each */
+		c[n++] = say_to(e.f, "GET / HT");
+	}
+	while (n < 9) { /* bodies, likewise */
+		c[n++] = say_to(e.f, "POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"
+				     "Content-Type: application/json\r\n\r\n{");
+	}
+	while (n < 12) {
+		c[n++] = say_to(e.f, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+	}
+	wait_for_ends(&e, 0);
+	for (size_t i = 0; i < n; i++) {
+		client_close(&c[i]);
+	}
+	wait_for_ends(&e, 0);
+	c[0] = client_open(e.f);
+	must(server_ask(&c[0], "GET", "/metrics", NULL, ""), "200");
+	T_INT(metric_get(m, METRIC_CUT_CROWDED), 1);
+	T_INT(metric_get(m, METRIC_CUT_WRITE), 1);
+	T_INT(metric_get(m, METRIC_CUT_HEAD), 5);
+	T_INT(metric_get(m, METRIC_CUT_BODY), 2);
+	T_INT(metric_get(m, METRIC_CUT_LINGER), 5);
+	T_INT(metric_get(m, METRIC_CUT_IDLE), 3);
+	client_close(&c[0]);
+	server_free(&e.f);
+}
+
+TEST(connections_are_counted_and_refused_ones_too)
+{
+	struct server_options options = { .http.conns_per_ip = 2 };
+	struct fixture *f = server_new(&options);
+	struct metrics *m = server_api(f)->metrics;
+	struct client a = client_open(f), b = client_open(f), c;
+
+	must(server_ask(&a, "GET", "/health", NULL, ""), "200");
+	must(server_ask(&b, "GET", "/health", NULL, ""), "200");
+	c = client_open(f);
+	must(client_reply(&c), "429");
+	must(server_ask(&a, "GET", "/metrics", NULL, ""), "200");
+	T_INT(metric_get(m, METRIC_CONNECTIONS), 2);
+	T_INT(metric_get(m, METRIC_CONNECTIONS_ACCEPTED), 2);
+	T_INT(metric_get(m, METRIC_CONNECTIONS_REFUSED), 1);
+	client_close(&a);
+	client_close(&b);
+	client_close(&c);
+	server_free(&f);
+}
+
 /* received = accepted + refused by reason. */
 TEST(the_books_of_ingest_balance)
 {
@@ -180,5 +305,6 @@ TEST(metrics_are_for_this_machine_or_for_the_token)
 	server_free(&f);
 }
 
-T_MAIN(T(every_metric_moves_or_is_explained), T(the_books_of_ingest_balance),
+T_MAIN(T(every_metric_moves_or_is_explained), T(ends_of_connections_are_counted_by_reason),
+       T(connections_are_counted_and_refused_ones_too), T(the_books_of_ingest_balance),
        T(metrics_are_for_this_machine_or_for_the_token))

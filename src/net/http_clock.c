@@ -7,6 +7,10 @@
 #include "base/clock.h"
 #include "net/http_impl.h"
 
+static_assert(CLOCKS - CLOCK_HEAD == HTTP_TIMEOUTS &&
+		      CLOCK_WRITE - CLOCK_HEAD == (int)HTTP_TIMEOUT_WRITE,
+	      "kinds of clocks and of timeouts are in one order");
+
 static void unlink_clock(struct conn_clock *k)
 {
 	if (k->kind != CLOCK_NONE) {
@@ -47,7 +51,7 @@ static void expire(struct conn *c, enum clock_kind kind)
 {
 	struct err err;
 
-	c->server->stats.timeouts++;
+	c->server->stats.timeouts[kind - CLOCK_HEAD]++;
 	if ((kind == CLOCK_HEAD || kind == CLOCK_BODY) && c->in != NULL) {
 		err_set(&err, ERR_TIMEOUT,
 			kind == CLOCK_HEAD ? "the request head did not arrive in time"

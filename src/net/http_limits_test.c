@@ -21,7 +21,7 @@ TEST(a_slow_head_is_cut_whatever_it_sends)
 	T_TRUE(strncmp(client_reply(&slow), "408 ", 4) == 0);
 	T_TRUE(strncmp(client_reply(&half), "408 ", 4) == 0);
 	T_STR(client_rest(&silent), "");
-	T_INT(fixture_stats(f).timeouts, 3);
+	T_INT(fixture_stats(f).timeouts[HTTP_TIMEOUT_HEAD], 3);
 	client_close(&silent);
 	client_close(&half);
 	client_close(&slow);
@@ -123,7 +123,7 @@ TEST(a_reader_that_stops_is_cut)
 	client_say(&c, GET("/big/50000000"));
 	T_STR(client_reply_head(&c), "200 50000000");
 	fixture_wait_open(f, 0);
-	T_INT(fixture_stats(f).timeouts, 1);
+	T_INT(fixture_stats(f).timeouts[HTTP_TIMEOUT_WRITE], 1);
 	client_close(&c);
 	fixture_free(&f);
 }
@@ -137,7 +137,7 @@ TEST(a_reader_that_only_sips_is_cut)
 
 	client_say(&c, GET("/big/60000000"));
 	T_STR(client_reply_head(&c), "200 60000000");
-	while (fixture_stats(f).timeouts == 0) {
+	while (fixture_stats(f).timeouts[HTTP_TIMEOUT_WRITE] == 0) {
 		client_raw(&c, 1000);
 		got += 1000;
 		T_TRUE(got < 60000000);
@@ -293,7 +293,7 @@ TEST(heads_that_dawdle_make_room)
 	client_say(&b, "GET /");
 	client_say(&c, GET("/hold?c"));
 	fixture_wait_held(f, 1);
-	T_INT(fixture_stats(f).timeouts, 0);
+	T_INT(fixture_stats(f).timeouts[HTTP_TIMEOUT_WRITE], 0);
 	fixture_release(f, 0);
 	T_STR(client_reply(&c), "200 held c");
 	client_close(&a);

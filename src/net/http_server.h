@@ -156,13 +156,22 @@ void http_server_drain(struct http_server *s, int64_t wait_us, loop_fn done, voi
 /* All connections are cut off. Exchanges not replied to yet must not be used any more. */
 void http_server_free(struct http_server **s);
 
+/* Which of the times above ended a connection; HEAD and BODY were answered 408 if that could be. */
+enum http_timeout {
+	HTTP_TIMEOUT_HEAD,
+	HTTP_TIMEOUT_BODY,
+	HTTP_TIMEOUT_IDLE,
+	HTTP_TIMEOUT_LINGER,
+	HTTP_TIMEOUT_WRITE,
+	HTTP_TIMEOUTS
+};
 struct http_server_stats {
 	uint64_t accepted;     /* connections, since the start */
 	uint64_t refused;      /* connections over conns_per_ip */
 	uint64_t requests;     /* complete heads */
 	uint64_t bad_requests; /* refused by the server itself */
-	uint64_t timeouts;     /* connections ended by one of the times above */
 	uint64_t crowded;      /* connections cut because of stuck_max */
+	uint64_t timeouts[HTTP_TIMEOUTS];
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint32_t open;	  /* connections now */

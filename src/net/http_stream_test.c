@@ -69,7 +69,7 @@ TEST(a_subscriber_that_takes_nothing_is_cut)
 	fixture_wait_streams(f, 1);
 	T_INT(fixture_feed(f, 'x', 40000000), 1);
 	fixture_wait_streams(f, 0);
-	T_INT(fixture_stats(f).timeouts, 1);
+	T_INT(fixture_stats(f).timeouts[HTTP_TIMEOUT_WRITE], 1);
 	client_close(&c);
 	fixture_free(&f);
 }

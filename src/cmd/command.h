@@ -14,6 +14,7 @@ struct command {
 
 int cmd_config(int argc, char **argv);
 int cmd_health(int argc, char **argv);
+int cmd_journal(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
 int cmd_seed(int argc, char **argv);
 int cmd_send(int argc, char **argv);

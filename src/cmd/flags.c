@@ -227,8 +227,9 @@ static void help_rows(const struct field *rows, size_t n, struct buf *out)
 
 void flags_help(const struct flags *f, struct buf *out)
 {
-	buf_printf(out, "usage: tocsin %s%s\n\n%s\n", f->command,
-		   f->n > 0 || f->with_settings ? " [flags]" : "", f->about);
+	buf_printf(out, "usage: tocsin %s%s%s%s\n\n%s\n", f->command, f->words == NULL ? "" : " ",
+		   f->words == NULL ? "" : f->words, f->n > 0 || f->with_settings ? " [flags]" : "",
+		   f->about);
 	help_rows(f->rows, f->n, out);
 	if (f->list_settings) {
 		buf_puts(out,
@@ -239,6 +240,15 @@ void flags_help(const struct flags *f, struct buf *out)
 		buf_puts(out, S("\nAll settings of the server are flags here too; `tocsin help "
 				"config` lists them.\n"));
 	}
+}
+
+const char *flags_word(int *argc, char ***argv)
+{
+	if (*argc == 0 || (*argv)[0][0] == '-') {
+		return NULL;
+	}
+	--*argc;
+	return *(*argv)++;
 }
 
 int flags_begin(struct flags *f, int argc, char **argv, void *out, struct arena *boot)

@@ -12,6 +12,7 @@
  */
 struct flags {
 	const char *command; /* the word behind "tocsin" */
+	const char *words;   /* what stands before the flags, "DIR"; NULL: nothing */
 	const char *about;   /* sentences for the help */
 	const struct field *rows;
 	size_t n;
@@ -32,6 +33,12 @@ NODISCARD bool flags_read(struct flags *f, int argc, char **argv, void *out, str
 			  struct err *err);
 /* Append the help: usage, sentences, one line or two per row. */
 void flags_help(const struct flags *f, struct buf *out);
+
+/*
+ * The word behind the command that is no flag, "DIR"; it is taken off. NULL when there is none:
+ * a call for help, or a mistake, which the caller tells.
+ */
+const char *flags_word(int *argc, char ***argv);
 
 #define FLAGS_GO_ON (-1)
 /*

@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{ "send", "send events", cmd_send },
 	{ "tail", "follow what happens, live", cmd_tail },
 	{ "seed", "make organizations, projects and keys to begin with", cmd_seed },
+	{ "journal", "look at the log, and set damage aside", cmd_journal },
 	{ "version", "print the version", cmd_version },
 };
 

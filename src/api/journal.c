@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What who runs the server needs to look at its log from outside, or to copy it: which files hold
+ * it, and how far each is flushed. Only over the socket in the data directory.
+ */
+#include "api/api.h"
+#include "api/route.h"
+#include "base/hex.h"
+#include "base/json_put.h"
+
+static void write_file(const struct journal_file *file, struct json_w *w)
+{
+	json_w_object(w);
+	json_put_str(w, "name", slice_of(file->name));
+	json_put_int(w, "bytes", (int64_t)file->bytes);
+	json_put_int(w, "firstRecord", (int64_t)file->first_seq);
+	json_put_int(w, "lastRecord", (int64_t)file->last_seq);
+	json_w_end(w);
+}
+
+static bool get_journal(struct call *c, struct err *err UNUSED)
+{
+	const struct journal_meta *meta = journal_meta(c->api->journal);
+	struct journal_file *files;
+	size_t n = journal_files(c->api->journal, c->req, &files);
+	char id[2 * sizeof(meta->id.v)];
+	struct json_w w = call_json(c, 200);
+
+	hex_encode(meta->id.v, sizeof(meta->id.v), id);
+	json_w_object(&w);
+	json_put_str(&w, "id", (struct slice) { id, sizeof(id) });
+	json_w_key(&w, "files");
+	json_w_array(&w);
+	for (size_t i = 0; i < n; i++) {
+		write_file(&files[i], &w);
+	}
+	json_w_end(&w);
+	json_w_end(&w);
+	return true;
+}
+
+static const struct route rows[] = {
+	{ HTTP_GET, "/admin/journal", "The files of the log, and how far they are flushed",
+	  AUTH_SOCKET, 0, 0, NULL, get_journal },
+};
+const struct route_set routes_journal = { rows, ARRAY_LEN(rows) };

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tocsin journal: what is in the log, whether all of it is right, and what to do when it is not. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json_put.h"
+#include "base/time.h"
+#include "cmd/command.h"
+#include "cmd/flags.h"
+#include "cmd/settings.h"
+#include "cmd/survey.h"
+
+#define JSON_OUT_BYTES_MAX ((size_t)16 << 20)
+
+struct journal_flags {
+	bool json;
+};
+
+static const struct field rows[] = {
+	FIELD_BOOL(struct journal_flags, json, "json", .help = "Print JSON."),
+};
+
+struct task {
+	const struct settings *settings;
+	struct peek peek;
+	struct survey survey;
+	bool json;
+};
+
+static void print_json(const struct task *t, bool stat)
+{
+	struct buf out;
+	struct json_w w;
+
+	buf_init(&out, JSON_OUT_BYTES_MAX);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	json_put_bool(&w, "ok", t->survey.unknown == 0);
+	if (stat) {
+		survey_put_stat(&t->survey, &w);
+	} else {
+		json_put_int(&w, "records", (int64_t)t->survey.records);
+		json_put_int(&w, "firstRecord", (int64_t)t->survey.first_seq);
+		json_put_int(&w, "lastRecord", (int64_t)t->survey.last_seq);
+	}
+	survey_put_damage(&t->survey, &w);
+	json_w_end(&w);
+	buf_putc(&out, '\n');
+	fwrite(out.p, 1, out.n, stdout);
+	buf_release(&out);
+}
+
+static void print_range(const struct survey *s)
+{
+	printf("records    %llu", (unsigned long long)s->records);
+	if (s->records > 0) {
+		printf(", from %llu to %llu", (unsigned long long)s->first_seq,
+		       (unsigned long long)s->last_seq);
+	}
+	printf("\n");
+}
+
+static void print_time(const char *name, int64_t us)
+{
+	char text[TIME_TEXT_MAX];
+
+	if (us != 0) {
+		printf("%-10s %s\n", name, time_format(us, TIME_MILLIS, text).p);
+	}
+}
+
+static bool stat_journal(struct task *t, struct err *err)
+{
+	const struct survey *s = &t->survey;
+
+	if (!survey_read(&t->survey, &t->peek, t->settings->idempotency_window * US_PER_S, err)) {
+		return false;
+	}
+	if (t->json) {
+		print_json(t, true);
+		return true;
+	}
+	printf("segments   %llu, %llu bytes\n", (unsigned long long)s->segments,
+	       (unsigned long long)s->bytes);
+	print_range(s);
+	for (enum record_kind kind = RECORD_EVENT; kind < SURVEY_KINDS; kind++) {
+		printf("  %-8s %llu\n", survey_kind(kind), (unsigned long long)s->kinds[kind]);
+	}
+	print_time("first", s->first_us);
+	print_time("last", s->last_us);
+	printf("keys       %llu, %llu bytes of memory\n", (unsigned long long)s->keys,
+	       (unsigned long long)s->key_bytes);
+	print_time("  from", s->keys_from_us);
+	survey_print_damage(s);
+	return true;
+}
+
+static bool verify(struct task *t, struct err *err)
+{
+	const struct survey *s = &t->survey;
+
+	if (!survey_read(&t->survey, &t->peek, 0, err)) {
+		return false;
+	}
+	if (t->json) {
+		print_json(t, false);
+	} else {
+		print_range(s);
+		survey_print_damage(s);
+	}
+	if (s->unknown > 0) {
+		return err_set(err, ERR_CORRUPT,
+			       "damaged in %zu places; `tocsin journal quarantine` sets that aside",
+			       s->unknown);
+	}
+	if (!t->json) {
+		printf(s->damage_n == 0 ? "every record is intact\n"
+					: "what is not set aside is intact\n");
+	}
+	return true;
+}
+
+static const struct verb {
+	const char *name;
+	bool (*run)(struct task *t, struct err *err);
+} verbs[] = {
+	{ "verify", verify },
+	{ "stat", stat_journal },
+};
+
+static const struct verb *find(const char *word)
+{
+	for (size_t i = 0; word != NULL && i < ARRAY_LEN(verbs); i++) {
+		if (strcmp(verbs[i].name, word) == 0) {
+			return &verbs[i];
+		}
+	}
+	return NULL;
+}
+
+static int run(const struct flags *flags, const struct verb *verb, bool json, struct arena *boot)
+{
+	struct settings_sources sources;
+	struct settings settings;
+	struct task task = { .settings = &settings, .json = json, .peek.lock = -1 };
+	struct err err;
+	bool ok;
+
+	if (!settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &err)) {
+		fprintf(stderr, "tocsin journal: %s\n", err.text);
+		return 2;
+	}
+	log_setup(LOG_ERROR, settings.log_format, STDERR_FILENO);
+	ok = peek_open(&task.peek, settings.data, boot, &err) && verb->run(&task, &err);
+	survey_release(&task.survey);
+	peek_close(&task.peek);
+	if (!ok) {
+		fprintf(stderr, "tocsin journal %s: %s\n", verb->name, err.text);
+	}
+	return ok ? 0 : 1;
+}
+
+int cmd_journal(int argc, char **argv)
+{
+	const char *word = flags_word(&argc, &argv);
+	const struct verb *verb = find(word);
+	struct flags flags = {
+		.command = "journal",
+		.words = "verify|stat",
+		.about =
+			"Look at the log of a data directory; a server may run on it.\n\n"
+			"  verify       read every record, say which are damaged; the exit code is 1 "
+			"then\n"
+			"  stat         what is in it",
+		.rows = rows,
+		.n = ARRAY_LEN(rows),
+		.with_settings = true,
+	};
+	struct journal_flags in = { 0 };
+	struct arena boot;
+	int code;
+
+	arena_init(&boot, 0);
+	code = flags_begin(&flags, argc, argv, &in, &boot);
+	if (code == FLAGS_GO_ON && verb == NULL) {
+		fprintf(stderr,
+			"tocsin journal: say verify or stat; `tocsin help journal` says more\n");
+		code = 2;
+	}
+	if (code == FLAGS_GO_ON) {
+		code = run(&flags, verb, in.json, &boot);
+	}
+	arena_release(&boot);
+	return code;
+}

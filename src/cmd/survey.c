@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The open tells damage exactly; the walk behind it counts what readers would get to see. */
+#include "cmd/survey.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json_put.h"
+
+static const char *const kind_names[SURVEY_KINDS] = {
+	[RECORD_EVENT] = "event",
+	[RECORD_CONTROL] = "control",
+	[RECORD_TICK] = "tick",
+	[RECORD_START] = "start",
+};
+
+const char *survey_kind(enum record_kind kind)
+{
+	return kind_names[kind];
+}
+
+static void note_damage(void *arg, const struct journal_damage *damage)
+{
+	struct survey *s = arg;
+
+	s->damage = mem_resize(s->damage, s->damage_n + 1, sizeof(*s->damage));
+	s->damage[s->damage_n++] = *damage;
+	s->unknown += !damage->known;
+	s->lost += damage->last_seq + 1 - damage->first_seq;
+}
+
+static void count(struct survey *s, const struct record *record)
+{
+	s->records++;
+	s->kinds[record->kind < SURVEY_KINDS ? record->kind : 0]++;
+	s->last_us = record->received_at_us;
+	if (s->first_us == 0) {
+		s->first_us = record->received_at_us;
+	}
+}
+
+/* Damage was told by the open. */
+static bool count_all(struct survey *s, struct journal *journal, struct err *err)
+{
+	struct journal_iter *iter = journal_iter_new(journal, 0, false);
+	struct record record;
+	enum found found;
+	bool ok = true;
+
+	while (ok && (found = journal_iter_next(iter, &record, err)) != NOT_FOUND) {
+		if (found == FOUND) {
+			count(s, &record);
+		} else {
+			ok = err->kind == ERR_CORRUPT;
+		}
+	}
+	journal_iter_free(&iter);
+	return ok;
+}
+
+static void take_stats(struct survey *s, struct journal *journal)
+{
+	struct journal_stats stats;
+
+	journal_stats(journal, &stats);
+	s->clean = stats.clean;
+	s->segments = stats.segments;
+	s->bytes = stats.file_bytes;
+	s->keys = stats.idempotency_keys;
+	s->key_bytes = stats.idempotency_bytes;
+	s->keys_from_us = stats.idempotency_from_us;
+	s->first_seq = journal_first(journal);
+	s->last_seq = journal_flushed(journal);
+}
+
+bool survey_read(struct survey *s, struct peek *peek, int64_t window_us, struct err *err)
+{
+	struct journal_options options = { .idempotency_window_us = window_us,
+					   .on_damage = note_damage,
+					   .on_damage_arg = s };
+	struct journal *journal = NULL;
+	bool ok;
+
+	*s = (struct survey) { .served = peek->served };
+	ok = peek_journal(peek, &options, &journal, err);
+	if (ok) {
+		take_stats(s, journal);
+		ok = count_all(s, journal, err);
+	}
+	journal_close(&journal);
+	return ok;
+}
+
+void survey_release(struct survey *survey)
+{
+	free(survey->damage);
+	*survey = (struct survey) { 0 };
+}
+
+void survey_print_damage(const struct survey *s)
+{
+	for (size_t i = 0; i < s->damage_n; i++) {
+		const struct journal_damage *d = &s->damage[i];
+		unsigned long long first = d->first_seq, last = d->last_seq;
+
+		printf("%s: bytes %llu to %llu are damaged, ", d->file,
+		       (unsigned long long)d->offset, (unsigned long long)d->end);
+		if (last < first) {
+			printf("no record is lost");
+		} else if (first == last) {
+			printf("record %llu is lost", first);
+		} else {
+			printf("records %llu to %llu are lost", first, last);
+		}
+		printf(d->known ? "; set aside\n" : "\n");
+	}
+}
+
+void survey_put_damage(const struct survey *s, struct json_w *w)
+{
+	json_w_key(w, "damage");
+	json_w_array(w);
+	for (size_t i = 0; i < s->damage_n; i++) {
+		const struct journal_damage *d = &s->damage[i];
+
+		json_w_object(w);
+		json_put_str(w, "file", slice_of(d->file));
+		json_put_int(w, "offset", (int64_t)d->offset);
+		json_put_int(w, "end", (int64_t)d->end);
+		json_put_int(w, "recordsLost", (int64_t)(d->last_seq + 1 - d->first_seq));
+		if (d->last_seq >= d->first_seq) {
+			json_put_int(w, "firstRecord", (int64_t)d->first_seq);
+			json_put_int(w, "lastRecord", (int64_t)d->last_seq);
+		}
+		json_put_bool(w, "setAside", d->known);
+		json_w_end(w);
+	}
+	json_w_end(w);
+	json_put_int(w, "recordsLost", (int64_t)s->lost);
+}
+
+void survey_put_stat(const struct survey *s, struct json_w *w)
+{
+	json_put_bool(w, "served", s->served);
+	json_put_int(w, "segments", (int64_t)s->segments);
+	json_put_int(w, "bytes", (int64_t)s->bytes);
+	json_put_int(w, "records", (int64_t)s->records);
+	json_put_int(w, "firstRecord", (int64_t)s->first_seq);
+	json_put_int(w, "lastRecord", (int64_t)s->last_seq);
+	json_put_time_or_null(w, "firstAt", s->first_us);
+	json_put_time_or_null(w, "lastAt", s->last_us);
+	json_w_key(w, "kinds");
+	json_w_object(w);
+	for (enum record_kind kind = RECORD_EVENT; kind < SURVEY_KINDS; kind++) {
+		json_put_int(w, kind_names[kind], (int64_t)s->kinds[kind]);
+	}
+	json_w_end(w);
+	json_w_key(w, "idempotency");
+	json_w_object(w);
+	json_put_int(w, "keys", (int64_t)s->keys);
+	json_put_int(w, "bytes", (int64_t)s->key_bytes);
+	json_put_time_or_null(w, "from", s->keys_from_us);
+	json_w_end(w);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CMD_SURVEY_H
+#define CMD_SURVEY_H
+
+#include "base/json.h"
+#include "cmd/peek.h"
+
+/*
+ * A journal read from its first byte to its last: what is in it and what is damaged. For commands;
+ * reads everything twice. Main thread.
+ */
+#define SURVEY_KINDS (RECORD_START + 1)
+
+struct survey {
+	bool served;
+	bool clean; /* the log ended in good order; not said while it is served */
+	uint64_t segments;
+	uint64_t bytes;
+	uint64_t first_seq; /* of what is there; last_seq + 1 when nothing is */
+	uint64_t last_seq;
+	uint64_t records; /* that can be read */
+	uint64_t kinds[SURVEY_KINDS];
+	int64_t first_us; /* 0: no record */
+	int64_t last_us;
+	uint64_t keys; /* idempotency keys to remember */
+	uint64_t key_bytes;
+	int64_t keys_from_us;
+	struct journal_damage *damage; /* owned */
+	size_t damage_n;
+	size_t unknown; /* of these, not set aside */
+	uint64_t lost;	/* records, all damage together */
+};
+
+/* *survey is set also when this fails, and released in any case. window_us: of the keys. */
+NODISCARD bool survey_read(struct survey *survey, struct peek *peek, int64_t window_us,
+			   struct err *err);
+void survey_release(struct survey *survey);
+
+/* What is damaged, a line each, or "" */
+void survey_print_damage(const struct survey *survey);
+/* Members of the object that is open in w. */
+void survey_put_damage(const struct survey *survey, struct json_w *w);
+void survey_put_stat(const struct survey *survey, struct json_w *w);
+const char *survey_kind(enum record_kind kind);
+
+#endif

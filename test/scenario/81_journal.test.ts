@@ -1,0 +1,104 @@
+// Looking at the log: what is in it, and what to do when a disk changed it.
+import { openSync, readFileSync, readSync, writeSync, closeSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Api } from "../harness/api.ts";
+import { tocsin } from "../harness/command.ts";
+import { sendEvent } from "../harness/model.ts";
+import { Server } from "../harness/server.ts";
+
+interface Damage {
+	file: string;
+	offset: number;
+	end: number;
+	recordsLost: number;
+	firstRecord?: number;
+	setAside: boolean;
+}
+
+interface Look {
+	ok: boolean;
+	served: boolean;
+	records: number;
+	lastRecord: number;
+	recordsLost: number;
+	kinds: Record<string, number>;
+	idempotency: { keys: number };
+	damage: Damage[];
+}
+
+const FIRST = "0000000000000001.seg";
+
+/** Change one bit where this text stands in the first segment. */
+function flip(data: string, text: string): void {
+	const path = join(data, "journal", FIRST);
+	const at = readFileSync(path).indexOf(text);
+	if (at < 0) throw new Error(`${text} is not in ${FIRST}`);
+	const fd = openSync(path, "r+");
+	const byte = new Uint8Array(1);
+	readSync(fd, byte, 0, 1, at);
+	byte[0]! ^= 4;
+	writeSync(fd, byte, 0, 1, at);
+	closeSync(fd);
+}
+
+describe("tocsin journal", () => {
+	let server: Server;
+	let api: Api;
+
+	beforeEach(async () => {
+		server = await Server.start({ args: ["--segment-size", "1MiB"] });
+		api = await Api.bootstrap(server.url);
+		for (let i = 0; i < 20; i++) {
+			await sendEvent(api, "looked.at", { idempotencyKey: `k${i}`, payload: { n: `<${i}>` } });
+		}
+	});
+	afterEach(() => server.discard());
+
+	async function look(verb: string, code = 0): Promise<Look> {
+		const ran = await tocsin(["journal", verb, "--json", "--data", server.data]);
+		expect([ran.code, code === 0 ? ran.stderr : ""]).toEqual([code, ""]);
+		return JSON.parse(ran.stdout) as Look;
+	}
+
+	it("says what is in the log, while it is written and after", async () => {
+		const served = await look("stat");
+		expect(served.served).toBe(true);
+		expect(served.kinds.event).toBe(20);
+		expect(served.kinds.start).toBe(1);
+		expect(served.records).toBe(served.lastRecord);
+		expect(served.idempotency.keys).toBe(20);
+		await sendEvent(api, "one.more");
+		expect((await look("stat")).records).toBe(served.records + 1);
+		await server.kill("SIGTERM");
+		const after = await look("stat");
+		expect([after.served, after.records]).toEqual([false, served.records + 1]);
+		const text = await tocsin(["journal", "stat", "--data", server.data]);
+		expect(text.stdout).toMatch(/^ {2}event +21$/m);
+	});
+
+	it("finds a changed bit, also under a running server, and changes nothing", async () => {
+		expect(await look("verify")).toMatchObject({ ok: true, damage: [], recordsLost: 0 });
+		flip(server.data, "<7>");
+		for (const signal of [undefined, "SIGTERM"] as const) {
+			if (signal !== undefined) await server.kill(signal);
+			const before = readFileSync(join(server.data, "journal", FIRST));
+			const found = await look("verify", 1);
+			expect(found).toMatchObject({ ok: false, recordsLost: 1 });
+			expect(found.damage).toHaveLength(1);
+			expect(found.damage[0]).toMatchObject({ file: FIRST, recordsLost: 1, setAside: false });
+			const text = await tocsin(["journal", "verify", "--data", server.data]);
+			expect(text.stdout).toContain(`record ${found.damage[0]!.firstRecord} is lost`);
+			expect(text.stderr).toContain("`tocsin journal quarantine`");
+			expect(readFileSync(join(server.data, "journal", FIRST)).equals(before)).toBe(true);
+		}
+		await expect(server.launch()).rejects.toThrow("`tocsin journal quarantine`");
+	});
+
+	it("refuses what it cannot do, and says why", async () => {
+		const nothing = await tocsin(["journal", "verify", "--data", join(server.data, "none")]);
+		expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringContaining("no journal in")]);
+		expect((await tocsin(["journal"])).code).toBe(2);
+		expect((await tocsin(["journal", "mend"])).code).toBe(2);
+	});
+});

@@ -240,6 +240,36 @@ static size_t string_end(struct slice s)
 	}
 }
 
+static bool pass_string(struct reading *in, struct slice name)
+{
+	if (!take(in, name)) {
+		return false;
+	}
+	in->rest = slice_from(in->rest, string_end(in->rest) + 1);
+	return true;
+}
+
+enum severity event_severity(struct slice body)
+{
+	struct reading in = { .rest = body };
+
+	if (!pass_string(&in, S("{\"type\":\""))) {
+		return SEVERITY_NONE;
+	}
+	pass_string(&in, S(",\"kind\":\""));
+	if (!take(&in, S(",\"severity\":\""))) {
+		return SEVERITY_NONE;
+	}
+	for (enum severity s = SEVERITY_DEBUG; s < SEVERITIES; s++) {
+		struct slice name = slice_of(severity_names[s - 1]);
+
+		if (slice_starts(in.rest, name) && in.rest.n > name.n && in.rest.p[name.n] == '"') {
+			return s;
+		}
+	}
+	return SEVERITY_NONE;
+}
+
 /* raw has a quote on each side. */
 static struct slice unescaped(struct reading *in, struct slice raw)
 {

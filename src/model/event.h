@@ -62,6 +62,9 @@ NODISCARD bool event_check(const struct event *event, const char *at, struct err
 /* "type" alone, for where nothing else of the event is there. */
 NODISCARD bool event_type_check(struct slice type, const char *at, struct err *err);
 
+/* The severity in a canonical body; SEVERITY_NONE when none was said, or it is no such body. */
+enum severity event_severity(struct slice body);
+
 /* Append the canonical form of a checked event. Overflow shows in out. */
 void event_encode(const struct event *event, struct buf *out);
 /*

@@ -82,6 +82,7 @@ TEST(every_mix_of_members_comes_back)
 		}
 		T_OK(event_decode(encoded(&event, &out), &tick, &back, &err));
 		T_TRUE(same(&event, &back));
+		T_INT(event_severity(buf_slice(&out)), event.severity);
 		T_TRUE(slice_eq(encoded(&back, &again), buf_slice(&out)));
 		buf_release(&out);
 		buf_release(&again);
@@ -107,6 +108,7 @@ TEST(damaged_forms_are_refused_or_read_within_bounds)
 			continue;
 		}
 		T_FAIL(event_decode((struct slice) { copy, n }, &tick, &event, &err), ERR_CORRUPT);
+		T_TRUE(event_severity((struct slice) { copy, n }) < SEVERITIES);
 		free(copy);
 	}
 	for (size_t i = 0; i < body.n * 8; i++) {
@@ -116,6 +118,7 @@ TEST(damaged_forms_are_refused_or_read_within_bounds)
 		if (!event_decode((struct slice) { copy, body.n }, &tick, &event, &err)) {
 			T_INT(err.kind, ERR_CORRUPT);
 		}
+		T_TRUE(event_severity((struct slice) { copy, body.n }) < SEVERITIES);
 		free(copy);
 	}
 	buf_release(&out);

@@ -47,6 +47,9 @@
 	"delivery_number, n, started_at, ended_at, duration, outcome, http_status, error"
 #define ATTEMPT_LETTERS "iiiiitit"
 
+#define ROLLUP_COLS "org_id, project_id, step, start_at, type, severity, count"
+#define ROLLUP_LETTERS "iiiitii"
+
 #define CHANGE_COLS "org_id, project_id, number, kind, body, created_at"
 #define CHANGE_LETTERS "iiitti"
 

@@ -260,3 +260,19 @@ void put_change(struct fixture *f, struct change_row row)
 	T_OK(store_changes_insert(f->db, &row, 1, &err));
 	T_OK(db_commit(f->db, &err));
 }
+
+void put_rollup(struct fixture *f, struct org_id org, struct project_id project, const char *type,
+		uint64_t count)
+{
+	struct rollup_row row = { .org = org,
+				  .project = project,
+				  .step_us = ROLLUP_MINUTE_US,
+				  .start_us = AT - AT % ROLLUP_MINUTE_US,
+				  .type = slice_of(type),
+				  .count = count };
+	struct err err = { 0 };
+
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_rollups_add(f->db, &row, 1, &err));
+	T_OK(db_commit(f->db, &err));
+}

@@ -65,6 +65,7 @@ extern const struct contract_list db_contract;
 extern const struct contract_list nouns_contract;
 extern const struct contract_list deliveries_contract;
 extern const struct contract_list changes_contract;
+extern const struct contract_list rollups_contract;
 extern const struct contract_list walls_contract;
 
 /* cmocka's setup and teardown; *state is a struct fixture whose kind is set. */
@@ -87,6 +88,9 @@ struct change_row sample_change(struct org_id org, struct project_id project, co
 void put_alert(struct fixture *f, struct alert_row row);
 void put_delivery(struct fixture *f, struct delivery_row row);
 void put_change(struct fixture *f, struct change_row row);
+/* count events of the minute of AT, without a severity. */
+void put_rollup(struct fixture *f, struct org_id org, struct project_id project, const char *type,
+		uint64_t count);
 
 #define PAGE_OF(n) (&(struct page) { .limit = (n) })
 

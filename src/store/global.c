@@ -6,8 +6,8 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-#define CURSOR_COLS "partition_id, journal, seq, alerts, deliveries, updated_at, fence"
-#define CURSOR_LETTERS "itiiiii"
+#define CURSOR_COLS "partition_id, journal, seq, alerts, deliveries, updated_at, fence, rollup_seq"
+#define CURSOR_LETTERS "itiiiiii"
 #define JOURNAL_ID_MAX 64
 
 enum {
@@ -84,15 +84,16 @@ static const struct query queries[] = {
 	[CURSOR_TAKE] = {
 		.name = "cursor_take", .args = "iti", .cols = CURSOR_LETTERS,
 		.sql = "insert into engine_cursors (" CURSOR_COLS ")"
-		       " values ($1, $2, 0, 0, 0, $3, 1) on conflict (partition_id) do update"
+		       " values ($1, $2, 0, 0, 0, $3, 1, 0) on conflict (partition_id) do update"
 		       " set fence = engine_cursors.fence + 1, updated_at = excluded.updated_at"
 		       " where engine_cursors.journal = excluded.journal returning " CURSOR_COLS,
 		.global = "the cursor belongs to the journal",
 	},
 	[CURSOR_SET] = {
-		.name = "cursor_set", .args = "iiiiii", .cols = "",
+		.name = "cursor_set", .args = "iiiiiii", .cols = "",
 		.sql = "update engine_cursors set seq = $2, alerts = $3, deliveries = $4,"
-		       " updated_at = $5 where partition_id = $1 and fence = $6 and seq <= $2",
+		       " updated_at = $5, rollup_seq = $7 where partition_id = $1 and fence = $6"
+		       " and seq <= $2 and rollup_seq <= $7",
 		.global = "the cursor belongs to the journal",
 	},
 	[COUNTS] = {
@@ -109,7 +110,7 @@ static const struct row_field cursor_fields[] = {
 	FIELD(struct engine_cursor, partition),	 FIELD(struct engine_cursor, journal),
 	FIELD(struct engine_cursor, seq),	 FIELD(struct engine_cursor, alerts),
 	FIELD(struct engine_cursor, deliveries), FIELD(struct engine_cursor, updated_us),
-	FIELD(struct engine_cursor, fence),
+	FIELD(struct engine_cursor, fence),	 FIELD(struct engine_cursor, rollup_seq),
 };
 static const struct row_shape cursor_shape = SHAPE(struct engine_cursor, cursor_fields);
 
@@ -250,7 +251,8 @@ bool store_cursor_set(struct db *db, const struct engine_cursor *cursor, struct 
 	found = row_touch(db, &queries[CURSOR_SET],
 			  DB_ARGS(db_int(cursor->partition), db_id(cursor->seq),
 				  db_id(cursor->alerts), db_id(cursor->deliveries),
-				  db_int(cursor->updated_us), db_id(cursor->fence)),
+				  db_int(cursor->updated_us), db_id(cursor->fence),
+				  db_id(cursor->rollup_seq)),
 			  err);
 	if (found == NOT_FOUND) {
 		return err_set(err, ERR_CONFLICT,

@@ -7,6 +7,7 @@
 #include "store/deliveries.h"
 #include "store/keys.h"
 #include "store/orgs.h"
+#include "store/rollups.h"
 #include "store/rules.h"
 
 /*
@@ -127,6 +128,24 @@ struct store_counts {
 };
 NODISCARD bool store_counts(struct db *db, struct store_counts *out, struct err *err);
 
+/* One engine batch counts for many orgs; counts are added to those that are there. In a
+ * transaction. */
+NODISCARD bool store_rollups_add(struct db *db, const struct rollup_row *rows, size_t n,
+				 struct err *err);
+/*
+ * At start the engine must know which types the newest bucket of a step names: calls each with its
+ * rows, in no order; they are borrowed during the call. The connection must not be used meanwhile.
+ */
+NODISCARD bool store_rollups_newest(struct db *db, int64_t step_us,
+				    void (*each)(void *arg, const struct rollup_row *row),
+				    void *arg, struct err *err);
+/*
+ * The keeper prunes for all orgs: the oldest buckets of a step that start before before_us, at most
+ * so many. Not in a transaction; one per bucket.
+ */
+NODISCARD bool store_rollups_prune(struct db *db, int64_t step_us, int64_t before_us,
+				   size_t buckets, struct err *err);
+
 /*
  * How far the engine has come in one partition of the journal. Committed with what it decided,
  * which is what applies each record exactly once.
@@ -139,6 +158,7 @@ struct engine_cursor {
 	uint64_t deliveries;
 	int64_t updated_us;
 	uint64_t fence;
+	uint64_t rollup_seq; /* the last record counted in the rollups; at most seq */
 };
 NODISCARD enum found store_cursor_get(struct db *db, uint32_t partition, struct arena *boot,
 				      struct engine_cursor *out, struct err *err);
@@ -150,7 +170,9 @@ NODISCARD enum found store_cursor_get(struct db *db, uint32_t partition, struct 
 NODISCARD bool store_cursor_take(struct db *db, uint32_t partition, struct slice journal,
 				 int64_t now_us, struct arena *boot, struct engine_cursor *out,
 				 struct err *err);
-/* In a transaction. ERR_CONFLICT when another engine took over, or seq would go back. */
+/*
+ * In a transaction. ERR_CONFLICT when another engine took over, or seq or rollup_seq would go back.
+ */
 NODISCARD bool store_cursor_set(struct db *db, const struct engine_cursor *cursor, struct err *err);
 
 #endif

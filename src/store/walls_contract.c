@@ -221,6 +221,18 @@ static size_t changes_bounds(struct fixture *f, struct org_id org)
 	return bounds.newest;
 }
 
+static size_t rollup_list(struct fixture *f, struct org_id org)
+{
+	struct rollup_filter filter = { .project = PROJECT_A,
+					.step_us = ROLLUP_MINUTE_US,
+					.to_us = INT64_MAX };
+	struct rollup_list list;
+	struct err err = { 0 };
+
+	T_OK(store_rollup_list(org, f->db, &filter, 10, &f->arena, &list, &err));
+	return list.n;
+}
+
 /* B asks first, so that what A's own call changes cannot hide a leak. */
 static const struct {
 	const char *name;
@@ -245,6 +257,7 @@ static const struct {
 	{ "changes_after", changes_after },
 	{ "changes_bounds", changes_bounds },
 	{ "delivery_purge", delivery_purge },
+	{ "rollup_list", rollup_list },
 };
 
 static void put_dead_delivery(struct fixture *f, uint64_t number)
@@ -282,6 +295,7 @@ static void fill(struct fixture *f)
 	T_OK(store_rule_put(ORG_A, f->db, &rule, &err));
 	put_alert(f, sample_alert(ORG_A, PROJECT_A, NUMBER));
 	put_dead_delivery(f, NUMBER);
+	put_rollup(f, ORG_A, PROJECT_A, "a", 1);
 	put_change(f, sample_change(ORG_A, PROJECT_A, "a"));
 	put_change(f, sample_change(ORG_A, ANY_PROJECT, "all of a"));
 }

@@ -1,0 +1,3 @@
+drop table outcomes;
+alter table engine_cursors drop column rollup_seq;
+drop table rollups;

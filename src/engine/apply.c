@@ -30,6 +30,9 @@ static bool apply_event(struct engine *e, const struct record *record, struct er
 	struct firings firings;
 	struct event event;
 
+	if (e->with_effects) {
+		rollups_add(e->rollups, record);
+	}
 	if (!rule_apply(e->state.rules, &input, &e->tick, &firings, err)) {
 		return false;
 	}

@@ -19,7 +19,7 @@
 #define BATCH_US (20 * US_PER_MS)
 #define CLOCK_EVERY 256		  /* records between two looks at the clock */
 #define WAIT_US (500 * US_PER_MS) /* idle: how often the cursor and snapshots get a chance */
-#define CURSOR_US US_PER_S	  /* a cursor without effects is saved this often */
+#define ROLLUPS_US US_PER_S	  /* counts, and a cursor without effects, are saved this often */
 #define RETRY_US_FIRST (10 * US_PER_MS)
 #define RETRY_US_MAX US_PER_S
 #define SWEEP_RULES 64 /* per idle moment */
@@ -77,8 +77,10 @@ void engine_release(struct engine *e)
 static bool write_batch(struct engine *e, struct engine_cursor *cursor, struct err *err)
 {
 	struct effects *fx = &e->effects;
+	bool counts = cursor->rollup_seq > e->cursor.rollup_seq;
 
 	return db_begin(e->db, err) && effects_write(fx, e->db, err) &&
+	       (!counts || rollups_write(e->rollups, e->db, err)) &&
 	       store_cursor_set(e->db, cursor, err) &&
 	       (fx->changes.n == 0 ||
 		store_changes_insert(e->db, fx->changes.rows, fx->changes.n, err)) &&
@@ -87,15 +89,28 @@ static bool write_batch(struct engine *e, struct engine_cursor *cursor, struct e
 
 /*
  * PostgreSQL may lose the connection between COMMIT and its answer: whether the batch is there is
- * then read from the cursor, which moved with it or not at all.
+ * then read from the cursor, which moved with it or not at all. FAILED: it cannot be known yet, and
+ * nothing may be written again before it is.
  */
-static bool committed_after_all(struct engine *e, const struct engine_cursor *want)
+static enum found committed_after_all(struct engine *e, const struct engine_cursor *want)
 {
 	struct engine_cursor have;
 	struct err err;
 
-	return store_cursor_get(e->db, want->partition, &e->tick, &have, &err) == FOUND &&
-	       have.fence == want->fence && have.seq == want->seq && want->seq > e->cursor.seq;
+	switch (store_cursor_get(e->db, want->partition, &e->tick, &have, &err)) {
+	case FAILED:
+		return FAILED;
+	case NOT_FOUND:
+		return NOT_FOUND;
+	case FOUND:
+		break;
+	}
+	return have.fence == want->fence && have.seq == want->seq &&
+			       have.rollup_seq == want->rollup_seq &&
+			       (want->seq > e->cursor.seq ||
+				want->rollup_seq > e->cursor.rollup_seq)
+		       ? FOUND
+		       : NOT_FOUND;
 }
 
 static void pause_us(int64_t us)
@@ -119,11 +134,16 @@ static bool is_final(const struct engine *e, const struct err *err)
 static bool write_until_done(struct engine *e, struct engine_cursor *cursor)
 {
 	int64_t retry_us = RETRY_US_FIRST;
+	enum found there = NOT_FOUND;
 	struct err err;
 
-	while (!write_batch(e, cursor, &err)) {
+	for (;;) {
+		if (there != FAILED && write_batch(e, cursor, &err)) {
+			return true;
+		}
 		db_rollback(e->db);
-		if (err.kind == ERR_IO && committed_after_all(e, cursor)) {
+		there = err.kind == ERR_IO ? committed_after_all(e, cursor) : NOT_FOUND;
+		if (there == FOUND) {
 			return true;
 		}
 		log_warn("engine_commit_failed", log_int("seq", cursor->seq),
@@ -139,7 +159,6 @@ static bool write_until_done(struct engine *e, struct engine_cursor *cursor)
 		pause_us(retry_us);
 		retry_us = retry_us * 2 > RETRY_US_MAX ? RETRY_US_MAX : retry_us * 2;
 	}
-	return true;
 }
 
 static void tell_waiters(struct engine *e)
@@ -194,12 +213,14 @@ static void count(struct engine *e, int64_t began_us)
 	}
 }
 
-static bool commit(struct engine *e)
+/* counts: with what the rollups have gathered. */
+static bool commit(struct engine *e, bool counts)
 {
 	struct engine_cursor cursor = e->cursor;
 	int64_t began_us = clock_mono_us();
 
 	cursor.seq = e->state.seq;
+	cursor.rollup_seq = counts ? e->state.seq : e->cursor.rollup_seq;
 	cursor.alerts = e->state.alerts;
 	cursor.deliveries = e->state.deliveries;
 	cursor.updated_us = clock_wall_us();
@@ -207,10 +228,28 @@ static bool commit(struct engine *e)
 		return false;
 	}
 	e->cursor = cursor;
-	e->cursor_saved_us = began_us;
+	if (counts) {
+		rollups_written(e->rollups);
+		e->rollups_saved_us = began_us;
+	}
 	count(e, began_us);
 	tell_waiters(e);
 	tell_news(e);
+	return true;
+}
+
+bool engine_save_rollups(struct engine *e, uint64_t seq, struct err *err)
+{
+	struct engine_cursor cursor = e->cursor;
+
+	cursor.rollup_seq = seq;
+	cursor.updated_us = clock_wall_us();
+	if (!write_batch(e, &cursor, err)) {
+		db_rollback(e->db);
+		return false;
+	}
+	e->cursor = cursor;
+	rollups_written(e->rollups);
 	return true;
 }
 
@@ -225,12 +264,17 @@ static void next_batch(struct engine *e)
 	effects_init(&e->effects, &e->tick);
 }
 
-/* Effects are committed at once; a bare cursor now and then, because a replay finds the rest. */
+/*
+ * Effects are committed at once; counts, and a cursor without effects, now and then: a start finds
+ * the rest in the log.
+ */
 static bool end_batch(struct engine *e)
 {
-	bool due = e->state.seq > e->cursor.seq && clock_mono_us() - e->cursor_saved_us > CURSOR_US;
+	bool counts = e->state.seq > e->cursor.rollup_seq &&
+		      (rollups_full(e->rollups) ||
+		       clock_mono_us() - e->rollups_saved_us > ROLLUPS_US);
 
-	if ((!effects_empty(&e->effects) || due) && !commit(e)) {
+	if ((!effects_empty(&e->effects) || counts) && !commit(e, counts)) {
 		return false;
 	}
 	__atomic_store_n(&e->applied, e->state.seq, __ATOMIC_RELEASE);
@@ -260,7 +304,8 @@ static long apply_some(struct engine *e)
 	struct err err;
 	long n = 0;
 
-	while (!effects_full(&e->effects) && e->tick.total < EFFECTS_BATCH_BYTES) {
+	while (!effects_full(&e->effects) && !rollups_full(e->rollups) &&
+	       e->tick.total < EFFECTS_BATCH_BYTES) {
 		enum found found = journal_iter_next(e->iter, &record, &err);
 
 		if (found == NOT_FOUND) {
@@ -375,7 +420,7 @@ static void *run(void *arg)
 	while (ok && !(stopping(e) && drained(e))) {
 		ok = turn(e);
 	}
-	if (ok && (e->state.seq == e->cursor.seq || commit(e))) {
+	if (ok && (e->state.seq == e->cursor.rollup_seq || commit(e, true))) {
 		engine_snapshot(e);
 	}
 	return NULL;
@@ -412,6 +457,7 @@ bool engine_open(struct engine **ep, const struct engine_options *options, struc
 	effects_init(&e->effects, &e->tick);
 	e->state.rules = rule_set_new(&journal_meta(options->journal)->hash, limits);
 	e->state.rulebook = rulebook_new();
+	e->rollups = rollups_new();
 	*ep = e;
 	if (mkdir(options->snapshot_dir, 0700) != 0 && errno != EEXIST) {
 		err_errno(err, errno, "make \"%s\"", options->snapshot_dir);
@@ -425,7 +471,7 @@ bool engine_open(struct engine **ep, const struct engine_options *options, struc
 	e->applied = e->state.seq;
 	e->behind_us = INT64_MAX;
 	e->due_us = rule_set_due(e->state.rules);
-	e->cursor_saved_us = e->snapshot_at_us = clock_mono_us();
+	e->rollups_saved_us = e->snapshot_at_us = clock_mono_us();
 	e->iter = journal_iter_new(options->journal, e->state.seq + 1, false);
 	log_info("engine_ready", log_int("seq", e->state.seq),
 		 log_int("rules", rule_set_count(e->state.rules)),
@@ -462,6 +508,7 @@ void engine_close(struct engine **ep, int64_t wait_us)
 	journal_iter_free(&e->iter);
 	rule_set_free(&e->state.rules);
 	rulebook_free(&e->state.rulebook);
+	rollups_free(&e->rollups);
 	db_close(&e->db);
 	arena_release(&e->tick);
 	arena_release(&e->boot);

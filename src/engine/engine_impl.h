@@ -4,6 +4,7 @@
 
 #include "engine/effects.h"
 #include "engine/engine.h"
+#include "engine/rollup.h"
 #include "engine/rulebook.h"
 #include "rule/opens.h"
 
@@ -27,13 +28,14 @@ struct engine {
 	struct db *db;
 	struct journal_iter *iter;
 	struct engine_cursor cursor; /* as it is in the store */
+	struct rollups *rollups;     /* of the records behind cursor.rollup_seq */
 	struct arena tick;
 	struct arena boot;
 	struct effects effects;
-	bool with_effects;	 /* false while replaying */
-	int64_t batch_from_us;	 /* monotonic */
-	int64_t cursor_saved_us; /* monotonic */
-	int64_t snapshot_at_us;	 /* monotonic */
+	bool with_effects;	  /* false while replaying */
+	int64_t batch_from_us;	  /* monotonic */
+	int64_t rollups_saved_us; /* monotonic */
+	int64_t snapshot_at_us;	  /* monotonic */
 	uint64_t snapshot_seq;
 	uint64_t applied;    /* atomic: committed */
 	int64_t due_us;	     /* atomic: the earliest timer, in the time of the log */
@@ -54,6 +56,9 @@ void engine_alert(struct engine *e, const struct record *record, const struct ev
 
 /* An alert is over, as the record showed: describe that. */
 void engine_alert_end(struct engine *e, const struct record *record, const struct rule_end *end);
+
+/* Commit the rollups, up to a record that the cursor covers. For the start. */
+NODISCARD bool engine_save_rollups(struct engine *e, uint64_t seq, struct err *err);
 
 /* Bring the state to the cursor. */
 NODISCARD bool engine_recover(struct engine *e, struct err *err);

@@ -62,6 +62,30 @@ static bool agree_on_firing(const struct engine *e, struct err *err)
 		       (unsigned long long)firing);
 }
 
+/*
+ * Rollups are saved less often than the cursor: count what it is ahead. A state from before there
+ * were rollups is a whole log ahead.
+ */
+static bool count_on(struct engine *e, struct err *err)
+{
+	struct journal_iter *iter = journal_iter_new(e->o.journal, e->cursor.rollup_seq + 1, false);
+	struct record record;
+	enum found found = FOUND;
+	bool ok = true;
+
+	while (ok && journal_iter_at(iter) <= e->cursor.seq &&
+	       (found = journal_iter_next(iter, &record, err)) != NOT_FOUND) {
+		ok = found == FOUND || err->kind != ERR_IO;
+		if (found != FOUND || record.kind != RECORD_EVENT || record.seq > e->cursor.seq) {
+			continue;
+		}
+		rollups_add(e->rollups, &record);
+		ok = !rollups_full(e->rollups) || engine_save_rollups(e, record.seq, err);
+	}
+	journal_iter_free(&iter);
+	return ok;
+}
+
 bool engine_recover(struct engine *e, struct err *err)
 {
 	uint64_t flushed = journal_flushed(e->o.journal);
@@ -74,7 +98,8 @@ bool engine_recover(struct engine *e, struct err *err)
 			(unsigned long long)e->cursor.seq, (unsigned long long)flushed);
 	}
 	engine_snapshot_load(e, e->cursor.seq);
-	if (!replay(e, err) || !agree(e, err) || !agree_on_firing(e, err)) {
+	if (!replay(e, err) || !agree(e, err) || !agree_on_firing(e, err) ||
+	    !rollups_load(e->rollups, e->db, err) || !count_on(e, err)) {
 		return false;
 	}
 	/* Records lost to damage at the very end must not be waited for again. */

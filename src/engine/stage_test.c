@@ -338,7 +338,8 @@ void home_dump(struct home *home, struct buf *out)
 		"select * from alerts order by number",
 		"select * from deliveries order by number",
 		"select * from changes order by org_id, number",
-		"select journal, seq, alerts, deliveries from engine_cursors",
+		"select journal, seq, alerts, deliveries, rollup_seq from engine_cursors",
+		"select * from rollups order by org_id, project_id, step, start_at, type, severity",
 	};
 	sqlite3 *db = look_at(home);
 

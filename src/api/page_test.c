@@ -195,6 +195,31 @@ TEST(older_list_of_rules_is_whole)
 	stage_release(&s);
 }
 
+/* 3,400 rules of 20 KiB. */
+TEST(an_older_list_that_no_answer_holds_is_refused)
+{
+	static struct stage s;
+	struct buf body;
+
+	stage_init(&s);
+	buf_init(&body, 100000);
+	buf_puts(&body, S("{\"name\":\"r\",\"eventType\":\"t\",\"condition\":\"count_gte\","
+			  "\"threshold\":1,\"windowSeconds\":10,\"actions\":["));
+	for (int i = 0; i < 10; i++) {
+		buf_printf(&body,
+			   "%s{\"channel\":\"webhook\",\"config\":{"
+			   "\"url\":\"http://127.0.0.1/%02020d\"}}",
+			   i == 0 ? "" : ",", i);
+	}
+	buf_puts(&body, S("]}"));
+	buf_putc(&body, '\0');
+	copy_rule(&s, server_member(ask(&s, "POST", "/api/v1/rules", body.p, "201"), "id"), 3399);
+	T_STR(server_member(ask(&s, "GET", "/rules", "", "413"), "code"), "too_large");
+	T_TRUE(count(ask(&s, "GET", "/api/v1/rules?limit=1000", "", "200"), "\"projectId\"") < 60);
+	buf_release(&body);
+	stage_release(&s);
+}
+
 TEST(older_list_of_keys_is_whole_and_alive)
 {
 	static struct stage s;
@@ -228,4 +253,5 @@ TEST(older_list_of_keys_is_whole_and_alive)
 }
 
 T_MAIN(T(pages_of_large_events_end_early_and_go_on), T(older_pages_of_large_events_are_whole),
-       T(older_list_of_rules_is_whole), T(older_list_of_keys_is_whole_and_alive))
+       T(older_list_of_rules_is_whole), T(an_older_list_that_no_answer_holds_is_refused),
+       T(older_list_of_keys_is_whole_and_alive))

@@ -126,7 +126,8 @@ static void open_network(struct fixture *f)
 	struct http_handlers handlers = api_handlers(&f->api);
 	struct live_options live = { .loop = f->api.loop,
 				     .journal = f->api.journal,
-				     .metrics = f->api.metrics };
+				     .metrics = f->api.metrics,
+				     .clients_max = f->options.live_clients_max };
 	struct err err;
 
 	T_OK(workers_open(&f->api.workers, 3, 256, &local, &err));

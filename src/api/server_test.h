@@ -15,6 +15,7 @@ struct server_options {
 	struct http_options http;
 	const char *cors_origins;
 	const char *metrics_token;
+	size_t live_clients_max;
 };
 
 /* NULL: the defaults. */

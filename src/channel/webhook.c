@@ -9,8 +9,8 @@
 #include "channel/sign.h"
 #include "net/url.h"
 
-#define HEADERS_MAX 20	      /* of a tenant; with ours far below what receivers take */
-#define HEADER_CHARS_MAX 2048 /* the longest tokens in use */
+#define WEBHOOK_HEADERS_MAX 20	      /* of a tenant; with ours far below what receivers take */
+#define WEBHOOK_HEADER_CHARS_MAX 2048 /* the longest tokens in use */
 #define OWN_HEADERS 5
 #define CID_BYTES_MAX 128
 
@@ -24,7 +24,7 @@ static const struct field fields[] = {
 	FIELD_URL(struct webhook, url, "url", .flags = FIELD_REQUIRED, .label = "URL",
 		  .help = "Where to send the message by POST."),
 	FIELD_MAP(struct webhook, headers, "headers", .flags = FIELD_SECRET, .label = "Headers",
-		  .max = HEADERS_MAX, .item_max = HEADER_CHARS_MAX,
+		  .max = WEBHOOK_HEADERS_MAX, .item_max = WEBHOOK_HEADER_CHARS_MAX,
 		  .help = "Further request headers, for example Authorization."),
 	FIELD_STR(struct webhook, secret, "secret", .flags = FIELD_SECRET,
 		  .label = "Signing secret", .max = 512,

@@ -25,6 +25,9 @@ struct live *live_new(const struct live_options *options)
 	struct live *live = mem_alloc(1, sizeof(*live));
 
 	live->o = *options;
+	if (live->o.clients_max == 0) {
+		live->o.clients_max = LIVE_CLIENTS_MAX;
+	}
 	map_init(&live->rooms);
 	map_init(&live->feeds);
 	arena_init(&live->tick, 0);
@@ -238,7 +241,7 @@ static void proceed(struct live_client *client)
 
 bool live_full(const struct live *live)
 {
-	return live->clients >= LIVE_CLIENTS_MAX;
+	return live->clients >= live->o.clients_max;
 }
 
 bool live_join(struct live *live, struct http_stream *stream, const struct live_subscription *sub)

@@ -36,6 +36,7 @@ struct live_options {
 	struct journal *journal;
 	struct workers *workers; /* locals are struct db * */
 	struct metrics *metrics;
+	size_t clients_max; /* 0: LIVE_CLIENTS_MAX */
 };
 struct live *live_new(const struct live_options *options);
 /* Ends all streams. */

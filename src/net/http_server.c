@@ -16,20 +16,34 @@
 #define SWEEP_US_MAX (500 * US_PER_MS) /* how late a timeout of seconds may be noticed */
 #define SWEEP_US_MIN (1 * US_PER_MS)
 
+/* What a client may take of us; the header says what each one means. */
+#define HTTP_HEAD_US (10 * US_PER_S)
+#define HTTP_BODY_US (30 * US_PER_S)
+#define HTTP_IDLE_US (75 * US_PER_S)
+#define HTTP_WRITE_US (30 * US_PER_S)
+#define HTTP_RATE_MIN 1024
+#define HTTP_CONNS_MAX 8192
+#define HTTP_CONNS_PER_IP_MAX 1024
+#define HTTP_PIPELINE_MAX 64
+#define HTTP_OUTPUT_BYTES_MAX ((size_t)1 << 20)
+#define HTTP_STREAM_BYTES_MAX ((size_t)1 << 20)
+#define HTTP_STUCK_BYTES_MAX ((size_t)32 << 20)
+#define HTTP_INFLATES_MAX 64
+
 static const struct http_options DEFAULTS = {
-	.head_us = 10 * US_PER_S,
-	.body_us = 30 * US_PER_S,
-	.idle_us = 75 * US_PER_S,
-	.write_us = 30 * US_PER_S,
+	.head_us = HTTP_HEAD_US,
+	.body_us = HTTP_BODY_US,
+	.idle_us = HTTP_IDLE_US,
+	.write_us = HTTP_WRITE_US,
 	.linger_us = 2 * US_PER_S,
-	.rate_min = 1024,
-	.conns_max = 8192,
-	.conns_per_ip = 1024,
-	.pipeline_max = 64,
-	.output_max = (size_t)1 << 20,
-	.stream_max = (size_t)1 << 20,
-	.stuck_max = (size_t)32 << 20,
-	.inflate_max = 64,
+	.rate_min = HTTP_RATE_MIN,
+	.conns_max = HTTP_CONNS_MAX,
+	.conns_per_ip = HTTP_CONNS_PER_IP_MAX,
+	.pipeline_max = HTTP_PIPELINE_MAX,
+	.output_max = HTTP_OUTPUT_BYTES_MAX,
+	.stream_max = HTTP_STREAM_BYTES_MAX,
+	.stuck_max = HTTP_STUCK_BYTES_MAX,
+	.inflate_max = HTTP_INFLATES_MAX,
 };
 
 static struct http_options options_of(const struct http_options *given)

@@ -302,6 +302,26 @@ TEST(groups_come_from_every_part_of_an_event)
 	}
 }
 
+TEST(long_values_are_groups_that_are_not_shown)
+{
+	struct rule_def def = def_of(1, "a", 1);
+	struct rule_path path;
+	char body[2200];
+	struct bench b;
+
+	bench_init(&b);
+	group_by(&def, &path, "payload.x");
+	put(&b, &def, 0);
+	snprintf(body, sizeof(body), "{\"type\":\"a\",\"payload\":{\"x\":\"%01022d\"}}", 0);
+	T_INT(event(&b, "a", 1, body), 1);
+	T_INT(b.out.items[0].group.n, strlen("{\"payload.x\":\"\"}") + 1022);
+	snprintf(body, sizeof(body), "{\"type\":\"a\",\"payload\":{\"x\":\"%01023d\"}}", 0);
+	T_INT(event(&b, "a", 2, body), 1);
+	T_SLICE(b.out.items[0].group, "{\"payload.x\":\"(long value)\"}");
+	T_INT(b.out.items[0].count, 1);
+	bench_release(&b);
+}
+
 TEST(several_paths_make_one_key)
 {
 	struct rule_def def = def_of(1, "a", 2);
@@ -506,8 +526,8 @@ T_MAIN(T(types_match_exactly_by_prefix_or_all), T(projects_and_orgs_are_walls),
        T(conditions_mean_what_they_say), T(eq_fires_again_when_the_count_fell_between),
        T(a_short_window_takes_nothing_from_a_long_one),
        T(a_burst_over_the_threshold_fires_once_per_cooldown), T(keys_compare_by_type_and_value),
-       T(groups_come_from_every_part_of_an_event), T(several_paths_make_one_key),
-       T(long_keys_are_hashed_not_cut), T(a_body_that_is_not_canonical_counts_nowhere),
-       T(small_edits_keep_the_counts), T(other_edits_start_anew),
-       T(a_rebuild_counts_what_was_there_since_the_rule_started), T(deleted_events_are_forgotten),
-       T(many_rules_share_a_type_and_sweeping_is_invisible))
+       T(groups_come_from_every_part_of_an_event), T(long_values_are_groups_that_are_not_shown),
+       T(several_paths_make_one_key), T(long_keys_are_hashed_not_cut),
+       T(a_body_that_is_not_canonical_counts_nowhere), T(small_edits_keep_the_counts),
+       T(other_edits_start_anew), T(a_rebuild_counts_what_was_there_since_the_rule_started),
+       T(deleted_events_are_forgotten), T(many_rules_share_a_type_and_sweeping_is_invisible))

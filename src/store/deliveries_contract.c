@@ -149,6 +149,30 @@ CONTRACT(lapsed_claims_are_due_again_and_stale)
 	T_INT(get(f, 1).status, DELIVERY_SENT);
 }
 
+CONTRACT(the_newest_attempts_are_listed)
+{
+	struct attempt_row tried = attempt(503, S("retry"));
+	struct delivery_result again = {
+		.number = { 1 },
+		.status = DELIVERY_RETRYING,
+		.due_us = AT + 1,
+		.attempt = &tried,
+	};
+	struct attempt_list list;
+	struct err err = { 0 };
+
+	put_delivery(f, sample_delivery(ORG_A, PROJECT_A, 1));
+	for (again.claim = 1; again.claim <= ATTEMPTS_LISTED_MAX + 1; again.claim++) {
+		T_INT(claim(f, again.claim, AT + 10, 1).n, 1);
+		record(f, &again);
+		T_FALSE(again.stale);
+	}
+	T_OK(store_attempt_list(ORG_A, f->db, again.number, &f->arena, &list, &err));
+	T_INT(list.n, ATTEMPTS_LISTED_MAX);
+	T_INT(list.rows[0].n, 2);
+	T_INT(list.rows[ATTEMPTS_LISTED_MAX - 1].n, ATTEMPTS_LISTED_MAX + 1);
+}
+
 CONTRACT(attempts_lead_to_sent)
 {
 	struct attempt_row first = attempt(503, S("retry")), second = attempt(200, S("delivered"));
@@ -493,8 +517,9 @@ CONTRACT(no_delivery_is_claimed_twice)
 
 CONTRACTS(deliveries_contract, C(delivery_comes_back_whole),
 	  C(claims_take_what_is_due_earliest_first), C(lapsed_claims_are_due_again_and_stale),
-	  C(attempts_lead_to_sent), C(given_back_without_an_attempt),
-	  C(many_results_are_recorded_together), C(start_releases_what_a_crash_left),
-	  C(dead_ones_are_replayed_under_their_id), C(dead_ones_are_replayed_and_purged_together),
-	  C(deliveries_are_filtered_and_paged), C(sets_of_statuses_list_what_is_in_them),
-	  C(status_words_are_read_back), C(no_delivery_is_claimed_twice))
+	  C(the_newest_attempts_are_listed), C(attempts_lead_to_sent),
+	  C(given_back_without_an_attempt), C(many_results_are_recorded_together),
+	  C(start_releases_what_a_crash_left), C(dead_ones_are_replayed_under_their_id),
+	  C(dead_ones_are_replayed_and_purged_together), C(deliveries_are_filtered_and_paged),
+	  C(sets_of_statuses_list_what_is_in_them), C(status_words_are_read_back),
+	  C(no_delivery_is_claimed_twice))

@@ -69,7 +69,7 @@ static bool check(const struct pg *pg, PGresult *res, struct err *err)
 	const char *state, *text;
 
 	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ||
-	    status == PGRES_EMPTY_QUERY) {
+	    status == PGRES_EMPTY_QUERY || status == PGRES_COPY_OUT || status == PGRES_COPY_IN) {
 		return true;
 	}
 	state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
@@ -269,4 +269,73 @@ bool pg_settle(struct pg *pg, bool ok, struct err *err)
 		return false;
 	}
 	return ok;
+}
+
+bool pg_number(struct pg *pg, const char *sql, int64_t *out, struct err *err)
+{
+	PGresult *res = PQexec(pg->conn, sql);
+	bool ok;
+
+	if (!check(pg, res, err)) {
+		return false;
+	}
+	ok = PQntuples(res) > 0 && slice_i64(slice_of(PQgetvalue(res, 0, 0)), out);
+	PQclear(res);
+	return ok || err_set(err, ERR_INTERNAL, "a statement gave no number");
+}
+
+/* The answers behind a copy, the first of which says how it went. */
+static bool drain(struct pg *pg, struct err *err)
+{
+	PGresult *res;
+	bool ok = true;
+
+	while ((res = PQgetResult(pg->conn)) != NULL) {
+		if (!ok) {
+			PQclear(res);
+		} else if (check(pg, res, err)) {
+			PQclear(res);
+		} else {
+			ok = false;
+		}
+	}
+	return ok;
+}
+
+bool pg_copy_out(struct pg *pg, const char *sql, pg_bytes_fn *fn, void *arg, struct err *err)
+{
+	bool ok = pg_script(pg, sql, err);
+	struct err ignored;
+	char *row;
+	int n;
+
+	if (!ok) {
+		return false;
+	}
+	/* Rows are read to their end in any case: only then is the connection of use again. */
+	while ((n = PQgetCopyData(pg->conn, &row, 0)) > 0) {
+		ok = ok && fn(arg, (struct slice) { row, (size_t)n }, err);
+		PQfreemem(row);
+	}
+	return drain(pg, ok ? err : &ignored) && ok;
+}
+
+bool pg_copy_begin(struct pg *pg, const char *sql, struct err *err)
+{
+	return pg_script(pg, sql, err);
+}
+
+bool pg_copy_put(struct pg *pg, struct slice bytes, struct err *err)
+{
+	return PQputCopyData(pg->conn, bytes.p, (int)bytes.n) == 1 || fail_conn(pg, err);
+}
+
+bool pg_copy_end(struct pg *pg, bool ok, struct err *err)
+{
+	struct err ignored;
+
+	if (PQputCopyEnd(pg->conn, ok ? NULL : "given up") != 1 && ok) {
+		return fail_conn(pg, err);
+	}
+	return drain(pg, ok ? err : &ignored) && ok;
 }

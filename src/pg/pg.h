@@ -58,6 +58,23 @@ NODISCARD bool pg_take(struct pg *pg, PGresult **out, struct err *err);
  */
 NODISCARD bool pg_settle(struct pg *pg, bool ok, struct err *err);
 
+/* One integer: the first column of the first row of a statement without parameters. */
+NODISCARD bool pg_number(struct pg *pg, const char *sql, int64_t *out, struct err *err);
+
+/* Bytes of a COPY as they come or are wanted; false fills err and ends it. */
+typedef bool pg_bytes_fn(void *arg, struct slice bytes, struct err *err);
+/* sql is a COPY ... TO STDOUT; fn gets whole rows. */
+NODISCARD bool pg_copy_out(struct pg *pg, const char *sql, pg_bytes_fn *fn, void *arg,
+			   struct err *err);
+/*
+ * sql is a COPY ... FROM STDIN: begin, put bytes, end. After pg_copy_begin pg_copy_end has to
+ * follow: with ok it completes the rows, without it takes all of them back, keeps err, and returns
+ * false.
+ */
+NODISCARD bool pg_copy_begin(struct pg *pg, const char *sql, struct err *err);
+NODISCARD bool pg_copy_put(struct pg *pg, struct slice bytes, struct err *err);
+NODISCARD bool pg_copy_end(struct pg *pg, bool ok, struct err *err);
+
 /* What an SQLSTATE (PostgreSQL manual, appendix A) means here. */
 enum err_kind pg_err_kind(const char *sqlstate);
 

@@ -46,6 +46,8 @@ NODISCARD bool sqlite_connect(struct store *store, enum store_role role, struct 
 			      struct err *err);
 /* Copy the committed state to path with the library's online backup, flushed. */
 NODISCARD bool sqlite_backup(struct db *db, const char *path, struct err *err);
+/* ERR_CORRUPT with the first complaint unless every page and index is sound. Reads everything. */
+NODISCARD bool sqlite_integrity(struct db *db, struct err *err);
 /* See store_checkpoint. */
 NODISCARD bool sqlite_checkpoint(struct db *db, struct err *err);
 NODISCARD bool postgres_connect(struct store *store, enum store_role role, struct db **out,

@@ -20,12 +20,13 @@ extern const struct query_set change_queries;
 extern const struct query_set courier_queries;
 extern const struct query_set rollup_queries;
 extern const struct query_set global_queries;
+extern const struct query_set save_queries;
 
 #define QUERY_SETS \
 	{ \
 		&meta_queries, &migrate_queries, &org_queries, &key_queries, &rule_queries, \
 			&alert_queries, &delivery_queries, &change_queries, &courier_queries, \
-			&rollup_queries, &global_queries \
+			&rollup_queries, &global_queries, &save_queries \
 	}
 
 #endif

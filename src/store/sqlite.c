@@ -458,6 +458,28 @@ out:
 	return ok || err_wrap(err, "backup to \"%s\"", path);
 }
 
+bool sqlite_integrity(struct db *db, struct err *err)
+{
+	struct sqlite_db *s = from(db);
+	sqlite3_stmt *st = NULL;
+	bool ok = sqlite3_prepare_v2(s->handle, "pragma integrity_check(1)", -1, &st, NULL) ==
+			  SQLITE_OK &&
+		  sqlite3_step(st) == SQLITE_ROW;
+
+	if (!ok) {
+		(void)fail(s->handle, err);
+	} else {
+		const char *text = (const char *)sqlite3_column_text(st, 0);
+
+		ok = text != NULL && slice_eq(slice_of(text), S("ok"));
+		if (!ok) {
+			(void)err_set(err, ERR_CORRUPT, "%s", text == NULL ? "no answer" : text);
+		}
+	}
+	(void)sqlite3_finalize(st);
+	return ok;
+}
+
 static bool checkpoint(struct sqlite_db *s, struct err *err)
 {
 	int code = sqlite3_wal_checkpoint_v2(s->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,

@@ -200,7 +200,7 @@ static bool check_required(const struct reader *r, struct err *err)
 			char path[128];
 
 			snprintf(path, sizeof(path), "%s%s", r->at, m->name);
-			return err_field(err, ERR_INVALID, path, "\"%s\" is missing", path);
+			return err_field(err, ERR_INVALID, path, "\"%s\" is required", path);
 		}
 	}
 	return true;

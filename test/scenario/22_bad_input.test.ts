@@ -33,7 +33,7 @@ const events: Row[] = [
 	["a byte order mark", "\ufeff{\"type\":\"x\"}", 400, "malformed", "", /not valid JSON/],
 	["a member twice", '{"type":"x","type":"y"}', 400, "invalid", "type", /"type".*twice/],
 	["a nested member twice", '{"type":"x","payload":{"a":1,"a":2}}', 400, "invalid", "payload.a", /twice/],
-	["no type", '{"payload":{}}', 400, "invalid", "type", /"type" is missing/],
+	["no type", '{"payload":{}}', 400, "invalid", "type", /"type" is required/],
 	["an empty type", '{"type":""}', 400, "invalid", "type", /1 to 255 bytes/],
 	["a long type", `{"type":"${"x".repeat(256)}"}`, 400, "invalid", "type", /1 to 255 bytes/],
 	["a type that is a number", '{"type":1}', 400, "invalid", "type", /"type" must be a string/],

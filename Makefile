@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door over Meson. Every target first installs what it needs (tools/setup); each is a thin
 # call of a script in tools/ that can be called by hand as well.
-.PHONY: help build run test test-sanitize check format docs analyze fuzz soak coverage bench clean
+.PHONY: help build run test test-sanitize test-deploy check format docs analyze fuzz soak coverage bench dist clean
 .NOTPARALLEL:
 
 help:
@@ -9,6 +9,7 @@ help:
 	@echo 'make build           build/tocsin'
 	@echo 'make test            unit, contract and scenario tests'
 	@echo 'make test-sanitize   the same under the address and undefined, then the thread sanitizer'
+	@echo 'make test-deploy     the package and the container in a bare Debian; needs root, slow the first time'
 	@echo 'make check           format, warnings, layers, sizes, banned things, fresh docs, scripts, unit'
 	@echo 'make format docs     put right what check complains about'
 	@echo 'make coverage        lines run by the tests, by folder, with floors'
@@ -16,6 +17,7 @@ help:
 	@echo 'make fuzz            every fuzz driver for FUZZ_SECONDS=60'
 	@echo 'make soak            the tests again and again for SOAK_SECONDS=1800'
 	@echo 'make bench           figures against the peer'
+	@echo 'make dist            a Debian package and the sources, in dist/'
 	@echo 'make clean           remove what was built; ./data stays'
 
 build:
@@ -33,6 +35,10 @@ test-sanitize:
 	@tools/setup run test
 	@tools/test --sanitize address,undefined
 	@tools/test --sanitize thread
+
+test-deploy:
+	@tools/setup run deploy
+	@deploy/test/run
 
 check:
 	@tools/setup run check
@@ -66,5 +72,9 @@ bench:
 	@tools/build build
 	@bench/run
 
+dist:
+	@tools/setup run dist
+	@tools/dist
+
 clean:
-	rm -rf build build-* test/node_modules
+	rm -rf build build-* dist test/node_modules

@@ -55,6 +55,12 @@ static const enum metric explained[] = {
 	METRIC_CUT_LINGER,
 	METRIC_CUT_WRITE,
 	METRIC_CUT_CROWDED,
+	METRIC_HEARTBEAT_SENT, /* engine/reporter and engine/heartbeat */
+	METRIC_HEARTBEAT_FAILED,
+	METRIC_HEARTBEAT_WITHHELD,
+	METRIC_REPORT_SENT,
+	METRIC_REPORT_FAILED,
+	METRIC_REPORT_DROPPED,
 };
 
 static bool is_explained(enum metric id)

@@ -18,6 +18,11 @@ static struct {
 	int fd;
 } out = { .least = LOG_INFO, .format = LOG_TEXT, .fd = STDERR_FILENO };
 
+static struct {
+	log_tap_fn *fn;
+	void *arg;
+} tap;
+
 /* Kept free for what closes a line: a quote, the mark of a cut, a brace, the newline. */
 #define TAIL_BYTES 32
 /* A field is begun only where its key (at most 50 bytes) and a number surely fit. */
@@ -36,6 +41,12 @@ void log_setup(enum log_level least, enum log_format format, int fd)
 	out.least = least;
 	out.format = format;
 	out.fd = fd;
+}
+
+void log_tap(log_tap_fn *fn, void *arg)
+{
+	tap.fn = fn;
+	tap.arg = arg;
 }
 
 bool log_on(enum log_level level)
@@ -203,4 +214,7 @@ void log_write(enum log_level level, const char *name, const struct log_field *f
 	/* A log that cannot be written has nowhere to say so. */
 	done = write(out.fd, l.p, l.n);
 	(void)done;
+	if (level == LOG_ERROR && tap.fn != NULL) {
+		tap.fn(tap.arg, name, fields);
+	}
 }

@@ -41,6 +41,13 @@ struct log_field {
 
 /* Process-wide; before threads start. Default: LOG_INFO, LOG_TEXT on stderr. */
 void log_setup(enum log_level least, enum log_format format, int fd);
+typedef void log_tap_fn(void *arg, const char *name, const struct log_field *fields);
+/*
+ * Show every line of level error to fn too, whatever is written, on the thread that has the error;
+ * NULL ends that. fn must not wait, and must not log errors. Process-wide; while no other thread
+ * logs.
+ */
+void log_tap(log_tap_fn *fn, void *arg);
 /* Whether a line of this level is written at all. */
 bool log_on(enum log_level level);
 /* fields end with a LOG_END. Prefer the macros. */

@@ -136,7 +136,34 @@ TEST(levels_below_the_least_are_not_written)
 	T_STR(log_level_name(LOG_ERROR), "error");
 }
 
+static int tapped;
+
+static void on_error(void *arg, const char *name, const struct log_field *fields)
+{
+	tapped++;
+	T_STR(arg, "mine");
+	T_STR(name, "roof_on_fire");
+	T_STR(fields[0].key, "floor");
+	T_INT(fields[0].num, 4);
+	T_INT(fields[1].type, LOG_END);
+}
+
+TEST(errors_and_nothing_else_can_be_tapped)
+{
+	int fd = begin(LOG_JSON);
+	char mine[] = "mine";
+
+	log_tap(on_error, mine);
+	log_warn("roof_is_warm", log_int("floor", 4));
+	log_error("roof_on_fire", log_int("floor", 4));
+	log_tap(NULL, NULL);
+	log_error("roof_on_fire", log_int("floor", 5));
+	end(fd);
+	T_INT(tapped, 1);
+	T_TRUE(strstr(got, "roof_is_warm") != NULL && strstr(got, "\"floor\":5") != NULL);
+}
+
 T_MAIN(T(json_has_head_and_fields), T(text_is_for_people),
        T(long_lines_are_cut_at_a_whole_byte_and_say_so),
        T(fields_that_do_not_fit_are_dropped_whole), T(hostile_bytes_make_lines_that_parse),
-       T(levels_below_the_least_are_not_written))
+       T(levels_below_the_least_are_not_written), T(errors_and_nothing_else_can_be_tapped))

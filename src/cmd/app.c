@@ -18,6 +18,7 @@
 #include "base/rand.h"
 #include "cmd/client.h"
 #include "cmd/data_dir.h"
+#include "engine/heartbeat.h"
 #include "engine/keeper.h"
 #include "engine/ticker.h"
 
@@ -28,6 +29,7 @@
 
 struct app {
 	const struct settings *settings;
+	struct reporter *reporter; /* borrowed; may be NULL */
 	struct arena boot;
 	int lock;
 	struct loop *loop;
@@ -37,6 +39,7 @@ struct app {
 	struct waiters *waiters;
 	struct engine *engine;
 	struct ticker *ticker;
+	struct heartbeat *heartbeat;
 	struct courier *courier;
 	struct workers *workers;
 	struct keyring *keys;
@@ -352,6 +355,33 @@ static void open_ticker(struct app *app)
 	app->ticker = ticker_new(&options);
 }
 
+static uint64_t applied(void *arg)
+{
+	return engine_applied(((struct app *)arg)->engine);
+}
+
+static void beat(void *arg)
+{
+	reporter_beat(((struct app *)arg)->reporter);
+}
+
+static void open_heartbeat(struct app *app)
+{
+	struct heartbeat_options options = {
+		.loop = app->loop,
+		.journal = app->journal,
+		.metrics = app->metrics,
+		.every_us = app->settings->heartbeat_every * US_PER_S,
+		.applied = applied,
+		.beat = beat,
+		.arg = app,
+	};
+
+	if (app->reporter != NULL && app->settings->heartbeat_url.n > 0) {
+		app->heartbeat = heartbeat_new(&options);
+	}
+}
+
 static void open_network(struct app *app)
 {
 	struct http_options options = { .exempt = app->api.trusted_proxies,
@@ -407,6 +437,7 @@ static bool open_all(struct app *app, struct err *err)
 	app->keys = keyring_new();
 	app->tickets = tickets_new();
 	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
+	reporter_count_in(app->reporter, app->metrics);
 	if (!lock_data(app, err) || !open_journal(app, err) || !open_store(app, err) ||
 	    !open_engine(app, err) || !append_start(app, err) || !open_workers(app, err) ||
 	    !fill_api(app, err)) {
@@ -414,6 +445,7 @@ static bool open_all(struct app *app, struct err *err)
 	}
 	app->api.workers = app->workers;
 	open_ticker(app);
+	open_heartbeat(app);
 	open_network(app);
 	if (!load_keys(app, err) || !open_courier(app, err) || !open_keeper(app, err)) {
 		return false;
@@ -423,10 +455,12 @@ static bool open_all(struct app *app, struct err *err)
 	return true;
 }
 
-bool app_open(struct app **ap, const struct settings *settings, struct err *err)
+bool app_open(struct app **ap, const struct settings *settings, struct reporter *reporter,
+	      struct err *err)
 {
 	*ap = mem_alloc(1, sizeof(**ap));
 	(*ap)->settings = settings;
+	(*ap)->reporter = reporter;
 	if (open_all(*ap, err)) {
 		return true;
 	}
@@ -562,10 +596,12 @@ void app_close(struct app **ap)
 	live_free(&app->live);
 	journal_close(&app->journal);
 	ticker_free(&app->ticker);
+	heartbeat_free(&app->heartbeat);
 	store_close(&app->store);
 	keyring_free(&app->keys);
 	tickets_free(&app->tickets);
 	waiters_free(&app->waiters);
+	reporter_count_in(app->reporter, NULL);
 	metrics_free(&app->metrics);
 	if (app->watchdog.loop != NULL) {
 		loop_timer_stop(&app->watchdog);

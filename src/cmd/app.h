@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "cmd/settings.h"
+#include "engine/reporter.h"
 
 /*
  * The program put together: opened in order, closed in reverse. The only place that knows every
@@ -12,10 +13,12 @@
 struct app;
 
 /*
- * Lock the data directory, open log and state, replay, connect. Blocks. settings are borrowed for
- * the life of the app. ERR_CONFLICT when the directory is in use.
+ * Lock the data directory, open log and state, replay, connect. Blocks. settings and reporter
+ * (NULL: there is none) are borrowed for the life of the app. ERR_CONFLICT when the directory is in
+ * use.
  */
-NODISCARD bool app_open(struct app **app, const struct settings *settings, struct err *err);
+NODISCARD bool app_open(struct app **app, const struct settings *settings,
+			struct reporter *reporter, struct err *err);
 /* Listen on an address of the form HOST:PORT or [IPv6]:PORT. Before app_run. */
 NODISCARD bool app_listen(struct app *app, struct slice address, struct err *err);
 /* Listen on the socket in the data directory, where commands find the server. Before app_run. */

@@ -180,7 +180,7 @@ static bool seed_with_own_server(struct seed *s)
 
 	/* A service manager waits for the real one. */
 	unsetenv("NOTIFY_SOCKET");
-	if (!app_open(&s->app, s->settings, &s->err)) {
+	if (!app_open(&s->app, s->settings, NULL, &s->err)) {
 		return false;
 	}
 	if (!app_listen_socket(s->app, &s->err)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tocsin serve: settings, log, app, listeners, run. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,6 +9,8 @@
 #include "cmd/app.h"
 #include "cmd/command.h"
 #include "cmd/flags.h"
+
+#define REPORT_US (3 * US_PER_S) /* the end waits so long for errors to be told */
 
 static bool listen_all(struct app *app, const struct settings *s, struct err *err)
 {
@@ -29,13 +32,13 @@ static int fail(const struct err *err)
 	return 1;
 }
 
-static int serve(const struct settings *settings)
+static int serve(const struct settings *settings, struct reporter *reporter)
 {
 	struct app *app = NULL;
 	struct err err;
 	int code;
 
-	if (!app_open(&app, settings, &err)) {
+	if (!app_open(&app, settings, reporter, &err)) {
 		return fail(&err);
 	}
 	code = listen_all(app, settings, &err) ? !app_run(app) : fail(&err);
@@ -43,6 +46,29 @@ static int serve(const struct settings *settings)
 	if (code == 0) {
 		log_info("server_stopped");
 	}
+	return code;
+}
+
+/* Around everything else, so that a start that fails and an end that does are reported. */
+static int serve_reported(const struct settings *s)
+{
+	struct reporter_options options = {
+		.heartbeat_url = s->heartbeat_url,
+		.sentry_dsn = s->sentry_dsn,
+		.secrets = { s->heartbeat_url, s->sentry_dsn, s->database_url, s->setup_token,
+			     s->metrics_token },
+	};
+	struct reporter *reporter;
+	struct err err;
+	int code;
+
+	/* Set once for all threads, before there is one. */
+	signal(SIGPIPE, SIG_IGN);
+	if (!reporter_open(&reporter, &options, &err)) {
+		return fail(&err);
+	}
+	code = serve(s, reporter);
+	reporter_close(&reporter, REPORT_US);
 	return code;
 }
 
@@ -62,7 +88,7 @@ static int run(const struct flags *flags, struct arena *boot)
 		return 2;
 	}
 	log_setup(settings.log_level, settings.log_format, STDERR_FILENO);
-	return serve(&settings);
+	return serve_reported(&settings);
 }
 
 int cmd_serve(int argc, char **argv)

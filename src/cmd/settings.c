@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/sentry.h"
+
 #define FILE_BYTES_MAX ((size_t)256 << 10) /* a config file, or a secret in one */
 
 extern char **environ;
@@ -60,6 +62,15 @@ const struct field settings_rows[] = {
 		  .flags = FIELD_SECRET,
 		  .help = "Opens /metrics to its holder. Default: it answers this machine "
 			  "only."),
+	FIELD_URL(
+		struct settings, heartbeat_url, "heartbeat-url", .flags = FIELD_SECRET,
+		.help = "Called as long as the log takes records and the rules advance, so that a "
+			"watcher elsewhere notices when it is not."),
+	FIELD_SECONDS(struct settings, heartbeat_every, "heartbeat-every", .fallback = "1m",
+		      .min = 1, .max = 86400, .help = "How often heartbeat-url is called."),
+	FIELD_STR(struct settings, sentry_dsn, "sentry-dsn", .max = SENTRY_DSN_BYTES_MAX,
+		  .flags = FIELD_SECRET, .check = sentry_dsn_check,
+		  .help = "The DSN of a Sentry project that hears of errors of the server itself."),
 	FIELD_ENUM(struct settings, log_level, "log-level", level_words, .fallback = "info",
 		   .help = "The least important log lines to write."),
 	FIELD_ENUM(struct settings, log_format, "log-format", format_words, .fallback = "text",

@@ -28,6 +28,9 @@ struct settings {
 	int64_t connections_per_address;
 	struct slice setup_token;
 	struct slice metrics_token;
+	struct slice heartbeat_url;
+	int64_t heartbeat_every;
+	struct slice sentry_dsn;
 	enum log_level log_level;
 	enum log_format log_format;
 	int64_t drain;

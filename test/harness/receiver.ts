@@ -42,7 +42,8 @@ export class Receiver {
 			req.setEncoding("utf8");
 			req.on("data", (part: string) => (body += part));
 			req.on("end", () => {
-				const json = (body.startsWith("{") ? JSON.parse(body) : {}) as Record<string, unknown>;
+				const isJson = (req.headers["content-type"] ?? "").includes("/json");
+				const json = (isJson ? JSON.parse(body) : {}) as Record<string, unknown>;
 				const request = { at: Date.now(), path: req.url ?? "", headers: req.headers, body, json };
 				const answer = receiver.script(request, receiver.got.length);
 				const silent = answer.reset === true || answer.hang === true;

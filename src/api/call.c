@@ -178,6 +178,21 @@ bool call_query_time(struct call *c, const char *name, int64_t *out_us, struct e
 	return true;
 }
 
+bool call_query_fields(struct call *c, const struct field *rows, size_t n, void *out,
+		       struct err *err)
+{
+	struct slice text;
+
+	fields_defaults(rows, n, out, c->req);
+	for (size_t i = 0; i < n; i++) {
+		if (call_query(c, rows[i].name, &text) &&
+		    !field_parse_text(&rows[i], text, out, c->req, err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool call_body(struct call *c, const struct json **out, struct err *err)
 {
 	if (c->http->body.n == 0) {

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/field.h"
 #include "base/json.h"
 #include "engine/workers.h"
 #include "model/id.h"
@@ -85,6 +86,12 @@ NODISCARD bool call_query_limit(struct call *c, size_t def, size_t max, size_t *
 				struct err *err);
 NODISCARD bool call_query_offset(struct call *c, size_t *out, struct err *err);
 NODISCARD bool call_query_time(struct call *c, const char *name, int64_t *out_us, struct err *err);
+/*
+ * All of the query that a table describes, defaults for what is not there. Other parameters are
+ * passed over.
+ */
+NODISCARD bool call_query_fields(struct call *c, const struct field *rows, size_t n, void *out,
+				 struct err *err);
 /* The body as a JSON tree in the arena; an empty body is ERR_MALFORMED. */
 NODISCARD bool call_body(struct call *c, const struct json **out, struct err *err);
 

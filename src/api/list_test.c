@@ -114,6 +114,49 @@ TEST(events_are_listed_by_what_they_are)
 	stage_release(&s);
 }
 
+/* Counts come once a second. */
+static const char *stats(struct stage *s, const char *query, const char *want)
+{
+	const char *reply;
+	char path[256];
+
+	snprintf(path, sizeof(path), "/api/v1/stats/events%s", query);
+	do {
+		reply = get(s, path);
+	} while (strstr(reply, want) == NULL && poll(NULL, 0, 5) == 0);
+	return reply;
+}
+
+TEST(events_are_counted)
+{
+	struct stage s;
+	const char *reply;
+
+	stage_init(&s);
+	ask(&s, "POST", "/api/v1/events", "{\"type\":\"a.b\",\"severity\":\"low\"}", "201");
+	ask(&s, "POST", "/api/v1/events", "{\"type\":\"a.c\"}", "201");
+	stats(&s, "?step=hour", "\"total\":3,");
+	reply = stats(&s, "", "\"total\":3,");
+	T_TRUE(strstr(reply, "\"step\":\"minute\"") != NULL);
+	T_TRUE(strstr(reply, "\"high\":1") != NULL && strstr(reply, "\"none\":1") != NULL);
+	T_TRUE(strstr(get(&s, "/api/v1/stats/events?type=a.*"), "\"total\":2,") != NULL);
+	T_TRUE(strstr(get(&s, "/api/v1/stats/events?type=a.b"), "\"total\":1,") != NULL);
+	T_TRUE(strstr(get(&s, "/api/v1/stats/events?type=a"), "\"total\":0,\"data\":[]") != NULL);
+	T_TRUE(strstr(get(&s, "/api/v1/stats/events?severity=low"), "\"total\":1,") != NULL);
+	T_TRUE(strstr(get(&s, "/api/v1/stats/events?to=2020-01-01T00:00:00Z"), "\"total\":0") !=
+	       NULL);
+	ask(&s, "GET", "/api/v1/stats/events?step=day", "", "400");
+	ask(&s, "GET", "/api/v1/stats/events?severity=bad", "", "400");
+	ask(&s, "GET", "/api/v1/stats/events?from=2020-01-01T00:00:00Z", "", "400");
+	ask(&s, "GET", "/api/v1/stats/events?from=2020-01-02T00:00:00Z&to=2020-01-01T00:00:00Z", "",
+	    "400");
+	s.key = server_key(s.f, "acme", SCOPE_EVENTS_WRITE);
+	ask(&s, "GET", "/api/v1/stats/events", "", "403");
+	s.key = s.other;
+	T_TRUE(strstr(get(&s, "/api/v1/stats/events"), "\"total\":0,\"data\":[]") != NULL);
+	stage_release(&s);
+}
+
 TEST(older_routes_take_and_show_events)
 {
 	struct stage s;
@@ -274,6 +317,6 @@ TEST(alerts_are_listed)
 	stage_release(&s);
 }
 
-T_MAIN(T(events_are_listed_by_what_they_are), T(older_routes_take_and_show_events),
-       T(notifications_are_listed_replayed_and_dropped), T(a_status_filters_what_shows_it),
-       T(alerts_are_listed))
+T_MAIN(T(events_are_listed_by_what_they_are), T(events_are_counted),
+       T(older_routes_take_and_show_events), T(notifications_are_listed_replayed_and_dropped),
+       T(a_status_filters_what_shows_it), T(alerts_are_listed))

@@ -17,7 +17,11 @@
 #define USES_US (30 * US_PER_S)
 #define PRUNE_US (60 * US_PER_S)
 #define CHANGES_KEPT_US (24 * 3600 * US_PER_S)
-#define PRUNE_ROWS 5000 /* per org and round: short transactions */
+/* Two whole days, and the one that began before them. */
+#define MINUTES_KEPT_US (49 * 3600 * US_PER_S)
+#define HOURS_KEPT_US (400 * INT64_C(86400) * US_PER_S) /* a year, and the same month of the last */
+#define PRUNE_BUCKETS 100				/* per round; a minute brings one */
+#define PRUNE_ROWS 5000					/* per org and round: short transactions */
 #define USES_MAX 4096
 
 struct uses {
@@ -60,10 +64,14 @@ static void checkpoint(struct keeper *k)
 
 static void prune(struct keeper *k)
 {
+	int64_t now_us = clock_wall_us();
 	uint64_t pruned;
 	struct err err;
 
-	if (!store_changes_prune(k->db, clock_wall_us() - CHANGES_KEPT_US, PRUNE_ROWS, &pruned,
+	if (!store_changes_prune(k->db, now_us - CHANGES_KEPT_US, PRUNE_ROWS, &pruned, &err) ||
+	    !store_rollups_prune(k->db, ROLLUP_MINUTE_US, now_us - MINUTES_KEPT_US, PRUNE_BUCKETS,
+				 &err) ||
+	    !store_rollups_prune(k->db, ROLLUP_HOUR_US, now_us - HOURS_KEPT_US, PRUNE_BUCKETS,
 				 &err)) {
 		log_warn("prune_failed", log_str("error", err.text));
 	}

@@ -10,7 +10,8 @@
 /*
  * The housekeeping thread: zeroes the next segment of the log ahead of its use, moves SQLite's
  * write-ahead log into the database, writes down when keys were last used, and drops change rows
- * that no stream may ask for any more. Nobody waits for it.
+ * that no stream may ask for any more, and counts that are older than they are kept. Nobody waits
+ * for it.
  */
 struct keeper;
 

@@ -280,7 +280,9 @@ describe.each(stores)("deliveries, state in %s", (store) => {
 
 	describe("the end of the process", () => {
 		it.each(["SIGTERM", "SIGKILL"] as const)("by %s keeps the schedule", async (signal) => {
-			const to = await receiver((_, n) => (n < 2 ? { status: 503 } : {}));
+			// Late enough that no restart takes as long.
+			const later = { status: 503, headers: { "retry-after": "600" } };
+			const to = await receiver((_, n) => (n < 2 ? later : {}));
 			const { delivery } = await fire(api, { url: to.url });
 			const first = await attempted(api, delivery.id, 1);
 			await server.restart(signal);

@@ -301,7 +301,12 @@ describe("tail", () => {
 			actions: [{ channel: "in_app", config: {} }],
 		});
 		const alerts = await follow(["--json", "--only", "alerts", "--count", "1"]);
-		await api.post("/api/v1/events", { type: "boom" });
+		// The count of clients rises before the stream says that nothing is missed from here on.
+		const more = async () => {
+			await api.post("/api/v1/events", { type: "boom" });
+			return alerts.lines.length;
+		};
+		await eventually(more, (n) => n > 0);
 		expect(await alerts.end).toBe(0);
 		expect(JSON.parse(alerts.lines[0]!)).toMatchObject({
 			event: "alert",

@@ -10,7 +10,7 @@ help:
 	@echo 'make test            unit, contract and scenario tests'
 	@echo 'make test-sanitize   the same under the address and undefined, then the thread sanitizer'
 	@echo 'make test-deploy     the package and the container in a bare Debian; needs root, slow the first time'
-	@echo 'make check           format, warnings, layers, sizes, banned things, fresh docs, scripts, unit'
+	@echo 'make check           format, warnings, layers, sizes, banned things, fresh docs, scripts, unit, alerts'
 	@echo 'make format docs     put right what check complains about'
 	@echo 'make coverage        lines run by the tests, by folder, with floors'
 	@echo 'make analyze         paths that the static analyzer finds; slow the first time'

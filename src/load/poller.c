@@ -41,7 +41,8 @@ void poller_change(struct poller *p, struct watch *w, uint32_t events)
 
 void poller_drop(struct poller *p, struct watch *w)
 {
-	control(p, EPOLL_CTL_DEL, w, 0);
+	/* A descriptor that was closed before is out already. */
+	(void)epoll_ctl(p->epfd, EPOLL_CTL_DEL, w->fd, NULL);
 	for (int i = 0; i < p->batch_n; i++) {
 		if (p->batch[i].data.ptr == w) {
 			p->batch[i].data.ptr = NULL;

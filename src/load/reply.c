@@ -167,20 +167,26 @@ static void keep_tail(struct reply *r, const char *p, size_t n)
 	r->tail[r->tail_len] = '\0';
 }
 
-static size_t take_body(struct reply *r, const char *p, size_t n)
+void reply_keep(struct reply *r, const char *p, size_t n)
 {
-	size_t take = n < r->left ? n : (size_t)r->left;
 	size_t room = REPLY_BODY_BYTES_MAX - r->body_len;
-	size_t keep = take < room ? take : room;
+	size_t keep = n < room ? n : room;
 
 	if (keep != 0) {
 		memcpy(r->body + r->body_len, p, keep);
 		r->body_len += keep;
 		r->body[r->body_len] = '\0';
 	}
-	keep_tail(r, p, take);
+	keep_tail(r, p, n);
+	r->body_total += n;
+}
+
+static size_t take_body(struct reply *r, const char *p, size_t n)
+{
+	size_t take = n < r->left ? n : (size_t)r->left;
+
+	reply_keep(r, p, take);
 	r->left -= take;
-	r->body_total += take;
 	return take;
 }
 

@@ -53,6 +53,11 @@ void reply_clear(struct reply *r);
  */
 enum reply_state reply_feed(struct reply *r, const char *p, size_t n, size_t *used);
 
+/*
+ * Bytes of a body whose framing somebody else has read: what is kept and counted of it is the same.
+ */
+void reply_keep(struct reply *r, const char *p, size_t n);
+
 /* Whether the beginning or the end of the body holds the text. */
 bool reply_says(const struct reply *r, const char *text);
 

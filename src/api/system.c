@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Health, readiness and metrics: what a load balancer, an operator and Prometheus ask. */
 #include "api/api.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "api/ingest.h"
 #include "api/route.h"
 #include "api/show.h"
@@ -52,12 +57,48 @@ static void gather_network(struct metrics *m, const struct http_server_stats *ht
 	}
 }
 
+/* The second number of /proc/self/statm, in pages; 0 when it cannot be read. */
+static int64_t resident_bytes(void)
+{
+	struct slice text, pages;
+	uint64_t n = 0;
+	char buf[128];
+	ssize_t got;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		return 0;
+	}
+	got = read(fd, buf, sizeof(buf));
+	close(fd);
+	text = (struct slice) { buf, got > 0 ? (size_t)got : 0 };
+	if (!slice_split(&text, ' ', &pages) || !slice_split(&text, ' ', &pages) ||
+	    !slice_u64(pages, &n)) {
+		return 0;
+	}
+	return (int64_t)n * sysconf(_SC_PAGESIZE);
+}
+
+static void gather_process(struct metrics *m)
+{
+	struct rusage used;
+
+	metric_set(m, METRIC_PROCESS_RSS, resident_bytes());
+	metric_set(m, METRIC_UPTIME, clock_wall_us() - metric_get(m, METRIC_START_TIME));
+	if (getrusage(RUSAGE_SELF, &used) == 0) {
+		metric_set(m, METRIC_PROCESS_CPU,
+			   (int64_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * US_PER_S +
+				   used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+	}
+}
+
 static void gather(struct api *api)
 {
 	struct http_server_stats http = http_server_stats(api->http);
 	struct metrics *m = api->metrics;
 	struct journal_stats stats;
 
+	gather_process(m);
 	journal_stats(api->journal, &stats);
 	metric_set(m, METRIC_JOURNAL_RECORDS, (int64_t)journal_flushed(api->journal));
 	metric_set(m, METRIC_JOURNAL_BYTES, (int64_t)stats.file_bytes);

@@ -86,6 +86,22 @@ static bool check_key(struct slice key, struct err *err)
 	return true;
 }
 
+bool client_find_key(struct slice flag, struct arena *boot, struct slice *key, struct err *err)
+{
+	return find_key(flag, boot, key, err) && check_key(*key, err);
+}
+
+struct slice client_find_url(struct slice flag)
+{
+	struct slice url = flag.n > 0 ? flag : slice_of(getenv("TOCSIN_URL"));
+
+	url = url.n > 0 ? url : S(URL_DEFAULT);
+	while (url.n > 0 && url.p[url.n - 1] == '/') {
+		url.n--;
+	}
+	return url;
+}
+
 static void set_key(struct client *c, struct slice key)
 {
 	struct slice line = arena_printf(&c->boot, "Authorization: Bearer %.*s", SARG(key));
@@ -96,18 +112,13 @@ static void set_key(struct client *c, struct slice key)
 
 static bool set_base(struct client *c, const struct client_flags *flags, struct err *err)
 {
-	struct slice url = flags->url.n > 0 ? flags->url : slice_of(getenv("TOCSIN_URL"));
 	const char *path;
 
 	if (flags->url.n > 0 && flags->data.n > 0) {
 		return err_set(err, ERR_INVALID, "--url and --data are both given");
 	}
 	if (flags->data.n == 0) {
-		url = url.n > 0 ? url : S(URL_DEFAULT);
-		while (url.n > 0 && url.p[url.n - 1] == '/') {
-			url.n--;
-		}
-		c->base = arena_dup(&c->boot, url);
+		c->base = arena_dup(&c->boot, client_find_url(flags->url));
 		return true;
 	}
 	c->base = S("http://localhost");
@@ -121,8 +132,7 @@ static bool set_up(struct client *c, const struct client_flags *flags, bool need
 {
 	struct slice key;
 
-	if (!set_base(c, flags, err) || !find_key(flags->key, &c->boot, &key, err) ||
-	    !check_key(key, err)) {
+	if (!set_base(c, flags, err) || !client_find_key(flags->key, &c->boot, &key, err)) {
 		return false;
 	}
 	if (need_key && key.n == 0) {

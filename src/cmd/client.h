@@ -30,6 +30,15 @@ struct client_flags {
 #define CLIENT_SOCKET_NAME "tocsin.sock" /* in the data directory, mode 0600 */
 
 /*
+ * For commands that talk to a server in their own way: the key of the flag, else of TOCSIN_KEY or
+ * TOCSIN_KEY_FILE, empty when there is none; the URL of the flag, else of TOCSIN_URL, else the
+ * default, without a slash at its end and borrowed from where it stands.
+ */
+NODISCARD bool client_find_key(struct slice flag, struct arena *boot, struct slice *key,
+			       struct err *err);
+struct slice client_find_url(struct slice flag);
+
+/*
  * Flags beat variables. Touches no network. ERR_INVALID when they contradict each other or, with
  * need_key, when there is no key.
  */

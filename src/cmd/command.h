@@ -12,6 +12,7 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+int cmd_bench(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_health(int argc, char **argv);
 int cmd_journal(int argc, char **argv);

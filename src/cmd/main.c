@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{ "tail", "follow what happens, live", cmd_tail },
 	{ "seed", "make organizations, projects and keys to begin with", cmd_seed },
 	{ "journal", "look at the log, and set damage aside", cmd_journal },
+	{ "bench", "put load on a server and report what it made of it", cmd_bench },
 	{ "version", "print the version", cmd_version },
 };
 

@@ -1,5 +1,5 @@
 // The commands of the binary beside "serve", as a person types them.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { Api } from "./api.ts";
 import { binary, type Server } from "./server.ts";
@@ -13,12 +13,20 @@ export interface Ran {
 /** Run `tocsin ARGS` to its end. */
 export async function tocsin(
 	args: string[],
-	options: { env?: Record<string, string>; input?: string } = {},
+	options: {
+		env?: Record<string, string>;
+		input?: string;
+		/** All that it said so far, whenever it says more. */
+		onStderr?: (text: string, child: ChildProcess) => void;
+	} = {},
 ): Promise<Ran> {
 	const child = spawn(binary, args, { env: { ...process.env, ...options.env } });
 	const ran: Ran = { code: null, stdout: "", stderr: "" };
 	child.stdout.on("data", (part: Buffer) => (ran.stdout += part.toString()));
-	child.stderr.on("data", (part: Buffer) => (ran.stderr += part.toString()));
+	child.stderr.on("data", (part: Buffer) => {
+		ran.stderr += part.toString();
+		options.onStderr?.(ran.stderr, child);
+	});
 	// A command may be over before it has read anything.
 	child.stdin.on("error", () => undefined);
 	child.stdin.end(options.input ?? "");

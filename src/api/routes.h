@@ -12,6 +12,7 @@ extern const struct route_set routes_events;
 extern const struct route_set routes_ingest;
 extern const struct route_set routes_journal;
 extern const struct route_set routes_keys;
+extern const struct route_set routes_quarantine;
 extern const struct route_set routes_rules;
 extern const struct route_set routes_stats;
 extern const struct route_set routes_stream;

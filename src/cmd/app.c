@@ -26,6 +26,7 @@
 #define WORK_QUEUE_MAX 1024 /* API requests that may wait for a worker */
 #define SCRATCH_BYTES_MAX (EVENT_BYTES_MAX * 2)
 #define KEYS_PER_READ 1000
+#define CRASH_VARIABLE "TOCSIN_TEST_CRASH_TYPE"
 
 struct app {
 	const struct settings *settings;
@@ -154,6 +155,15 @@ static void on_engine_failed(void *arg, const struct err *err)
 	fail(arg);
 }
 
+/* For a scenario: end like a fault in the rules would, at events of one type. */
+static void crash_if_asked(void *arg UNUSED, const struct record *record)
+{
+	if (record->kind == RECORD_EVENT &&
+	    slice_eq(record->type, slice_of(getenv(CRASH_VARIABLE)))) {
+		abort();
+	}
+}
+
 static bool open_engine(struct app *app, struct err *err)
 {
 	struct engine_options options = {
@@ -162,9 +172,11 @@ static bool open_engine(struct app *app, struct err *err)
 		.metrics = app->metrics,
 		.waiters = app->waiters,
 		.snapshot_dir = path_in(app, "snapshots"),
+		.life_path = path_in(app, "engine.life"),
 		.hold = getenv("TOCSIN_BENCH_HOLD_ENGINE") != NULL,
 		.news = on_news,
 		.due = on_due,
+		.applying = getenv(CRASH_VARIABLE) != NULL ? crash_if_asked : NULL,
 		.failed = on_engine_failed,
 		.arg = app,
 	};

@@ -97,7 +97,8 @@ static void rebuild(struct engine *e, struct rule_id id, const struct record *un
 			log_error("rebuild_failed", log_str("error", err.text));
 			break;
 		}
-		if (found != FOUND || record.kind != RECORD_EVENT) {
+		if (found != FOUND || record.kind != RECORD_EVENT ||
+		    poison_has(&e->poison, record.seq)) {
 			continue;
 		}
 		input = input_of(&record);
@@ -213,6 +214,16 @@ static void delete_rule(struct engine *e, const struct record *record,
 	say(e, record, (struct verdict) { .ok = true });
 }
 
+/* Known since the start at the latest: the state now keeps it. */
+static void leave_out(struct engine *e, const struct record *record, const struct control *control)
+{
+	if (!poison_add(&e->poison, control->record, record->seq)) {
+		log_error("quarantine_full", log_int("seq", control->record));
+	}
+	e->effects.poison = e->effects.poison || e->with_effects;
+	metric_set(e->o.metrics, METRIC_QUARANTINED, (int64_t)e->poison.n);
+}
+
 static bool apply_control(struct engine *e, const struct record *record, struct err *err)
 {
 	struct control control;
@@ -227,10 +238,22 @@ static bool apply_control(struct engine *e, const struct record *record, struct 
 	case CONTROL_RULE_DELETE:
 		delete_rule(e, record, &control);
 		return true;
+	case CONTROL_RECORD_QUARANTINE:
+		leave_out(e, record, &control);
+		return true;
 	case CONTROL_OPS:
 		break;
 	}
 	never("a control record without an operation");
+}
+
+/* It decides nothing; that it happened is still counted. */
+static void pass_over(struct engine *e, const struct record *record)
+{
+	if (e->with_effects && record->kind == RECORD_EVENT) {
+		rollups_add(e->rollups, record);
+	}
+	e->state.seq = record->seq;
 }
 
 bool engine_apply(struct engine *e, const struct record *record, struct err *err)
@@ -238,6 +261,13 @@ bool engine_apply(struct engine *e, const struct record *record, struct err *err
 	struct rule_ends ends;
 	bool ok = true;
 
+	if (poison_has(&e->poison, record->seq)) {
+		pass_over(e, record);
+		return true;
+	}
+	if (e->o.applying != NULL) {
+		e->o.applying(e->o.arg, record);
+	}
 	rule_set_advance(e->state.rules, record->received_at_us);
 	switch (record->kind) {
 	case RECORD_EVENT:

@@ -9,6 +9,7 @@
 static const char *const types[CONTROL_OPS] = {
 	[CONTROL_RULE_PUT] = "rule.put",
 	[CONTROL_RULE_DELETE] = "rule.delete",
+	[CONTROL_RECORD_QUARANTINE] = "record.quarantine",
 };
 
 struct slice control_type(enum control_op op)
@@ -25,6 +26,12 @@ void control_encode(const struct control *control, struct arena *req, struct buf
 	json_w_init(&w, out);
 	json_w_object(&w);
 	json_put_str(&w, "type", control_type(control->op));
+	if (control->op == CONTROL_RECORD_QUARANTINE) {
+		json_put_int(&w, "record", (int64_t)control->record);
+		json_put_int(&w, "exits", (int64_t)control->exits);
+		json_w_end(&w);
+		return;
+	}
 	json_put_int(&w, "expect", (int64_t)control->expect);
 	json_put_str(&w, "id", slice_of(id.p));
 	if (control->op == CONTROL_RULE_PUT) {
@@ -50,25 +57,36 @@ static bool decode_op(const struct json *type, enum control_op *op)
 	return false;
 }
 
+static bool number(const struct json *root, const char *name, uint64_t *out)
+{
+	const struct json *member = json_get(root, name);
+
+	return member != NULL && member->type == JSON_NUMBER && slice_u64(member->text, out) &&
+	       *out < INT64_MAX;
+}
+
 bool control_decode(struct slice body, struct arena *tick, struct control *out, struct err *err)
 {
-	const struct json *root, *rule, *id, *expect;
+	const struct json *root, *rule, *id;
 
 	*out = (struct control) { 0 };
 	if (!json_parse(tick, body, JSON_DEPTH_LIMIT, &root, err)) {
 		return bad(err, "body");
 	}
-	expect = json_get(root, "expect");
-	if (expect == NULL || expect->type != JSON_NUMBER ||
-	    !slice_u64(expect->text, &out->expect) || out->expect >= INT64_MAX) {
+	if (!decode_op(json_get(root, "type"), &out->op)) {
+		return bad(err, "type");
+	}
+	if (out->op == CONTROL_RECORD_QUARANTINE) {
+		return (number(root, "record", &out->record) && out->record > 0 &&
+			number(root, "exits", &out->exits)) ||
+		       bad(err, "record");
+	}
+	if (!number(root, "expect", &out->expect)) {
 		return bad(err, "expect");
 	}
 	id = json_get(root, "id");
 	if (id == NULL || !id_parse(ID_RULE, id->text, &out->rule_id.v)) {
 		return bad(err, "id");
-	}
-	if (!decode_op(json_get(root, "type"), &out->op)) {
-		return bad(err, "type");
 	}
 	if (out->op != CONTROL_RULE_PUT) {
 		return true;

@@ -11,12 +11,13 @@
  *
  *   {"type":"rule.put","expect":2,"id":"rul_...","rule":{...}}  expect 0: the rule must be new
  *   {"type":"rule.delete","expect":2,"id":"rul_..."}             expect 0: any version
+ *   {"type":"record.quarantine","record":17,"exits":3}           record 17 is not applied, see poison.h
  *
  * Org and project are those of the record.
  *
  * Pure; any thread.
  */
-enum control_op { CONTROL_RULE_PUT, CONTROL_RULE_DELETE, CONTROL_OPS };
+enum control_op { CONTROL_RULE_PUT, CONTROL_RULE_DELETE, CONTROL_RECORD_QUARANTINE, CONTROL_OPS };
 
 struct control {
 	enum control_op op;
@@ -24,6 +25,9 @@ struct control {
 	struct rule_id rule_id;
 	/* CONTROL_RULE_PUT: org and project come from the record, the version is expect + 1. */
 	struct rule_def rule;
+	/* CONTROL_RECORD_QUARANTINE: the record, and how many unclean exits it has cost. */
+	uint64_t record;
+	uint64_t exits;
 };
 
 /* "rule.put", the type of the record. */

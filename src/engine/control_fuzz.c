@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	control_encode(&control, &tick, &first);
 	ensure(control_decode(buf_slice(&first), &tick, &again, &err));
 	ensure(again.op == control.op && again.expect == control.expect &&
-	       again.rule_id.v == control.rule_id.v);
+	       again.rule_id.v == control.rule_id.v && again.record == control.record &&
+	       again.exits == control.exits);
 	control_encode(&again, &tick, &second);
 	ensure(slice_eq(buf_slice(&first), buf_slice(&second)));
 	buf_release(&first);

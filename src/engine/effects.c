@@ -74,8 +74,9 @@ struct verdict_effect *effects_verdict(struct effects *e)
 bool effects_empty(const struct effects *e)
 {
 	return e->rules.n + e->alerts.n + e->ends.n + e->deliveries.n + e->changes.n +
-		       e->verdicts.n ==
-	       0;
+			       e->verdicts.n ==
+		       0 &&
+	       !e->poison;
 }
 
 bool effects_full(const struct effects *e)

@@ -39,6 +39,7 @@ struct effects {
 	EFFECT_ROWS(struct delivery_row) deliveries;
 	EFFECT_ROWS(struct change_row) changes;
 	EFFECT_ROWS(struct verdict_effect) verdicts;
+	bool poison;	 /* the list of quarantined records has grown */
 	size_t resolved; /* alerts that ended */
 	size_t bytes;	 /* of the texts that the rows keep alive, roughly */
 };

@@ -22,7 +22,8 @@
 #define ROLLUPS_US US_PER_S	  /* counts, and a cursor without effects, are saved this often */
 #define RETRY_US_FIRST (10 * US_PER_MS)
 #define RETRY_US_MAX US_PER_S
-#define SWEEP_RULES 64 /* per idle moment */
+#define INTERNAL_TRIES 5 /* 0.3 s: then it is the rows, not the moment */
+#define SWEEP_RULES 64	 /* per idle moment */
 #define TICK_BYTES_KEPT ((size_t)4 << 20)
 
 uint64_t engine_applied(const struct engine *e)
@@ -73,6 +74,19 @@ void engine_release(struct engine *e)
 	__atomic_store_n(&e->held, 0, __ATOMIC_RELEASE);
 }
 
+static bool write_poison(struct engine *e, struct err *err)
+{
+	struct buf text;
+	bool ok;
+
+	buf_init(&text, (size_t)64 << 10);
+	poison_write(&e->poison, &text);
+	ensure(!text.overflow);
+	ok = store_meta_put(e->db, POISON_META, buf_slice(&text), err);
+	buf_release(&text);
+	return ok;
+}
+
 /* Changes carry numbers per org in the order of commits, so they are written last. */
 static bool write_batch(struct engine *e, struct engine_cursor *cursor, struct err *err)
 {
@@ -81,7 +95,7 @@ static bool write_batch(struct engine *e, struct engine_cursor *cursor, struct e
 
 	return db_begin(e->db, err) && effects_write(fx, e->db, err) &&
 	       (!counts || rollups_write(e->rollups, e->db, err)) &&
-	       store_cursor_set(e->db, cursor, err) &&
+	       store_cursor_set(e->db, cursor, err) && (!fx->poison || write_poison(e, err)) &&
 	       (fx->changes.n == 0 ||
 		store_changes_insert(e->db, fx->changes.rows, fx->changes.n, err)) &&
 	       db_commit(e->db, err);
@@ -130,11 +144,31 @@ static bool is_final(const struct engine *e, const struct err *err)
 	       (err->kind == ERR_IO && store_kind(e->o.store) == STORE_SQLITE);
 }
 
+/*
+ * A fault of ours that comes again each time is either the state's (nothing can be written at all:
+ * that may end) or that of these rows, which will never be taken.
+ */
+static bool is_poison(struct engine *e, const struct err *failure, int *tries)
+{
+	struct err err;
+
+	if (failure->kind != ERR_INTERNAL || ++*tries < INTERNAL_TRIES) {
+		return false;
+	}
+	e->poisoned = db_begin(e->db, &err) && store_cursor_set(e->db, &e->cursor, &err) &&
+		      db_commit(e->db, &err);
+	if (!e->poisoned) {
+		db_rollback(e->db);
+	}
+	return e->poisoned;
+}
+
 /* False: give up, because the engine stops or cannot go on. */
 static bool write_until_done(struct engine *e, struct engine_cursor *cursor)
 {
 	int64_t retry_us = RETRY_US_FIRST;
 	enum found there = NOT_FOUND;
+	int tries = 0;
 	struct err err;
 
 	for (;;) {
@@ -149,7 +183,7 @@ static bool write_until_done(struct engine *e, struct engine_cursor *cursor)
 		log_warn("engine_commit_failed", log_int("seq", cursor->seq),
 			 log_str("code", err_info(err.kind)->code), log_str("error", err.text));
 		metric_add(e->o.metrics, METRIC_ENGINE_RETRIES, 1);
-		if (is_final(e, &err)) {
+		if (is_final(e, &err) || is_poison(e, &err, &tries)) {
 			e->o.failed(e->o.arg, &err);
 			return false;
 		}
@@ -224,6 +258,7 @@ static bool commit(struct engine *e, bool counts)
 	cursor.alerts = e->state.alerts;
 	cursor.deliveries = e->state.deliveries;
 	cursor.updated_us = clock_wall_us();
+	engine_watch_commit(e);
 	if (!write_until_done(e, &cursor)) {
 		return false;
 	}
@@ -232,6 +267,7 @@ static bool commit(struct engine *e, bool counts)
 		rollups_written(e->rollups);
 		e->rollups_saved_us = began_us;
 	}
+	engine_watch_committed(e);
 	count(e, began_us);
 	tell_waiters(e);
 	tell_news(e);
@@ -271,7 +307,7 @@ static void next_batch(struct engine *e)
 static bool end_batch(struct engine *e)
 {
 	bool counts = e->state.seq > e->cursor.rollup_seq &&
-		      (rollups_full(e->rollups) ||
+		      (rollups_full(e->rollups) || engine_watch_alone(e) || engine_watch_over(e) ||
 		       clock_mono_us() - e->rollups_saved_us > ROLLUPS_US);
 
 	if ((!effects_empty(&e->effects) || counts) && !commit(e, counts)) {
@@ -290,6 +326,7 @@ static void apply_one(struct engine *e, const struct record *record, bool first)
 	if (first) {
 		set_behind(e, record->received_at_us);
 	}
+	engine_watch_record(e, record);
 	if (!engine_apply(e, record, &err)) {
 		log_error("record_unreadable", log_int("seq", record->seq),
 			  log_str("error", err.text));
@@ -323,7 +360,8 @@ static long apply_some(struct engine *e)
 			apply_one(e, &record, n == 0);
 		}
 		n++;
-		if (n % CLOCK_EVERY == 0 && clock_mono_us() >= until_us) {
+		if (engine_watch_alone(e) ||
+		    (n % CLOCK_EVERY == 0 && clock_mono_us() >= until_us)) {
 			break;
 		}
 	}
@@ -417,11 +455,15 @@ static void *run(void *arg)
 	struct engine *e = arg;
 	bool ok = true;
 
+	engine_watch_start(e);
 	while (ok && !(stopping(e) && drained(e))) {
 		ok = turn(e);
 	}
 	if (ok && (e->state.seq == e->cursor.rollup_seq || commit(e, true))) {
 		engine_snapshot(e);
+	}
+	if (!e->poisoned) {
+		engine_watch_end(e);
 	}
 	return NULL;
 }
@@ -452,6 +494,7 @@ bool engine_open(struct engine **ep, const struct engine_options *options, struc
 	e->o.snapshot_records = options->snapshot_records != 0 ? options->snapshot_records : 500000;
 	e->o.snapshot_us = options->snapshot_us != 0 ? options->snapshot_us : 60 * US_PER_S;
 	e->held = options->hold;
+	e->life_fd = -1;
 	arena_init(&e->tick, 0);
 	arena_init(&e->boot, 0);
 	effects_init(&e->effects, &e->tick);
@@ -464,7 +507,8 @@ bool engine_open(struct engine **ep, const struct engine_options *options, struc
 		goto out;
 	}
 	if (!store_connect(options->store, STORE_ENGINE, &e->db, err) || !take_over(e, err) ||
-	    !engine_recover(e, err)) {
+	    !poison_load(e->db, &e->boot, &e->poison, err) || !engine_recover(e, err) ||
+	    !engine_watch_open(e, err)) {
 		goto out;
 	}
 	e->with_effects = true;
@@ -510,6 +554,7 @@ void engine_close(struct engine **ep, int64_t wait_us)
 	rulebook_free(&e->state.rulebook);
 	rollups_free(&e->rollups);
 	db_close(&e->db);
+	engine_watch_close(e);
 	arena_release(&e->tick);
 	arena_release(&e->boot);
 	free(e);

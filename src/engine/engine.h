@@ -28,6 +28,7 @@ struct engine_options {
 	struct metrics *metrics;
 	struct waiters *waiters;
 	const char *snapshot_dir;  /* made when missing */
+	const char *life_path;	   /* see life.h; NULL: crashes are not told apart */
 	uint64_t snapshot_records; /* a snapshot after this many; 0: 500,000 */
 	int64_t snapshot_us;	   /* and after this long, when anything happened; 0: 60 s */
 	bool hold;		   /* apply nothing until engine_release: for measuring a drain */
@@ -39,13 +40,16 @@ struct engine_options {
 	void (*due)(void *arg);
 	/* Nothing more can be decided; the process should stop. Engine thread. */
 	void (*failed)(void *arg, const struct err *err);
+	/* Tests may end the process here, before a record is applied. May be NULL. */
+	void (*applying)(void *arg, const struct record *record);
 	void *arg;
 };
 
 /*
  * Take over the partition, load the newest snapshot, replay up to the cursor. Blocks. ERR_CONFLICT:
  * the state belongs to another journal, or is ahead of this one; ERR_CORRUPT: the replay does not
- * end where the state says it should.
+ * end where the state says it should. A record that has crashed the process three times is put
+ * into quarantine, by records that are appended here: call it on the thread of the journal.
  */
 NODISCARD bool engine_open(struct engine **engine, const struct engine_options *options,
 			   struct err *err);

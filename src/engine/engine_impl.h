@@ -4,13 +4,15 @@
 
 #include "engine/effects.h"
 #include "engine/engine.h"
+#include "engine/life.h"
+#include "engine/poison.h"
 #include "engine/rollup.h"
 #include "engine/rulebook.h"
 #include "rule/opens.h"
 
 /*
  * The inside of the engine, shared by the files that make it up: engine.c (thread and commits),
- * apply.c (records), alert.c (firings), recover.c (start), snapshot.c.
+ * apply.c (records), alert.c (firings), recover.c (start), snapshot.c, watch.c (crashes).
  */
 
 /* What depends on the log alone: all of it is in a snapshot. */
@@ -32,6 +34,12 @@ struct engine {
 	struct arena tick;
 	struct arena boot;
 	struct effects effects;
+	struct poison poison; /* what is left out */
+	struct life life;
+	uint64_t watch_until; /* the last record that is watched; 0: none is */
+	int life_fd;
+	bool life_failed;	  /* and told */
+	bool poisoned;		  /* rows of this batch cannot be committed */
 	bool with_effects;	  /* false while replaying */
 	int64_t batch_from_us;	  /* monotonic */
 	int64_t rollups_saved_us; /* monotonic */
@@ -62,6 +70,23 @@ NODISCARD bool engine_save_rollups(struct engine *e, uint64_t seq, struct err *e
 
 /* Bring the state to the cursor. */
 NODISCARD bool engine_recover(struct engine *e, struct err *err);
+
+/*
+ * Learn from what the last life left, before the thread starts: what to watch, what to leave out.
+ */
+NODISCARD bool engine_watch_open(struct engine *e, struct err *err);
+/* The life begins. */
+void engine_watch_start(struct engine *e);
+/* Before each record, before and after each commit. */
+void engine_watch_record(struct engine *e, const struct record *record);
+void engine_watch_commit(struct engine *e);
+void engine_watch_committed(struct engine *e);
+/* The record just applied is to be committed alone; the watched part ends with it. */
+bool engine_watch_alone(const struct engine *e);
+bool engine_watch_over(const struct engine *e);
+/* The life ends as it should; free. */
+void engine_watch_end(struct engine *e);
+void engine_watch_close(struct engine *e);
 
 /* Write the state to the snapshot directory; old snapshots go. A failure is logged and harmless. */
 void engine_snapshot(struct engine *e);

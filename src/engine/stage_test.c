@@ -387,6 +387,14 @@ int64_t home_number(struct home *home, const char *sql)
 	return n;
 }
 
+void home_sql(struct home *home, const char *sql)
+{
+	sqlite3 *db = look_at(home);
+
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 struct names {
 	char (*list)[32];
 	size_t n, max;

@@ -66,6 +66,8 @@ void home_dump(struct home *home, struct buf *out);
 void home_same(struct home *a, struct home *b);
 /* What one number of SQL says about a closed or open home. */
 int64_t home_number(struct home *home, const char *sql);
+/* Change the state behind the engine's back. */
+void home_sql(struct home *home, const char *sql);
 /* The path of a file in the home, in a static buffer. */
 const char *home_path(const struct home *home, const char *name);
 /* Names of its snapshots, newest first; how many. */

@@ -61,8 +61,8 @@ bool ingest_busy(struct call *c, struct err *err)
 		return !err_set(err, ERR_SHUTTING_DOWN, "the server is stopping");
 	}
 	if (lag_gate_closed(&api->lag, engine_applied(api->engine), journal_flushed(api->journal),
-			    engine_behind_since(api->engine),
-			    journal_last_received_at(api->journal))) {
+			    engine_lag_us(api->engine, journal_last_received_at(api->journal),
+					  loop_now_us(api->loop)))) {
 		return !err_set(err, ERR_ENGINE_LAG,
 				"the rules are behind the log; try again soon");
 	}

@@ -21,10 +21,8 @@ struct lag_gate {
 
 /*
  * applied and stored are the numbers of the last records that rules have seen and that the log
- * has; since_us is when the oldest record was received that rules are busy with (INT64_MAX: none),
- * last_us when the newest one was. True: take nothing more for now.
+ * has; lag_us is how far they are behind in time. True: take nothing more for now.
  */
-bool lag_gate_closed(struct lag_gate *gate, uint64_t applied, uint64_t stored, int64_t since_us,
-		     int64_t last_us);
+bool lag_gate_closed(struct lag_gate *gate, uint64_t applied, uint64_t stored, int64_t lag_us);
 
 #endif

@@ -11,7 +11,7 @@
  *
  *   {"type":"rule.put","expect":2,"id":"rul_...","rule":{...}}  expect 0: the rule must be new
  *   {"type":"rule.delete","expect":2,"id":"rul_..."}             expect 0: any version
- *   {"type":"record.quarantine","record":17,"exits":3}           record 17 is not applied, see poison.h
+ *   {"type":"record.quarantine","record":17,"exits":3}           see poison.h
  *
  * Org and project are those of the record.
  *

@@ -36,13 +36,20 @@ int64_t engine_due(const struct engine *e)
 	return __atomic_load_n(&e->due_us, __ATOMIC_ACQUIRE);
 }
 
-int64_t engine_behind_since(const struct engine *e)
+int64_t engine_lag_us(const struct engine *e, int64_t last_us, int64_t mono_us)
 {
-	return __atomic_load_n(&e->behind_us, __ATOMIC_ACQUIRE);
+	int64_t since_us = __atomic_load_n(&e->behind_us, __ATOMIC_ACQUIRE);
+	int64_t busy_us = mono_us - __atomic_load_n(&e->busy_us, __ATOMIC_ACQUIRE);
+	int64_t behind_us = since_us < last_us ? last_us - since_us : 0;
+
+	return behind_us < busy_us ? behind_us : busy_us > 0 ? busy_us : 0;
 }
 
 static void set_behind(struct engine *e, int64_t since_us)
 {
+	if (e->behind_us == INT64_MAX) {
+		__atomic_store_n(&e->busy_us, clock_mono_us(), __ATOMIC_RELEASE);
+	}
 	__atomic_store_n(&e->behind_us, since_us, __ATOMIC_RELEASE);
 }
 

@@ -66,10 +66,11 @@ void engine_close(struct engine **engine, int64_t wait_us);
 /* The last record whose effects are committed. Any thread, never blocks. */
 uint64_t engine_applied(const struct engine *engine);
 /*
- * When the oldest record was received that the engine works on or waits with; INT64_MAX: it has
- * nothing to do. Any thread, never blocks.
+ * How far the engine is behind the log in time: from the oldest record that it has not committed
+ * to one received at last_us; but no longer than it has been busy, because neither an outage nor a
+ * clock that was set is its fault. mono_us is now. Any thread, never blocks.
  */
-int64_t engine_behind_since(const struct engine *engine);
+int64_t engine_lag_us(const struct engine *engine, int64_t last_us, int64_t mono_us);
 /*
  * When the log should have a record at the latest, because time alone decides something then;
  * INT64_MAX: nothing waits. In the time of the log. Any thread, never blocks.

@@ -48,6 +48,7 @@ struct engine {
 	uint64_t applied;    /* atomic: committed */
 	int64_t due_us;	     /* atomic: the earliest timer, in the time of the log */
 	int64_t behind_us;   /* atomic: when the oldest record was received that is not committed */
+	int64_t busy_us;     /* atomic: since when there are such records; monotonic */
 	int held;	     /* atomic */
 	int stopping;	     /* atomic */
 	int64_t deadline_us; /* monotonic; when stopping */

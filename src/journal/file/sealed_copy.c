@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A file anew: without some records, or with all that parity gives back. Blocks are unpacked to
+ * see what is in them, which also proves them, but only those that lose a part are packed again.
+ */
+#include <stdlib.h>
+
+#include "journal/file/sealed_file.h"
+#include "journal/file/sealed_write.h"
+
+static bool purge_hits(const struct sealed_purge *purge, struct org_id org,
+		       struct project_id project, uint64_t seq)
+{
+	bool all = purge->org.v == 0 && purge->project.v == 0;
+
+	return seq < purge->floor_seq &&
+	       (all || (purge->org.v == org.v && purge->project.v == project.v));
+}
+
+static bool purged(const struct sealed_rewrite *rewrite, struct org_id org,
+		   struct project_id project, uint64_t seq)
+{
+	for (size_t i = 0; i < rewrite->purges_n; i++) {
+		if (purge_hits(&rewrite->purges[i], org, project, seq)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool hits_any(const struct sealed_rewrite *rewrite, const struct sealed_index *index)
+{
+	for (size_t i = 0; i < index->projects_n; i++) {
+		const struct sealed_project *p = &index->projects[i];
+
+		if (purged(rewrite, p->org, p->project, p->first_seq)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool copy_block(const struct sealed *s, const struct sealed_rewrite *rewrite,
+		       const struct block_room *room, const struct sealed_block *entry,
+		       const struct block *block, struct sealed_writer *w, struct err *err)
+{
+	struct record *records = mem_alloc(block->n, sizeof(*records));
+	size_t kept = 0;
+	bool ok = true;
+
+	for (size_t i = 0; i < block->n; i++) {
+		const struct block_project *p = &block->projects[block->items[i].project];
+
+		if (!purged(rewrite, p->org, p->project, block->items[i].seq)) {
+			block_record(block, i, &s->hash, &records[kept++]);
+		}
+	}
+	if (kept == block->n) {
+		struct slice stored = { .p = room->stored, .n = entry->stored_bytes };
+
+		ok = sealed_writer_put(w, stored, entry->raw_bytes, records, kept, err);
+	} else if (kept > 0) {
+		ok = sealed_writer_pack(w, records, kept, err);
+	}
+	free(records);
+	return ok;
+}
+
+static bool copy_blocks(struct sealed *s, const struct sealed_rewrite *rewrite,
+			const struct sealed_index *index, struct sealed_writer *w, struct err *err)
+{
+	struct block_room room;
+	bool ok = true;
+
+	block_room_init(&room);
+	for (size_t i = 0; ok && i < index->blocks_n; i++) {
+		struct block block = { 0 };
+
+		if (sealed_block_read(s, index, i, &room, &block, err)) {
+			ok = copy_block(s, rewrite, &room, &index->blocks[i], &block, w, err);
+			block_release(&block);
+		} else {
+			ok = err->kind == ERR_CORRUPT && rewrite->accept_loss;
+		}
+	}
+	block_room_release(&room);
+	return ok;
+}
+
+static void options_of(const struct sealed *s, struct sealed_options *o)
+{
+	const struct sealed_info *info = &s->footer.info;
+
+	*o = (struct sealed_options) {
+		.files = s->files,
+		.dir = s->dir,
+		.id = info->id,
+		.hash = s->hash,
+		.epoch = info->epoch,
+		.first_seq = info->first_seq,
+		.last_seq = info->last_seq,
+		.page_bytes = s->footer.page_bytes,
+	};
+}
+
+bool sealed_copy(struct sealed *s, const struct sealed_rewrite *rewrite, struct sealed_info *info,
+		 struct err *err)
+{
+	struct sealed_index *index = sealed_index_ref(s, err);
+	struct sealed_writer *w = NULL;
+	struct sealed_options o;
+	bool ok = index != NULL;
+
+	if (ok && !rewrite->force && !hits_any(rewrite, index)) {
+		if (info != NULL) {
+			*info = s->footer.info;
+		}
+		goto out;
+	}
+	options_of(s, &o);
+	o.created_at_us = rewrite->created_at_us;
+	o.level = rewrite->level;
+	w = ok ? sealed_writer_new(&o, err) : NULL;
+	ok = w != NULL && copy_blocks(s, rewrite, index, w, err) && sealed_writer_end(w, info, err);
+out:
+	sealed_writer_free(&w);
+	sealed_index_unref(s, &index);
+	return ok;
+}
+
+/* The content page by page; tables, parity and footers are made from it again. */
+static bool repair_pages(const struct sealed *s, const uint32_t *sums, struct sealed_out *out,
+			 struct err *err)
+{
+	const struct sealed_layout *layout = &s->pages.layout;
+	char *page = mem_resize(NULL, layout->page_bytes, 1);
+	bool ok = true;
+
+	for (uint64_t q = 0; ok && q < layout->pages; q++) {
+		ok = (sealed_pages_read(&s->pages, sums, q, page, err) == FOUND ||
+		      sealed_pages_mend(&s->pages, sums, q, page, err)) &&
+		     sealed_out_put(out, page, (size_t)sealed_page(layout, q).bytes, err);
+	}
+	free(page);
+	return ok;
+}
+
+bool sealed_repair(struct sealed *s, struct sealed_info *info, struct err *err)
+{
+	struct sealed_footer footer = s->footer;
+	struct sealed_out out = { .fd = -1 };
+	uint32_t *sums = sealed_pages_sums(&s->pages, err);
+	bool ok = sums != NULL &&
+		  sealed_out_init(&out, &s->files, s->dir, footer.info.epoch, footer.page_bytes,
+				  err) &&
+		  repair_pages(s, sums, &out, err) && sealed_out_commit(&out, &footer, err);
+
+	sealed_out_release(&out);
+	free(sums);
+	if (ok && info != NULL) {
+		*info = footer.info;
+	}
+	return ok;
+}

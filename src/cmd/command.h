@@ -13,10 +13,12 @@ struct command {
 };
 
 int cmd_bench(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_health(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_seed(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_serve(int argc, char **argv);

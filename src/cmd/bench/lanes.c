@@ -328,6 +328,13 @@ uint64_t lanes_bytes_out(const struct lanes *l)
 	return l->bytes_out;
 }
 
+static bool no_server(const struct lanes *l, int errnum, struct err *err)
+{
+	(void)err_errno(err, errnum, "connect to \"%.*s\"", SARG(l->o.url));
+	err->kind = ERR_UPSTREAM;
+	return false;
+}
+
 /* The first one alone says whether there is a server; the others follow on their own. */
 static bool try_first(struct lanes *l, struct err *err)
 {
@@ -337,7 +344,7 @@ static bool try_first(struct lanes *l, struct err *err)
 	socklen_t n = sizeof(problem);
 
 	if (!start_connect(c)) {
-		return err_errno(err, errno, "connect to \"%.*s\"", SARG(l->o.url));
+		return no_server(l, errno, err);
 	}
 	p.fd = c->watch.fd;
 	if (poll(&p, 1, CONNECT_MS) <= 0) {
@@ -347,7 +354,7 @@ static bool try_first(struct lanes *l, struct err *err)
 	}
 	if (getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &problem, &n) != 0 || problem != 0) {
 		shut(c);
-		return err_errno(err, problem, "connect to \"%.*s\"", SARG(l->o.url));
+		return no_server(l, problem, err);
 	}
 	return true;
 }

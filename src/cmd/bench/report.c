@@ -194,6 +194,32 @@ static void put_flushes(const struct scrape *s, FILE *out)
 	}
 }
 
+#define TIMELINE_ROWS 12
+
+/* Some of the samples, the first and the last among them, to see what grows. */
+static void put_timeline(const struct run *r, FILE *out)
+{
+	const struct scrape *s = &r->scrape;
+	size_t rows = s->n - 1 < TIMELINE_ROWS ? s->n - 1 : TIMELINE_ROWS;
+	const struct sample *before = &s->samples[0];
+
+	fprintf(out, "\n    %8s %11s %10s %11s %9s %10s %6s\n", "second", "stored/s", "lag",
+		"delivered/s", "waiting", "memory", "CPU");
+	for (size_t i = 1; i <= rows; i++) {
+		const struct sample *now = &s->samples[i * (s->n - 1) / rows];
+		double gap_s = (double)(now->at_us - before->at_us) / 1e6;
+
+		fprintf(out, "    %8.1f %11.0f %10.0f %11.0f %9.0f %6.1f MiB %4.0f %%\n",
+			(double)(now->at_us - r->start_us) / 1e6,
+			(now->v[SCRAPED_STORED] - before->v[SCRAPED_STORED]) / gap_s,
+			now->v[SCRAPED_LAG],
+			(now->v[SCRAPED_DELIVERED] - before->v[SCRAPED_DELIVERED]) / gap_s,
+			now->v[SCRAPED_QUEUE], now->v[SCRAPED_RSS] / MIB,
+			(now->v[SCRAPED_CPU] - before->v[SCRAPED_CPU]) / gap_s * 100);
+		before = now;
+	}
+}
+
 static void put_server(const struct run *r, FILE *out)
 {
 	const struct scrape *s = &r->scrape;
@@ -237,6 +263,7 @@ static void put_server(const struct run *r, FILE *out)
 		fprintf(out, "    STILL BEHIND: %.0f records, %.0f deliveries\n",
 			last->v[SCRAPED_LAG], last->v[SCRAPED_QUEUE]);
 	}
+	put_timeline(r, out);
 }
 
 void report_table(const struct run *r, FILE *out)

@@ -68,6 +68,17 @@ static bool catch_signals(struct run *r, struct err *err)
 	return true;
 }
 
+/* As many descriptors as there may be: each connection is one. */
+static void raise_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
 struct slice run_event_type(const struct run *r)
 {
 	struct slice mark = slice_of(r->track.mark);
@@ -463,6 +474,7 @@ bool run_open(struct run *r, const struct run_options *o, struct err *err)
 {
 	*r = (struct run) { .o = *o, .caught_up_us = -1, .problem = "", .signals.fd = -1 };
 	prctl(PR_SET_TIMERSLACK, 1UL);
+	raise_limit();
 	arena_init(&r->boot, 0);
 	poller_init(&r->poller);
 	r->far = far_new(&r->poller, o->ca_file);

@@ -1,6 +1,11 @@
 // The load generator of the box: what it says it did is what the server has.
-import { createServer } from "node:http";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type RequestListener, request, type Server as HttpServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api } from "../harness/api.ts";
 import { tenant, tocsin } from "../harness/command.ts";
@@ -32,6 +37,26 @@ async function bench(args: string[], code = 0): Promise<Report> {
 	const ran = await tocsin(["bench", ...args, "--json"]);
 	expect(ran.code, ran.stderr).toBe(code);
 	return JSON.parse(ran.stdout) as Report;
+}
+
+async function listen(server: HttpServer): Promise<number> {
+	server.listen(0, "127.0.0.1");
+	await new Promise((resolve) => server.once("listening", resolve));
+	return (server.address() as AddressInfo).port;
+}
+
+/** A server of a few lines, for what no real one does on demand. */
+async function stub(answer: RequestListener): Promise<{ url: string; stop: () => void }> {
+	const server = createServer((req, res) => {
+		req.resume();
+		req.on("end", () => answer(req, res));
+	});
+	const port = await listen(server);
+	const stop = () => {
+		server.closeAllConnections();
+		server.close();
+	};
+	return { url: `http://127.0.0.1:${port}`, stop };
 }
 
 async function stored(server: Server): Promise<number> {
@@ -149,35 +174,26 @@ describe("against a server", () => {
 
 describe("against a server that delays each answer by 200 ms", () => {
 	const delayMs = 200;
-	let url: string;
+	let slow: { url: string; stop: () => void };
 	let posts = 0;
-	const slow = createServer((req, res) => {
-		if (req.url === "/metrics") {
-			res.writeHead(403).end("{}");
-			return;
-		}
-		req.resume();
-		req.on("end", () => {
+
+	beforeAll(async () => {
+		slow = await stub((req, res) => {
+			if (req.url === "/metrics") {
+				res.writeHead(403).end("{}");
+				return;
+			}
 			posts++;
 			setTimeout(() => res.writeHead(201).end("{}"), delayMs);
 		});
 	});
-
-	beforeAll(async () => {
-		slow.listen(0, "127.0.0.1");
-		await new Promise((resolve) => slow.once("listening", resolve));
-		url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`;
-	});
-	afterAll(() => {
-		slow.closeAllConnections();
-		slow.close();
-	});
+	afterAll(() => slow.stop());
 
 	it("counts the waiting from the planned time, which the service time does not show", async () => {
 		posts = 0;
 		// One connection serves five a second, twenty are planned: the last waits for three seconds.
-		const args = ["events", "--to", url, "--key", "k", "--rate", "20", "--duration", "1s"];
-		const r = await bench([...args, "--connections", "1"]);
+		const args = ["events", "--to", slow.url, "--key", "k", "--rate", "20"];
+		const r = await bench([...args, "--duration", "1s", "--connections", "1"]);
 		const open = r.latencyUs.plannedToAnswered!;
 		const service = r.latencyUs.sentToAnswered!;
 		expect(posts).toBe(20);
@@ -194,7 +210,7 @@ describe("against a server that delays each answer by 200 ms", () => {
 
 	it("bounds what waits, and reports what it never sent", async () => {
 		posts = 0;
-		const args = ["events", "--to", url, "--key", "k", "--rate", "200", "--duration", "1s"];
+		const args = ["events", "--to", slow.url, "--key", "k", "--rate", "200", "--duration", "1s"];
 		const r = await bench([...args, "--connections", "1", "--backlog", "3"], 1);
 		const q = r.requests;
 		expect(q.planned).toBe(200);
@@ -209,13 +225,103 @@ describe("against a server that delays each answer by 200 ms", () => {
 	});
 });
 
+describe("against servers that fail", () => {
+	const args = ["--key", "k", "--duration", "1s", "--connections", "4"];
+
+	it("tells answers by their status, and times only the good ones as such", async () => {
+		let n = 0;
+		const half = await stub((req, res) => {
+			const status = req.method === "POST" && n++ % 2 === 0 ? 429 : 201;
+			res.writeHead(status, { "retry-after": "1" }).end("{}");
+		});
+		const r = await bench(["events", "--to", half.url, ...args, "--rate", "40"], 1);
+		half.stop();
+		expect(r.statuses).toEqual({ "201": 20, "429": 20 });
+		expect(r.requests.unanswered).toBe(0);
+		expect(r.events.accepted).toBe(20);
+		expect(r.latencyUs.sentToAnswered!.count).toBe(20);
+		expect(r.latencyUs.sentToRefused!.count).toBe(20);
+	});
+
+	it("gives up on requests without an answer, and goes on", async () => {
+		let n = 0;
+		const silent = await stub((req, res) => {
+			if (req.method !== "POST" || n++ > 0) res.writeHead(201).end("{}");
+		});
+		const more = ["--rate", "20", "--timeout", "4s"];
+		const r = await bench(["events", "--to", silent.url, ...args, ...more], 1);
+		silent.stop();
+		expect(r.requests).toMatchObject({ planned: 20, sent: 20, answered: 19, unanswered: 1 });
+		expect(r.latencyUs.plannedToAnswered).toMatchObject({ count: 19, never: 1, max: null });
+	});
+
+	it("goes on behind connections that break", async () => {
+		let n = 0;
+		const broken = await stub((req, res) => {
+			if (req.method === "POST" && n++ % 5 === 4) req.socket.destroy();
+			else res.writeHead(201).end("{}");
+		});
+		const r = await bench(["events", "--to", broken.url, ...args, "--rate", "50"], 1);
+		broken.stop();
+		expect(r.requests).toMatchObject({ planned: 50, sent: 50, answered: 40, unanswered: 10 });
+	});
+});
+
+describe("around a server", () => {
+	let server: Server;
+	let one: Api;
+
+	beforeAll(async () => {
+		server = await Server.start({ privateTargets: "10.99.0.0/16" });
+		one = await tenant(server, "one");
+	});
+	afterAll(() => server.stop());
+
+	it("works over https, to a certificate that it is told to trust", async () => {
+		const dir = mkdtempSync(join(tmpdir(), "tocsin-bench-"));
+		const [key, cert] = [join(dir, "key.pem"), join(dir, "cert.pem")];
+		const name = ["-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1"];
+		const make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", ...name];
+		execFileSync("openssl", [...make, "-keyout", key, "-out", cert], { stdio: "ignore" });
+		const tls = { key: readFileSync(key), cert: readFileSync(cert) };
+		const proxy = createTlsServer(tls, (req, res) => {
+			const { method, url: path, headers } = req;
+			const on = request({ host: "127.0.0.1", port: server.port, method, path, headers });
+			on.on("response", (got) => got.pipe(res.writeHead(got.statusCode!, got.headers)));
+			res.on("close", () => on.destroy());
+			req.pipe(on);
+		});
+		const url = `https://127.0.0.1:${await listen(proxy)}`;
+		const args = ["--to", url, "--key", one.key!, "--rate", "50", "--duration", "1s"];
+		const r = await bench(["events", ...args, "--ca-file", cert]);
+		expect(r.statuses).toEqual({ "201": 50 });
+		expect(r.server!.stored).toBe(50);
+		const live = await bench(["notifications", ...args, "--ca-file", cert]);
+		expect(live.receipts).toMatchObject({ expected: 50, received: 50, repeated: 0 });
+
+		const stranger = await bench(["events", ...args], 1);
+		expect(stranger.requests.unanswered).toBe(50);
+		expect(stranger.events.accepted).toBe(0);
+		proxy.closeAllConnections();
+		proxy.close();
+		rmSync(dir, { recursive: true });
+	});
+
+	it("says why there can be no webhooks, and leaves nothing behind", async () => {
+		const args = ["webhooks", "--to", server.url, "--key", one.key!, "--duration", "1s"];
+		const ran = await tocsin(["bench", ...args]);
+		expect(ran.code).toBe(1);
+		expect(ran.stdout).toBe("");
+		expect(ran.stderr).toContain("allow-private-targets");
+		expect((await one.get<{ data: unknown[] }>("/api/v1/rules")).body.data).toEqual([]);
+	});
+});
+
 describe("without a server", () => {
 	it("says so, and makes no report", async () => {
-		const port = createServer().listen(0, "127.0.0.1");
-		await new Promise((resolve) => port.once("listening", resolve));
-		const url = `http://127.0.0.1:${(port.address() as AddressInfo).port}`;
-		await new Promise((resolve) => port.close(resolve));
-		const ran = await tocsin(["bench", "events", "--to", url, "--key", "k"]);
+		const gone = await stub(() => undefined);
+		gone.stop();
+		const ran = await tocsin(["bench", "events", "--to", gone.url, "--key", "k"]);
 		expect(ran.code).toBe(1);
 		expect(ran.stdout).toBe("");
 		expect(ran.stderr).toContain("refused");

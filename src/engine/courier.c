@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Deliveries in flight. Claims are leases longer than any call may take, so a courier that dies
- * loses nothing and one that lives is never overtaken. Breakers keep a dead receiver from taking
- * the places of others.
+ * loses nothing and one that lives is never overtaken. What a receiver that is down would be sent
+ * is held until it is back (engine/receiver.h), so that it takes no places of others.
  */
 #include "engine/courier.h"
 
@@ -12,10 +12,9 @@
 
 #include "base/clock.h"
 #include "base/json_put.h"
-#include "base/map.h"
 #include "base/rand.h"
 #include "channel/channel.h"
-#include "model/breaker.h"
+#include "engine/receiver.h"
 #include "model/retry.h"
 #include "net/http_client.h"
 #include "net/url.h"
@@ -25,30 +24,16 @@
 #define IDLE_US (500 * US_PER_MS) /* between looks for what has become due by itself */
 #define GATHER_US (2 * US_PER_MS) /* results wait this long for company before a commit */
 #define RESULTS_MAX 256		  /* of one commit */
-#define PER_HOST_MAX 16		  /* calls to one receiver at once: it must not take all places */
-#define PROBE_US US_PER_S	  /* how soon others ask what became of a probe */
+#define HELD_US (3600 * US_PER_S) /* at most; the longest rest of a receiver is ten minutes */
 #define STORE_RETRY_US (200 * US_PER_MS)
-#define FULL_US (5 * US_PER_MS)		/* a receiver with enough to do is asked again after this */
-#define FULL_US_MAX (30 * US_PER_S)	/* and at the latest after this: it may have become fast */
-#define CALL_US_FIRST (100 * US_PER_MS) /* how long a call takes, before one was measured */
 #define GAUGES_US US_PER_S
-#define HOSTS_MAX 10000 /* receivers remembered; the idle ones go first */
-
-/* What is known of one receiver (scheme, host and port). */
-struct host {
-	struct breaker breaker;
-	size_t active;
-	int64_t call_us; /* how long calls take, smoothed */
-	int64_t next_us; /* wall: the place behind all those that were told to wait */
-	char name[];
-};
 
 struct flight {
 	struct courier *courier;
 	struct delivery_row row; /* slices in arena */
 	struct arena arena;
 	const struct channel_type *type;
-	struct host *host;
+	struct receiver *to;
 	int64_t started_us; /* wall */
 	int64_t began_us;   /* monotonic */
 };
@@ -67,7 +52,7 @@ struct courier {
 	struct courier_options o;
 	struct db *db;
 	struct http_client *client;
-	struct map hosts;
+	struct receivers receivers;
 	size_t active;
 	uint64_t claim;
 	struct outcome outcomes[RESULTS_MAX];
@@ -95,33 +80,6 @@ static bool stopping(const struct courier *c)
 	return __atomic_load_n(&c->stopping, __ATOMIC_ACQUIRE) != 0;
 }
 
-static struct host *host_of(struct courier *c, struct slice name)
-{
-	struct host *host = map_get(&c->hosts, name);
-
-	if (host == NULL) {
-		host = mem_alloc(1, sizeof(*host) + name.n + 1);
-		memcpy(host->name, name.p, name.n);
-		host->call_us = CALL_US_FIRST;
-		map_put(&c->hosts, (struct slice) { host->name, name.n }, host);
-	}
-	return host;
-}
-
-/* Receivers that are well and idle need not be remembered. */
-static void forget_hosts(struct courier *c)
-{
-	struct host *host;
-	size_t at = 0;
-
-	while (c->hosts.n > HOSTS_MAX && (host = map_next(&c->hosts, &at)) != NULL) {
-		if (host->active == 0 && host->breaker.state == BREAKER_CLOSED) {
-			map_del(&c->hosts, slice_of(host->name));
-			free(host);
-		}
-	}
-}
-
 static struct outcome *new_outcome(struct courier *c, const struct delivery_row *row)
 {
 	struct outcome *o = &c->outcomes[c->outcomes_n++];
@@ -137,34 +95,34 @@ static struct outcome *new_outcome(struct courier *c, const struct delivery_row 
 	return o;
 }
 
-/* Not now: the receiver rests, or has enough to do. The attempt does not count. */
-static void give_back(struct courier *c, const struct delivery_row *row, int64_t now_us,
-		      int64_t due_us)
+static struct outcome *give_back(struct courier *c, const struct delivery_row *row, int64_t due_us)
 {
 	struct outcome *o = new_outcome(c, row);
-	int64_t look_at_us = clock_mono_us() + due_us - now_us;
 
 	o->result.status = row->attempts > 0 ? DELIVERY_RETRYING : DELIVERY_PENDING;
 	o->result.due_us = due_us;
+	return o;
+}
+
+/* Not now: the receiver has enough to do. The attempt does not count. */
+static void put_off(struct courier *c, const struct delivery_row *row, int64_t now_us,
+		    int64_t due_us)
+{
+	int64_t look_at_us = clock_mono_us() + due_us - now_us;
+
+	give_back(c, row, due_us);
 	if (look_at_us < c->look_at_us) {
 		c->look_at_us = look_at_us;
 	}
 }
 
-/*
- * When a receiver with all places taken is likely to have one for the next in line. Each gets a
- * time of its own, so that thousands that wait for one receiver are not claimed over and over.
- */
-static int64_t place_in_line(struct host *host, int64_t now_us)
+/* Not before the receiver is back. Should nobody free it, it comes back by itself. */
+static void hold(struct courier *c, const struct delivery_row *row, const struct receiver *to,
+		 int64_t now_us)
 {
-	if (host->next_us < now_us + FULL_US) {
-		host->next_us = now_us + FULL_US;
-	}
-	host->next_us += host->call_us / PER_HOST_MAX;
-	if (host->next_us > now_us + FULL_US_MAX) {
-		host->next_us = now_us + FULL_US_MAX;
-	}
-	return host->next_us;
+	struct outcome *o = give_back(c, row, now_us + HELD_US);
+
+	o->result.held_for = arena_dup(&o->arena, slice_of(to->name));
 }
 
 static void write_change(struct outcome *o, const struct courier *c, const struct delivery_row *row,
@@ -264,10 +222,7 @@ static void on_done(void *ctx, const struct http_result *r)
 	int64_t now_us = clock_wall_us(), took_us = clock_mono_us() - f->began_us;
 	struct channel_verdict verdict = f->type->judge(r, now_us);
 
-	breaker_report(&f->host->breaker, &breaker_default, verdict.outcome == CHANNEL_RETRY,
-		       now_us);
-	f->host->active--;
-	f->host->call_us += (took_us - f->host->call_us) / 8;
+	receiver_done(&c->receivers, f->to, verdict.outcome == CHANNEL_RETRY, took_us, now_us);
 	c->active--;
 	conclude(c, &f->row, &verdict, r->status, f->started_us, took_us);
 	arena_release(&f->arena);
@@ -337,10 +292,28 @@ static void keep_row(struct flight *f, const struct delivery_row *row)
 	f->row.rule_name = arena_dup(&f->arena, row->rule_name);
 }
 
+/* False: given back. */
+static bool may_go(struct courier *c, const struct flight *f, int64_t now_us)
+{
+	int64_t again_us;
+
+	switch (receiver_enter(&c->receivers, f->to, now_us, &again_us)) {
+	case RECEIVER_GO:
+		return true;
+	case RECEIVER_WAIT:
+		put_off(c, &f->row, now_us, again_us);
+		return false;
+	case RECEIVER_HOLD:
+		hold(c, &f->row, f->to, now_us);
+		return false;
+	}
+	never("receiver_word");
+}
+
 static void dispatch(struct courier *c, const struct delivery_row *row)
 {
 	struct flight *f = mem_alloc(1, sizeof(*f));
-	int64_t now_us = clock_wall_us(), again_us;
+	int64_t now_us = clock_wall_us();
 	struct http_call call = { 0 };
 	struct err err;
 
@@ -352,24 +325,13 @@ static void dispatch(struct courier *c, const struct delivery_row *row)
 		flight_free(f);
 		return;
 	}
-	f->host = host_of(c, origin_of(call.url, &f->arena));
-	if (f->host->active >= PER_HOST_MAX) {
-		give_back(c, row, now_us, place_in_line(f->host, now_us));
-		flight_free(f);
-		return;
-	}
-	if (!breaker_enter(&f->host->breaker, now_us, &again_us)) {
-		/* A probe is on its way: ask again soon, not when it would count as lost. */
-		if (f->host->breaker.state == BREAKER_HALF_OPEN && again_us > now_us + PROBE_US) {
-			again_us = now_us + PROBE_US;
-		}
-		give_back(c, row, now_us, again_us);
+	f->to = receivers_get(&c->receivers, origin_of(call.url, &f->arena));
+	if (!may_go(c, f, now_us)) {
 		flight_free(f);
 		return;
 	}
 	f->started_us = now_us;
 	f->began_us = clock_mono_us();
-	f->host->active++;
 	c->active++;
 	ensure(http_client_send(c->client, &call, on_done, f));
 }
@@ -490,6 +452,32 @@ static bool flush(struct courier *c)
 	return true;
 }
 
+/*
+ * What was held for receivers that are to be probed, or are back. What is held but not recorded yet
+ * is recorded first, or it would be held with nobody to free it.
+ */
+static void free_held(struct courier *c)
+{
+	int64_t now_us = clock_wall_us();
+	struct receiver *r;
+	size_t at = 0, n;
+
+	if (now_us < c->receivers.free_us || stopping(c) || !flush(c)) {
+		return;
+	}
+	while ((r = receivers_to_free(&c->receivers, &at, now_us, &n)) != NULL) {
+		uint64_t freed = n;
+		struct err err;
+
+		if (!store_deliveries_free(c->db, slice_of(r->name), now_us, n, &freed, &err)) {
+			log_warn("courier_free_failed", log_str("error", err.text));
+		}
+		receiver_freed(r, n, freed, now_us);
+		c->look_at_us = 0;
+	}
+	receivers_walked(&c->receivers);
+}
+
 static void gauges(struct courier *c)
 {
 	int64_t now_us = clock_wall_us();
@@ -514,6 +502,9 @@ static int64_t wait_of(const struct courier *c, int64_t now_us)
 
 	if (c->outcomes_n > 0 && c->outcomes_since_us + GATHER_US - now_us < wait_us) {
 		wait_us = c->outcomes_since_us + GATHER_US - now_us;
+	}
+	if (c->receivers.free_us != INT64_MAX && c->receivers.free_us - clock_wall_us() < wait_us) {
+		wait_us = c->receivers.free_us - clock_wall_us();
 	}
 	return wait_us < 0 ? 0 : wait_us;
 }
@@ -550,9 +541,10 @@ static void *run(void *arg)
 		if (__atomic_exchange_n(&c->woken, 0, __ATOMIC_ACQ_REL) != 0) {
 			c->look_at_us = 0;
 		}
+		free_held(c);
 		if (time_to_look(c, now_us)) {
 			look(c);
-			forget_hosts(c);
+			receivers_trim(&c->receivers);
 		}
 		gauges(c);
 		http_client_run_once(c->client, wait_of(c, clock_mono_us()));
@@ -569,7 +561,7 @@ bool courier_open(struct courier **cp, const struct courier_options *options, st
 	client.policy = *options->policy;
 	c->o = *options;
 	c->claim = id_random();
-	map_init(&c->hosts);
+	receivers_init(&c->receivers);
 	c->client = http_client_new(&client);
 	*cp = c;
 	if (!store_connect(options->store, STORE_COURIER, &c->db, err) ||
@@ -592,8 +584,6 @@ void courier_start(struct courier *c)
 void courier_close(struct courier **cp, int64_t wait_us)
 {
 	struct courier *c = *cp;
-	struct host *host;
-	size_t at = 0;
 
 	if (c == NULL) {
 		return;
@@ -612,10 +602,7 @@ void courier_close(struct courier **cp, int64_t wait_us)
 	if (c->db != NULL && !flush(c)) {
 		log_warn("courier_unrecorded", log_int("n", c->outcomes_n));
 	}
-	while ((host = map_next(&c->hosts, &at)) != NULL) {
-		free(host);
-	}
-	map_release(&c->hosts);
+	receivers_release(&c->receivers);
 	db_close(&c->db);
 	free(c);
 	*cp = NULL;

@@ -13,6 +13,7 @@
 #include "engine/stage_test.h"
 #include "store/deliveries.h"
 #include "store/fault_test.h"
+#include "store/global.h"
 #include "test/peer.h"
 
 #define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -337,6 +338,89 @@ TEST(a_dead_receiver_rests_and_is_probed)
 	scene_release(&s);
 }
 
+/* Deliveries like the first one, due now: to another path of the same receiver. */
+static void put_more(struct scene *s, uint64_t number, size_t n, const char *path)
+{
+	struct delivery_row row = get(s, 1);
+	struct err err;
+
+	row.status = DELIVERY_PENDING;
+	row.attempts = row.attempts_total = 0;
+	row.claim = 0;
+	row.due_us = row.created_us = clock_wall_us();
+	row.config = arena_printf(&s->arena, "{\"url\":\"http://127.0.0.1:%u%s\"}",
+				  peer_port(s->peer), path);
+	T_OK(db_begin(s->db, &err));
+	for (size_t i = 0; i < n; i++) {
+		row.number.v = number + i;
+		T_OK(store_deliveries_insert(s->db, &row, 1, &err));
+	}
+	T_OK(db_commit(s->db, &err));
+	courier_wake(s->courier);
+}
+
+static size_t count_held(struct scene *s)
+{
+	int64_t soon_us = clock_wall_us() + 1800 * US_PER_S;
+	size_t n = 0;
+
+	for (uint64_t i = 1000; i < 1300; i++) {
+		n += get(s, i).due_us > soon_us ? 1 : 0;
+	}
+	arena_clear(&s->arena);
+	return n;
+}
+
+/* The one that failed last stays out of the way. */
+static void take_away(struct scene *s, size_t n)
+{
+	int64_t now_us = clock_wall_us() + 10 * US_PER_S;
+	struct delivery_list list;
+	struct err err;
+
+	T_OK(store_deliveries_claim(s->db, 99, now_us, now_us + 3600 * US_PER_S, 10, &s->arena,
+				    &list, &err));
+	T_INT(list.n, n);
+}
+
+TEST(what_waits_for_a_dead_receiver_is_written_once)
+{
+	int64_t due_us[300];
+	struct scene s;
+
+	scene_init(&s);
+	due_to(&s, "/error", 5);
+	start(&s);
+	until(&s, DELIVERY_RETRYING, 5);
+	take_away(&s, 5);
+	put_more(&s, 999, 1, "/error");
+	put_more(&s, 1000, 300, "/ok");
+	while (count_held(&s) < 300) {
+		poll(NULL, 0, 1);
+	}
+	for (uint64_t i = 0; i < 300; i++) {
+		due_us[i] = get(&s, 1000 + i).due_us;
+	}
+	/* A probe goes and fails: nobody else moves, not even to ask what became of it. */
+	pass(&s, 31 * US_PER_S);
+	while (attempts(&s, 999).n == 0) {
+		poll(NULL, 0, 1);
+	}
+	take_away(&s, 1);
+	for (uint64_t i = 0; i < 300; i++) {
+		T_TRUE(get(&s, 1000 + i).due_us == due_us[i]);
+	}
+	T_INT(peer_requests(s.peer), 6);
+	/* It is back: the next probe opens the door for all. */
+	pass(&s, 61 * US_PER_S);
+	while (count(&s, DELIVERY_SENT) < 300) {
+		pass(&s, US_PER_S / 10);
+		poll(NULL, 0, 1);
+	}
+	T_INT(peer_requests(s.peer), 306);
+	scene_release(&s);
+}
+
 /* Thousands are due for one that answers nothing; the others do not notice. */
 TEST(a_hanging_receiver_takes_no_places_of_others)
 {
@@ -508,6 +592,7 @@ int main(void)
 		T(a_receiver_may_ask_for_more_time),
 		T(a_reset_is_tried_again),
 		T(a_dead_receiver_rests_and_is_probed),
+		T(what_waits_for_a_dead_receiver_is_written_once),
 		T(a_hanging_receiver_takes_no_places_of_others),
 		T(a_burst_for_one_receiver_flows),
 		T(a_crash_during_a_call_repeats_it_under_its_id),

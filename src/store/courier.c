@@ -12,7 +12,7 @@
 
 #define WHY "one courier serves all orgs"
 
-enum { INSERT, CLAIM, RECORD, ATTEMPT, RELEASE, QUEUE, DEAD };
+enum { INSERT, CLAIM, RECORD, ATTEMPT, FREE, RELEASE, QUEUE, DEAD };
 static const struct query queries[] = {
 	[INSERT] = {
 		.name = "delivery_insert", .args = DELIVERY_LETTERS, .cols = "",
@@ -26,18 +26,19 @@ static const struct query queries[] = {
 		.name = "delivery_claim", .args = "iiii", .cols = DELIVERY_LETTERS,
 		.sql = "with due as materialized (select number from deliveries"
 		       " where due_at <= $2 order by due_at, number limit $4" DB_SKIP_LOCKED ")"
-		       " update deliveries set status = 'sending', claim = $1, due_at = $3"
+		       " update deliveries set status = 'sending', claim = $1, due_at = $3,"
+		       " held_for = null"
 		       " where number in (select number from due) and due_at <= $2"
 		       " returning " DELIVERY_COLS,
 		.global = WHY,
 	},
 	[RECORD] = {
-		.name = "delivery_record", .args = "iitiiiti", .cols = "ii",
+		.name = "delivery_record", .args = "iitiiitit", .cols = "ii",
 		.sql = "update deliveries set status = $3, attempts = attempts + $4,"
 		       " attempts_total = attempts_total + $4, due_at = $5, done_at = $6,"
 		       " last_error = case when $4 = 1 then $7 else last_error end,"
 		       " last_status = case when $4 = 1 then $8 else last_status end,"
-		       " claim = null where number = $1 and claim = $2 and status = 'sending'"
+		       " claim = null, held_for = $9 where number = $1 and claim = $2 and status = 'sending'"
 		       " returning attempts_total, org_id",
 		.global = WHY,
 	},
@@ -46,11 +47,20 @@ static const struct query queries[] = {
 		.sql = "insert into attempts (org_id, " ATTEMPT_COLS ")"
 		       " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 	},
+	/* Materialized: as in a claim. */
+	[FREE] = {
+		.name = "delivery_free", .args = "tii", .cols = "",
+		.sql = "with freed as materialized (select number from deliveries"
+		       " where held_for = $1 order by number limit $3)"
+		       " update deliveries set due_at = $2, held_for = null"
+		       " where number in (select number from freed) and held_for = $1",
+		.global = WHY,
+	},
 	[RELEASE] = {
 		.name = "delivery_release", .args = "i", .cols = "",
-		.sql = "update deliveries set due_at = $1, claim = null,"
+		.sql = "update deliveries set due_at = $1, claim = null, held_for = null,"
 		       " status = case when attempts > 0 then 'retrying' else 'pending' end"
-		       " where due_at is not null and status = 'sending'",
+		       " where due_at is not null and (status = 'sending' or held_for is not null)",
 		.global = WHY,
 	},
 	[QUEUE] = {
@@ -114,7 +124,7 @@ static bool result_is_sound(const struct delivery_result *r)
 		return r->due_us != 0 && r->done_us == 0;
 	case DELIVERY_SENT:
 	case DELIVERY_DEAD:
-		return r->due_us == 0 && r->done_us != 0;
+		return r->due_us == 0 && r->done_us != 0 && r->held_for.n == 0;
 	case DELIVERY_SENDING:
 	case DELIVERY_SUPERSEDED:
 	case DELIVERY_PURGED:
@@ -124,7 +134,7 @@ static bool result_is_sound(const struct delivery_result *r)
 	never("delivery status");
 }
 
-#define RECORD_ARGS 8
+#define RECORD_ARGS 9
 #define ATTEMPT_ARGS 9
 
 /* Parameters of RECORD. */
@@ -141,6 +151,7 @@ static void put_result(const struct delivery_result *r, struct db_value v[RECORD
 	v[5] = db_opt(r->done_us);
 	v[6] = a != NULL ? db_text(a->error) : db_null();
 	v[7] = a != NULL ? db_int(a->http_status) : db_null();
+	v[8] = r->held_for.n > 0 ? db_text(r->held_for) : db_null();
 }
 
 /* Parameters of ATTEMPT. */
@@ -209,6 +220,20 @@ bool store_deliveries_record(struct db *db, struct delivery_result *results, siz
 		}
 	}
 	return true;
+}
+
+bool store_deliveries_free(struct db *db, struct slice held_for, int64_t due_us, size_t limit,
+			   uint64_t *freed, struct err *err)
+{
+	struct err ignored;
+	bool ok;
+
+	ensure(held_for.n > 0 && limit >= 1);
+	/* As with a claim: a power cut leaves it held, and the next start frees it. */
+	ok = db_relax(db, true, err) &&
+	     db_exec(db, &queries[FREE], DB_ARGS(db_text(held_for), db_int(due_us), db_id(limit)),
+		     freed, err);
+	return db_relax(db, false, ok ? err : &ignored) && ok;
 }
 
 bool store_deliveries_release_all(struct db *db, int64_t now_us, uint64_t *released,

@@ -296,6 +296,56 @@ CONTRACT(start_releases_what_a_crash_left)
 	T_INT(claim(f, 2, AT + 30, 5).n, 3);
 }
 
+static void hold_for(struct fixture *f, uint64_t number, struct slice name)
+{
+	struct delivery_result result = { .number = { number },
+					  .claim = 1,
+					  .status = DELIVERY_PENDING,
+					  .due_us = AT + 5000,
+					  .held_for = name };
+
+	put_delivery(f, sample_delivery(ORG_A, PROJECT_A, number));
+	T_INT(claim(f, 1, AT + 100, 1).n, 1);
+	record(f, &result);
+	T_FALSE(result.stale);
+}
+
+CONTRACT(held_ones_wait_until_they_are_freed)
+{
+	struct err err = { 0 };
+	uint64_t n;
+
+	for (uint64_t number = 1; number <= 4; number++) {
+		hold_for(f, number, number == 4 ? S("http://b:80") : S("http://a:80"));
+	}
+	T_INT(claim(f, 1, AT + 4999, 10).n, 0);
+	T_OK(store_deliveries_free(f->db, S("http://a:80"), AT + 200, 2, &n, &err));
+	T_INT(n, 2);
+	T_TRUE(get(f, 2).due_us == AT + 200 && get(f, 3).due_us == AT + 5000);
+	T_OK(store_deliveries_free(f->db, S("http://a:80"), AT + 300, 2, &n, &err));
+	T_INT(n, 1);
+	T_OK(store_deliveries_free(f->db, S("http://a:80"), AT + 300, 2, &n, &err));
+	T_INT(n, 0);
+	T_INT(claim(f, 1, AT + 300, 10).n, 3);
+	/* Whoever is claimed because its time came is held by nobody. */
+	T_INT(claim(f, 1, AT + 5000, 10).n, 1);
+	T_OK(store_deliveries_free(f->db, S("http://b:80"), AT + 300, 2, &n, &err));
+	T_INT(n, 0);
+}
+
+CONTRACT(start_releases_what_was_held)
+{
+	struct err err = { 0 };
+	uint64_t n;
+
+	hold_for(f, 1, S("http://a:80"));
+	T_OK(store_deliveries_release_all(f->db, AT + 30, &n, &err));
+	T_INT(n, 1);
+	T_TRUE(get(f, 1).due_us == AT + 30 && get(f, 1).status == DELIVERY_PENDING);
+	T_OK(store_deliveries_free(f->db, S("http://a:80"), AT + 300, 2, &n, &err));
+	T_INT(n, 0);
+}
+
 CONTRACT(dead_ones_are_replayed_under_their_id)
 {
 	struct err err = { 0 };
@@ -519,7 +569,8 @@ CONTRACTS(deliveries_contract, C(delivery_comes_back_whole),
 	  C(claims_take_what_is_due_earliest_first), C(lapsed_claims_are_due_again_and_stale),
 	  C(the_newest_attempts_are_listed), C(attempts_lead_to_sent),
 	  C(given_back_without_an_attempt), C(many_results_are_recorded_together),
-	  C(start_releases_what_a_crash_left), C(dead_ones_are_replayed_under_their_id),
+	  C(start_releases_what_a_crash_left), C(held_ones_wait_until_they_are_freed),
+	  C(start_releases_what_was_held), C(dead_ones_are_replayed_under_their_id),
 	  C(dead_ones_are_replayed_and_purged_together), C(deliveries_are_filtered_and_paged),
 	  C(sets_of_statuses_list_what_is_in_them), C(status_words_are_read_back),
 	  C(no_delivery_is_claimed_twice))

@@ -97,6 +97,7 @@ struct delivery_result {
 	enum delivery_status status; /* retrying, sent, dead; pending to give it back */
 	int64_t due_us;		     /* for pending and retrying: when next; else 0 */
 	int64_t done_us;	     /* for sent and dead: when; else 0 */
+	struct slice held_for;	     /* given back until store_deliveries_free; or empty */
 	/* The attempt that was made; delivery and n are filled by the call. NULL: none was. */
 	struct attempt_row *attempt;
 	bool stale; /* set by the call: the claim had lapsed, nothing was recorded */
@@ -105,8 +106,15 @@ struct delivery_result {
 NODISCARD bool store_deliveries_record(struct db *db, struct delivery_result *results, size_t n,
 				       struct err *err);
 /*
- * At start nobody is sending: claims left by a crash are due at once. Only for the process that
- * holds the engine lease. *released (may be NULL) counts them.
+ * Of what was given back held for somebody, up to limit, those with the lowest numbers, are due at
+ * due_us and no longer held. *freed counts them. Not in a transaction.
+ */
+NODISCARD bool store_deliveries_free(struct db *db, struct slice held_for, int64_t due_us,
+				     size_t limit, uint64_t *freed, struct err *err);
+/*
+ * At start nobody is sending, and nobody is known to be down: claims left by a crash, and what was
+ * held, are due at once. Only for the process that holds the engine lease. *released (may be NULL)
+ * counts them.
  */
 NODISCARD bool store_deliveries_release_all(struct db *db, int64_t now_us, uint64_t *released,
 					    struct err *err);

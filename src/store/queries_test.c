@@ -254,6 +254,7 @@ TEST(frequent_statements_seek_and_do_not_sort)
 		{ "delivery_queue", "USING COVERING INDEX deliveries_due" },
 		{ "delivery_dead", "USING INDEX deliveries_dead" },
 		{ "delivery_release", "USING INDEX deliveries_due" },
+		{ "delivery_free", "INDEX deliveries_held" },
 		{ "delivery_replay", "USING INDEX deliveries_dead" },
 		{ "delivery_record", "USING INTEGER PRIMARY KEY" },
 		{ "change_after", "USING INDEX sqlite_autoindex_changes_1" },

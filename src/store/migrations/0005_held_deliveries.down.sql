@@ -1,0 +1,2 @@
+drop index deliveries_held;
+alter table deliveries drop column held_for;

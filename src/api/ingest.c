@@ -56,13 +56,17 @@ void ingest_count(struct api *api, enum err_kind kind)
 bool ingest_busy(struct call *c, struct err *err)
 {
 	struct api *api = c->api;
+	uint64_t applied = engine_applied(api->engine); /* before what it chases */
+	struct lag lag = {
+		.records = journal_flushed(api->journal) - applied,
+		.since_us = engine_behind_since(api->engine),
+		.last_us = journal_last_received_at(api->journal),
+	};
 
 	if (api->stopping) {
 		return !err_set(err, ERR_SHUTTING_DOWN, "the server is stopping");
 	}
-	if (lag_gate_closed(&api->lag, engine_applied(api->engine), journal_flushed(api->journal),
-			    engine_lag_us(api->engine, journal_last_received_at(api->journal),
-					  loop_now_us(api->loop)))) {
+	if (lag_gate_closed(&api->lag, &lag, loop_now_us(api->loop))) {
 		return !err_set(err, ERR_ENGINE_LAG,
 				"the rules are behind the log; try again soon");
 	}

@@ -12,17 +12,29 @@
 #define ENGINE_LAG_RECORDS_MAX UINT64_C(5000000) /* some seconds of work: seen in a restart, too */
 #define ENGINE_LAG_US_MAX INT64_C(60000000)	 /* later than this an alert is no alarm any more */
 
+#define LAG_STEP_US_MAX INT64_C(1000000) /* between two looks; who slept longer was not busy */
+
 /* Zero takes the default. */
 struct lag_gate {
 	uint64_t records_max;
 	int64_t us_max;
+	int64_t busy_us; /* how long the rules have had something to do, as far as was seen */
+	int64_t seen_us; /* monotonic */
 	bool closed;
 };
 
+/* How far the rules are behind at one moment. */
+struct lag {
+	uint64_t records;
+	int64_t since_us; /* when the oldest record was received that is not applied; or INT64_MAX */
+	int64_t last_us;  /* when the newest one was */
+};
+
 /*
- * applied and stored are the numbers of the last records that rules have seen and that the log
- * has; lag_us is how far they are behind in time. True: take nothing more for now.
+ * True: take nothing more for now. The time they are behind is at most the time they have been
+ * busy: an outage, a machine that slept and a clock that was set are not theirs to make up for.
+ * mono_us is now.
  */
-bool lag_gate_closed(struct lag_gate *gate, uint64_t applied, uint64_t stored, int64_t lag_us);
+bool lag_gate_closed(struct lag_gate *gate, const struct lag *lag, int64_t mono_us);
 
 #endif

@@ -36,20 +36,13 @@ int64_t engine_due(const struct engine *e)
 	return __atomic_load_n(&e->due_us, __ATOMIC_ACQUIRE);
 }
 
-int64_t engine_lag_us(const struct engine *e, int64_t last_us, int64_t mono_us)
+int64_t engine_behind_since(const struct engine *e)
 {
-	int64_t since_us = __atomic_load_n(&e->behind_us, __ATOMIC_ACQUIRE);
-	int64_t busy_us = mono_us - __atomic_load_n(&e->busy_us, __ATOMIC_ACQUIRE);
-	int64_t behind_us = since_us < last_us ? last_us - since_us : 0;
-
-	return behind_us < busy_us ? behind_us : busy_us > 0 ? busy_us : 0;
+	return __atomic_load_n(&e->behind_us, __ATOMIC_ACQUIRE);
 }
 
 static void set_behind(struct engine *e, int64_t since_us)
 {
-	if (e->behind_us == INT64_MAX) {
-		__atomic_store_n(&e->busy_us, clock_mono_us(), __ATOMIC_RELEASE);
-	}
 	__atomic_store_n(&e->behind_us, since_us, __ATOMIC_RELEASE);
 }
 
@@ -215,7 +208,7 @@ static void tell_news(struct engine *e)
 {
 	struct effects *fx = &e->effects;
 	struct org_id *orgs = arena_array(&e->tick, fx->changes.n + 1, sizeof(*orgs));
-	struct engine_news news = { .orgs = orgs };
+	struct engine_news news = { .orgs = orgs, .log_us = e->record_us };
 
 	/* store_changes_insert has put the rows in the order of orgs. */
 	for (size_t i = 0; i < fx->changes.n; i++) {
@@ -333,6 +326,7 @@ static void apply_one(struct engine *e, const struct record *record, bool first)
 	if (first) {
 		set_behind(e, record->received_at_us);
 	}
+	e->record_us = record->received_at_us;
 	engine_watch_record(e, record);
 	if (!engine_apply(e, record, &err)) {
 		log_error("record_unreadable", log_int("seq", record->seq),

@@ -20,6 +20,7 @@ struct engine_news {
 	bool deliveries;	   /* some are due now */
 	const struct org_id *orgs; /* those with new rows in changes */
 	size_t orgs_n;
+	int64_t log_us; /* when the newest record of the commit was received */
 };
 
 struct engine_options {
@@ -66,11 +67,10 @@ void engine_close(struct engine **engine, int64_t wait_us);
 /* The last record whose effects are committed. Any thread, never blocks. */
 uint64_t engine_applied(const struct engine *engine);
 /*
- * How far the engine is behind the log in time: from the oldest record that it has not committed
- * to one received at last_us; but no longer than it has been busy, because neither an outage nor a
- * clock that was set is its fault. mono_us is now. Any thread, never blocks.
+ * When the oldest record was received that is not committed, as far as the engine has looked at it;
+ * INT64_MAX: it has nothing to do. Any thread, never blocks.
  */
-int64_t engine_lag_us(const struct engine *engine, int64_t last_us, int64_t mono_us);
+int64_t engine_behind_since(const struct engine *engine);
 /*
  * When the log should have a record at the latest, because time alone decides something then;
  * INT64_MAX: nothing waits. In the time of the log. Any thread, never blocks.

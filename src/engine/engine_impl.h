@@ -41,14 +41,13 @@ struct engine {
 	bool life_failed;	  /* and told */
 	bool poisoned;		  /* rows of this batch cannot be committed */
 	bool with_effects;	  /* false while replaying */
-	int64_t batch_from_us;	  /* monotonic */
+	int64_t record_us;	  /* when the last record was received */
 	int64_t rollups_saved_us; /* monotonic */
 	int64_t snapshot_at_us;	  /* monotonic */
 	uint64_t snapshot_seq;
 	uint64_t applied;    /* atomic: committed */
 	int64_t due_us;	     /* atomic: the earliest timer, in the time of the log */
 	int64_t behind_us;   /* atomic: when the oldest record was received that is not committed */
-	int64_t busy_us;     /* atomic: since when there are such records; monotonic */
 	int held;	     /* atomic */
 	int stopping;	     /* atomic */
 	int64_t deadline_us; /* monotonic; when stopping */

@@ -26,8 +26,8 @@ struct lag_gate {
 /* How far the rules are behind at one moment. */
 struct lag {
 	uint64_t records;
-	int64_t since_us; /* when the oldest record was received that is not applied; or INT64_MAX */
-	int64_t last_us;  /* when the newest one was */
+	int64_t since_us; /* when the oldest one was received; INT64_MAX: there is none */
+	int64_t last_us;  /* when the newest record of the log was */
 };
 
 /*

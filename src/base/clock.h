@@ -24,8 +24,10 @@ int64_t clock_mono_us(void);
 struct timespec clock_deadline(int64_t wait_us);
 
 /*
- * Let tests move both clocks of a running server: path names a file of one int64 in host order,
- * the shift in microseconds, mapped and read at each call. False when it cannot be mapped.
+ * Let tests move the clocks of a running server: path names a file of one or two int64 in host
+ * order, mapped and read at each call: microseconds that both clocks are ahead, as if time had
+ * passed, and how much more the wall clock is, as if it had been set. False when it cannot be
+ * mapped.
  */
 NODISCARD bool clock_shift_from(const char *path);
 

@@ -18,7 +18,7 @@ static void write_shift(int fd, int64_t us)
 TEST(both_clocks_follow_the_shift)
 {
 	char path[] = "/tmp/tocsin-clock-XXXXXX";
-	int64_t wall, mono;
+	int64_t wall, mono, us;
 	int fd;
 
 	T_FALSE(clock_shift_from("/nonexistent/shift"));
@@ -36,6 +36,13 @@ TEST(both_clocks_follow_the_shift)
 	T_TRUE(clock_mono_us() < mono + YEAR_US);
 	write_shift(fd, 2 * YEAR_US);
 	T_TRUE(clock_mono_us() >= mono + 2 * YEAR_US);
+	/* The second number moves the wall clock alone; without it there is none. */
+	wall = clock_wall_us();
+	mono = clock_mono_us();
+	us = -YEAR_US;
+	T_INT(pwrite(fd, &us, sizeof(us), sizeof(us)), sizeof(us));
+	T_TRUE(clock_wall_us() < wall - YEAR_US / 2);
+	T_TRUE(clock_mono_us() >= mono && clock_mono_us() < mono + YEAR_US / 2);
 	close(fd);
 }
 

@@ -16,6 +16,7 @@
 #include "base/hex.h"
 #include "base/notify.h"
 #include "base/rand.h"
+#include "base/time.h"
 #include "cmd/client.h"
 #include "cmd/data_dir.h"
 #include "engine/heartbeat.h"
@@ -26,6 +27,7 @@
 #define WORK_QUEUE_MAX 1024 /* API requests that may wait for a worker */
 #define SCRATCH_BYTES_MAX (EVENT_BYTES_MAX * 2)
 #define KEYS_PER_READ 1000
+#define FUTURE_US_MAX (3600 * US_PER_S) /* what a clock may be set back while nobody runs */
 #define CRASH_VARIABLE "TOCSIN_TEST_CRASH_TYPE"
 
 struct app {
@@ -84,6 +86,30 @@ static void wake_journal(void *arg)
 	loop_post_wait(app->loop, complete_journal, app);
 }
 
+/*
+ * The log's time never goes back. When a clock was wrong by much before, or is now, everything that
+ * counts time would be wrong until the clock gets there: somebody has to look first.
+ */
+static bool is_past(struct app *app, struct err *err)
+{
+	int64_t last_us = journal_last_received_at(app->journal), now_us = clock_wall_us();
+	char last[TIME_TEXT_MAX], now[TIME_TEXT_MAX];
+
+	if (last_us - now_us <= FUTURE_US_MAX) {
+		return true;
+	}
+	(void)time_format(last_us, TIME_SECONDS, last);
+	(void)time_format(now_us, TIME_SECONDS, now);
+	if (app->settings->accept_future_log) {
+		log_warn("log_from_the_future", log_str("last", last), log_str("now", now));
+		return true;
+	}
+	return err_set(err, ERR_CONFLICT,
+		       "the log ends at %s, and the clock says %s: put the clock right, or start "
+		       "with --accept-future-log true, and time goes on from the end of the log",
+		       last, now);
+}
+
 static bool open_journal(struct app *app, struct err *err)
 {
 	struct journal_options options = {
@@ -97,7 +123,7 @@ static bool open_journal(struct app *app, struct err *err)
 		.wake_arg = app,
 	};
 
-	return journal_open(&app->journal, &options, err);
+	return journal_open(&app->journal, &options, err) && is_past(app, err);
 }
 
 static bool open_store(struct app *app, struct err *err)
@@ -122,6 +148,7 @@ static void on_news(void *arg, const struct engine_news *news)
 {
 	struct app *app = arg;
 
+	courier_reach(app->courier, news->log_us);
 	if (news->deliveries) {
 		courier_wake(app->courier);
 	}
@@ -328,6 +355,7 @@ static bool open_courier(struct app *app, struct err *err)
 		.policy = &app->api.policy,
 		.concurrency = (size_t)app->settings->courier_concurrency,
 		.public_url = app->settings->public_url,
+		.log_us = journal_last_received_at(app->journal),
 	};
 
 	return courier_open(&app->courier, &options, err);

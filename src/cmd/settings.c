@@ -50,6 +50,8 @@ const struct field settings_rows[] = {
 	FIELD_INT(struct settings, engine_lag_max, "engine-lag-max", .fallback = "5000000",
 		  .min = 1, .max = INT64_C(1000000000000), .unit = "records",
 		  .help = "How far rules may be behind the log before events are refused."),
+	FIELD_BOOL(struct settings, accept_future_log, "accept-future-log", .fallback = "false",
+		   .help = "Start although the log ends more than an hour ahead of the clock."),
 	FIELD_INT(struct settings, connections_per_address, "connections-per-address",
 		  .fallback = "1024", .min = 1, .max = 65536,
 		  .help = "Open connections of one address."),

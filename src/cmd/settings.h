@@ -25,6 +25,7 @@ struct settings {
 	int64_t segment_size;
 	int64_t idempotency_window;
 	int64_t engine_lag_max;
+	bool accept_future_log;
 	int64_t connections_per_address;
 	struct slice setup_token;
 	struct slice metrics_token;

@@ -60,10 +60,13 @@ struct courier {
 	int64_t outcomes_since_us; /* monotonic, of the oldest */
 	int64_t look_at_us;	   /* monotonic: when to look for due deliveries next */
 	int64_t gauges_at_us;
-	bool unrecorded; /* the last try to record failed */
-	bool full;	 /* more was due than there are places */
-	int woken;	 /* atomic */
-	int stopping;	 /* atomic */
+	bool unrecorded;    /* the last try to record failed */
+	bool full;	    /* more was due than there are places */
+	int64_t reached_us; /* atomic: the log has come this far */
+	int64_t time_us;    /* what time_now said last, and, monotonic, when */
+	int64_t time_at_us;
+	int woken;    /* atomic */
+	int stopping; /* atomic */
 	int64_t deadline_us;
 	bool started;
 	pthread_t thread;
@@ -73,6 +76,30 @@ void courier_wake(struct courier *c)
 {
 	__atomic_store_n(&c->woken, 1, __ATOMIC_RELEASE);
 	http_client_wake(c->client);
+}
+
+void courier_reach(struct courier *c, int64_t log_us)
+{
+	if (log_us > __atomic_load_n(&c->reached_us, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&c->reached_us, log_us, __ATOMIC_RELEASE);
+	}
+}
+
+/*
+ * The clock that deliveries are due by: that of the log, because it is what they were born by. When
+ * the wall clock is set back it goes on nearly as before, so that nothing waits for an hour to
+ * come again; when the wall clock is set forward, it follows.
+ */
+static int64_t time_now(struct courier *c)
+{
+	int64_t mono_us = clock_mono_us(), wall_us = clock_wall_us();
+	int64_t log_us = __atomic_load_n(&c->reached_us, __ATOMIC_ACQUIRE);
+	int64_t at_us = c->time_us + (mono_us - c->time_at_us) / 10 * 9;
+
+	at_us = wall_us > at_us ? wall_us : at_us;
+	c->time_us = log_us > at_us ? log_us : at_us;
+	c->time_at_us = mono_us;
+	return c->time_us;
 }
 
 static bool stopping(const struct courier *c)
@@ -200,7 +227,7 @@ static void conclude(struct courier *c, const struct delivery_row *row,
 		     int64_t duration_us)
 {
 	struct outcome *o = new_outcome(c, row);
-	int64_t now_us = clock_wall_us();
+	int64_t now_us = time_now(c);
 
 	o->attempt = (struct attempt_row) {
 		.started_us = started_us,
@@ -219,7 +246,7 @@ static void on_done(void *ctx, const struct http_result *r)
 {
 	struct flight *f = ctx;
 	struct courier *c = f->courier;
-	int64_t now_us = clock_wall_us(), took_us = clock_mono_us() - f->began_us;
+	int64_t now_us = time_now(c), took_us = clock_mono_us() - f->began_us;
 	struct channel_verdict verdict = f->type->judge(r, now_us);
 
 	receiver_done(&c->receivers, f->to, verdict.outcome == CHANNEL_RETRY, took_us, now_us);
@@ -233,7 +260,7 @@ static void on_done(void *ctx, const struct http_result *r)
 static void reject(struct courier *c, const struct delivery_row *row, const struct err *err)
 {
 	struct channel_verdict verdict = { .outcome = CHANNEL_REJECTED };
-	int64_t now_us = clock_wall_us();
+	int64_t now_us = time_now(c);
 
 	snprintf(verdict.text, sizeof(verdict.text), "%.150s", err->text);
 	conclude(c, row, &verdict, 0, now_us, 0);
@@ -313,7 +340,7 @@ static bool may_go(struct courier *c, const struct flight *f, int64_t now_us)
 static void dispatch(struct courier *c, const struct delivery_row *row)
 {
 	struct flight *f = mem_alloc(1, sizeof(*f));
-	int64_t now_us = clock_wall_us();
+	int64_t now_us = time_now(c);
 	struct http_call call = { 0 };
 	struct err err;
 
@@ -347,7 +374,7 @@ static size_t room(const struct courier *c)
 /* Claim what is due and start it. Full batches look again at once. */
 static void look(struct courier *c)
 {
-	int64_t now_us = clock_wall_us();
+	int64_t now_us = time_now(c);
 	struct delivery_list list;
 	size_t limit = room(c);
 	struct arena tick;
@@ -387,7 +414,7 @@ static size_t gather_changes(struct courier *c, struct change_row *rows)
 							  .project = o->project,
 							  .kind = S("delivery"),
 							  .body = o->change,
-							  .created_us = clock_wall_us() };
+							  .created_us = time_now(c) };
 		}
 	}
 	return n;
@@ -458,7 +485,7 @@ static bool flush(struct courier *c)
  */
 static void free_held(struct courier *c)
 {
-	int64_t now_us = clock_wall_us();
+	int64_t now_us = time_now(c);
 	struct receiver *r;
 	size_t at = 0, n;
 
@@ -480,7 +507,7 @@ static void free_held(struct courier *c)
 
 static void gauges(struct courier *c)
 {
-	int64_t now_us = clock_wall_us();
+	int64_t now_us = time_now(c);
 	struct delivery_queue queue;
 	struct err err;
 
@@ -503,8 +530,8 @@ static int64_t wait_of(const struct courier *c, int64_t now_us)
 	if (c->outcomes_n > 0 && c->outcomes_since_us + GATHER_US - now_us < wait_us) {
 		wait_us = c->outcomes_since_us + GATHER_US - now_us;
 	}
-	if (c->receivers.free_us != INT64_MAX && c->receivers.free_us - clock_wall_us() < wait_us) {
-		wait_us = c->receivers.free_us - clock_wall_us();
+	if (c->receivers.free_us != INT64_MAX && c->receivers.free_us - c->time_us < wait_us) {
+		wait_us = c->receivers.free_us - c->time_us;
 	}
 	return wait_us < 0 ? 0 : wait_us;
 }
@@ -560,12 +587,14 @@ bool courier_open(struct courier **cp, const struct courier_options *options, st
 
 	client.policy = *options->policy;
 	c->o = *options;
+	c->reached_us = options->log_us;
+	c->time_at_us = clock_mono_us();
 	c->claim = id_random();
 	receivers_init(&c->receivers);
 	c->client = http_client_new(&client);
 	*cp = c;
 	if (!store_connect(options->store, STORE_COURIER, &c->db, err) ||
-	    !store_deliveries_release_all(c->db, clock_wall_us(), &released, err)) {
+	    !store_deliveries_release_all(c->db, time_now(c), &released, err)) {
 		courier_close(cp, 0);
 		return false;
 	}

@@ -22,6 +22,7 @@ struct courier_options {
 	const struct ip_policy *policy; /* where deliveries may go; copied */
 	size_t concurrency;
 	struct slice public_url; /* borrowed */
+	int64_t log_us;		 /* the time of the newest record */
 };
 
 /* Connects and gives lapsed claims back. Blocks. */
@@ -29,6 +30,8 @@ NODISCARD bool courier_open(struct courier **courier, const struct courier_optio
 			    struct err *err);
 /* Start the thread. */
 void courier_start(struct courier *courier);
+/* The log has come to this time: what was born until then is due. The engine's thread. */
+void courier_reach(struct courier *courier, int64_t log_us);
 /* Something became due. Any thread. */
 void courier_wake(struct courier *courier);
 /* Let calls under way end, for at most wait_us; record, join, free. NULL ok. */

@@ -47,6 +47,7 @@ export class Server {
 	private readonly root: string;
 	private readonly clockFile: string;
 	private shiftUs = 0n;
+	private wallUs = 0n;
 	private database: { url: string; drop: () => Promise<void> } | undefined;
 
 	private constructor(private readonly options: ServerOptions) {
@@ -54,7 +55,7 @@ export class Server {
 		this.data = options.data ?? join(this.root, "data");
 		this.clockFile = join(this.root, "clock");
 		this.env = options.env ?? {};
-		if (options.clock === true) writeFileSync(this.clockFile, new Uint8Array(8));
+		if (options.clock === true) writeFileSync(this.clockFile, new Uint8Array(16));
 	}
 
 	/** Start a server on a free loopback port and wait until it is ready. */
@@ -76,15 +77,27 @@ export class Server {
 		if (this.options.clock !== true) throw new Error("this server has no test clock");
 		closeIdle(this.url);
 		this.shiftUs += BigInt(Math.round(ms * 1000));
+		this.moveClocks();
+	}
+
+	/** Set the wall clock of the server, running or not, by so much from what it is. */
+	setWall(ms: number): void {
+		this.wallUs += BigInt(Math.round(ms * 1000));
+		this.moveClocks();
+	}
+
+	private moveClocks(): void {
+		if (this.options.clock !== true) throw new Error("this server has no test clock");
 		const fd = openSync(this.clockFile, "r+");
 		// In place: the server has the file mapped.
-		writeSync(fd, new Uint8Array(new BigInt64Array([this.shiftUs]).buffer), 0, 8, 0);
+		const shifts = new BigInt64Array([this.shiftUs, this.wallUs]);
+		writeSync(fd, new Uint8Array(shifts.buffer), 0, 16, 0);
 		closeSync(fd);
 	}
 
 	/** What the server's clock says, in milliseconds. */
 	now(): number {
-		return Date.now() + Number(this.shiftUs / 1000n);
+		return Date.now() + Number((this.shiftUs + this.wallUs) / 1000n);
 	}
 
 	/** Flags that every command on this server's state needs. */

@@ -50,9 +50,6 @@ int64_t report_at(const struct report_row *row, size_t point)
 	double all = (double)(row->h->n + row->never);
 	double part = row->h->n == 0 ? 2 : shares[point] * all / (double)row->h->n;
 
-	if (row->h->n == 0 && row->never == 0) {
-		return 0;
-	}
 	return part > 1 + 1e-12 ? -1 : (int64_t)hist_at(row->h, part);
 }
 
@@ -153,7 +150,7 @@ static void put_latencies(const struct run *r, FILE *out)
 			int64_t us = report_at(&row, i);
 
 			if (us < 0) {
-				fprintf(out, " %11s", "never");
+				fprintf(out, " %11s", row.never > 0 ? "never" : "-");
 			} else {
 				fprintf(out, " %11.3f", (double)us / 1e3);
 			}

@@ -33,7 +33,7 @@ struct report_row report_row(const struct run *r, enum report_latency which);
 extern const char *const report_points[REPORT_POINTS];
 /*
  * The value in microseconds that the share of point i of all, the never-answered included, did not
- * exceed; -1 when that one was never answered.
+ * exceed; -1 when that one was never answered, or there is none at all.
  */
 int64_t report_at(const struct report_row *row, size_t point);
 

@@ -392,7 +392,6 @@ void run_load(struct run *r)
 {
 	int64_t used_us;
 
-	take_sample(r);
 	used_us = cpu_us();
 	r->tick_us = clock_mono_us() + TICK_US;
 	send_all(r);
@@ -454,6 +453,15 @@ static bool open_listener(struct run *r, struct err *err)
 	never("a mode that is none");
 }
 
+/* The first sample also shows whether there is a server at all, and one to be trusted. */
+static bool reach(struct run *r, struct err *err)
+{
+	take_sample(r);
+	return !r->scrape.failed || r->scrape.status != 0 ||
+	       err_set(err, ERR_UPSTREAM, "connect to \"%.*s\": %s", SARG(r->o.url),
+		       r->scrape.problem);
+}
+
 static bool begin(struct run *r, struct err *err)
 {
 	const struct run_options *o = &r->o;
@@ -467,7 +475,8 @@ static bool begin(struct run *r, struct err *err)
 				       .done = on_answer,
 				       .owner = r };
 
-	return catch_signals(r, err) && lanes_open(&r->lanes, &lanes, err) && open_listener(r, err);
+	return catch_signals(r, err) && lanes_open(&r->lanes, &lanes, err) && reach(r, err) &&
+	       open_listener(r, err);
 }
 
 bool run_open(struct run *r, const struct run_options *o, struct err *err)

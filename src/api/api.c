@@ -94,14 +94,6 @@ static void refuse(struct call *c, enum err_kind kind, const char *text)
 	call_problem(c, &c->err);
 }
 
-/* Who may not send events is counted among the events that were refused. */
-static void count_stranger(struct call *c)
-{
-	if (c->route->scope == SCOPE_EVENTS_WRITE) {
-		ingest_count(c->api, c->err.kind);
-	}
-}
-
 /* False when the answer is already set. */
 static bool admit(struct call *c)
 {
@@ -119,14 +111,14 @@ static bool admit(struct call *c)
 		       found == NOT_FOUND
 			       ? "an API key is needed: send it as \"Authorization: Bearer sk_...\""
 			       : "this API key is unknown, expired or revoked");
-		count_stranger(c);
+		ingest_turned_away(c, c->err.kind);
 		return false;
 	}
 	if ((c->caller.scopes & c->route->scope) != c->route->scope) {
 		err_set(&c->err, ERR_FORBIDDEN, "this API key lacks the scope \"%s\"",
 			scope_name((enum scope)c->route->scope));
 		call_problem(c, &c->err);
-		count_stranger(c);
+		ingest_turned_away(c, c->err.kind);
 		return false;
 	}
 	return true;
@@ -180,6 +172,7 @@ static bool readable(struct call *c)
 	if (c->route->body_max == 0 || type_is_readable(c->http)) {
 		return true;
 	}
+	ingest_turned_away(c, ERR_UNSUPPORTED);
 	refuse(c, ERR_UNSUPPORTED, "the body must be JSON: send Content-Type: application/json");
 	return false;
 }
@@ -199,6 +192,7 @@ static size_t on_head(void *ctx, struct http_exchange *x)
 		call_send(c);
 		return 0;
 	}
+	c->awaited = true;
 	return c->route->body_max;
 }
 
@@ -207,6 +201,7 @@ static void on_request(void *ctx UNUSED, struct http_exchange *x)
 	struct call *c = http_exchange_user(x);
 
 	c->now_us = clock_wall_us();
+	c->awaited = false;
 	if (c->route->loop != NULL) {
 		c->route->loop(c);
 	} else {
@@ -324,8 +319,12 @@ static void on_done(void *ctx, struct http_exchange *x, int status, uint64_t byt
 		    int64_t duration_us)
 {
 	const struct http_request *r = http_exchange_request(x);
+	struct call *c = http_exchange_user(x);
 	struct api *api = ctx;
 
+	if (c != NULL && c->awaited) {
+		ingest_broken_off(c, status);
+	}
 	metric_add(api->metrics, status_class(status), 1);
 	metric_time(api->metrics, METRIC_HTTP_TIME, duration_us);
 	/* The path only: a query may hold a key or a ticket. */

@@ -8,6 +8,7 @@
 #include "engine/courier.h"
 #include "engine/engine.h"
 #include "engine/keyring.h"
+#include "engine/ledger.h"
 #include "engine/live.h"
 #include "engine/metrics.h"
 #include "engine/workers.h"
@@ -24,6 +25,7 @@ struct api {
 	struct journal *journal;
 	struct engine *engine;
 	struct keyring *keys;
+	struct ledger *ledger; /* NULL: nobody keeps books */
 	struct live *live;
 	struct courier *courier;
 	struct tickets *tickets;

@@ -52,6 +52,7 @@ struct call {
 	struct arena *req;
 	bool (*work)(struct call *c,
 		     struct err *err); /* what a worker runs; the route's by default */
+	bool awaited;		       /* events are to come: the body is not complete yet */
 	bool by_query;	/* the credential came in the query: an older way, marked as deprecated */
 	struct db *db;	/* on a worker: its connection */
 	int64_t now_us; /* wall clock when the request was complete */

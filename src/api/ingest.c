@@ -32,27 +32,6 @@ struct id_text ingest_event_id(struct api *api, uint64_t seq, int64_t received_a
 	return log_id_format(&journal_meta(api->journal)->cipher, ID_EVENT, id);
 }
 
-void ingest_count(struct api *api, enum err_kind kind)
-{
-	static const enum metric by_kind[ERR_KINDS] = {
-		[ERR_IDEMPOTENCY] = METRIC_INGEST_CONFLICT,
-		[ERR_TOO_LARGE] = METRIC_INGEST_TOO_LARGE,
-		[ERR_UNAUTHORIZED] = METRIC_INGEST_UNAUTHORIZED,
-		[ERR_FORBIDDEN] = METRIC_INGEST_UNAUTHORIZED,
-		[ERR_OVERLOADED] = METRIC_INGEST_OVERLOADED,
-		[ERR_ENGINE_LAG] = METRIC_INGEST_OVERLOADED,
-		[ERR_SHUTTING_DOWN] = METRIC_INGEST_OVERLOADED,
-		[ERR_IO] = METRIC_INGEST_IO,
-		[ERR_DISK_FULL] = METRIC_INGEST_IO,
-		[ERR_CORRUPT] = METRIC_INGEST_IO,
-		[ERR_INVALID] = METRIC_INGEST_INVALID,
-	};
-	enum metric metric = by_kind[kind];
-
-	metric_add(api->metrics, metric == METRIC_INGEST_STORED ? METRIC_INGEST_INVALID : metric,
-		   1);
-}
-
 bool ingest_busy(struct call *c, struct err *err)
 {
 	struct api *api = c->api;
@@ -77,7 +56,7 @@ static void fail(struct call *c, const struct ingest_form *form, const struct er
 {
 	struct json_w w;
 
-	ingest_count(c->api, err->kind);
+	ingest_outcome(c, outcome_of(err->kind), 1);
 	if (!form->envelope) {
 		call_problem(c, err);
 		call_send(c);
@@ -135,6 +114,7 @@ static bool body_caller(struct call *c, struct slice secret, struct err *err)
 		return err_set(err, ERR_UNAUTHORIZED,
 			       "this API key is unknown, expired or revoked");
 	}
+	ingest_received(c, 1);
 	if ((c->caller.scopes & SCOPE_EVENTS_WRITE) == 0) {
 		return err_set(err, ERR_FORBIDDEN, "this API key lacks the scope \"events:write\"");
 	}
@@ -204,8 +184,11 @@ static void single_done(struct journal_batch *batch, const struct err *failure)
 		fail(c, s->form, failure);
 		return;
 	}
-	metric_add(c->api->metrics,
-		   receipt.replayed ? METRIC_INGEST_DUPLICATE : METRIC_INGEST_STORED, 1);
+	if (receipt.replayed) {
+		ingest_outcome(c, OUTCOME_DUPLICATE, 1);
+	} else {
+		ingest_accepted(c, receipt.received_at_us, 1);
+	}
 	receipt.id = name_event(c, s);
 	w = call_json(c, 201);
 	if (receipt.replayed) {
@@ -262,6 +245,7 @@ void ingest_single(struct call *c, const struct ingest_form *form)
 
 	s->call = c;
 	s->form = form;
+	ingest_received(c, 1);
 	if (ingest_busy(c, &c->err) || !read_event(s, &c->err) || !append(s, &c->err)) {
 		fail(c, form, &c->err);
 	}

@@ -3,6 +3,7 @@
 #define API_INGEST_H
 
 #include "api/call.h"
+#include "model/outcome.h"
 #include "source/source.h"
 
 /*
@@ -43,8 +44,21 @@ void ingest_batch(struct call *c, enum ingest_shape shape);
 struct id_text ingest_event_id(struct api *api, uint64_t seq, int64_t received_at_us);
 /* The Idempotency-Key header, checked; empty when there is none. */
 NODISCARD bool ingest_header_key(struct call *c, struct slice *key, struct err *err);
-/* Count one event by what became of it. */
-void ingest_count(struct api *api, enum err_kind kind);
+/*
+ * Count what came in and what became of it, by metrics and in the books of the caller's project, as
+ * far as it is known by then. Each event that was received owes one outcome. Loop thread.
+ */
+void ingest_received(struct call *c, size_t n);
+/* Anything but accepted. */
+void ingest_outcome(struct call *c, enum event_outcome outcome, size_t n);
+/* Stored in the log at this time. */
+void ingest_accepted(struct call *c, int64_t received_at_us, size_t n);
+/* Whether the log's time is in the minute of the request. */
+bool ingest_same_minute(const struct call *c, int64_t received_at_us);
+/* Refused before its body was there: counted as one. Does nothing for routes without events. */
+void ingest_turned_away(struct call *c, enum err_kind kind);
+/* The same, when the network refused the body with this status. */
+void ingest_broken_off(struct call *c, int status);
 /* Refuse because of overload or shutdown before reading anything. False when all is well. */
 bool ingest_busy(struct call *c, struct err *err);
 /* A record of this event; its slices are those of event and body. */

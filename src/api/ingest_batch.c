@@ -54,19 +54,23 @@ struct many {
 	struct part *store; /* the next part to append */
 	size_t flushing;    /* parts appended and not done */
 	size_t counts[3];   /* accepted, duplicate, rejected */
+	size_t outcomes[OUTCOMES];
 	struct json_w w;
 };
 
 static void finish(struct many *m);
 
+/* Of a body that is refused as a whole counts what was read of it, but at least as one. */
 static void fail_all(struct many *m)
 {
+	size_t items = m->items > 0 ? m->items : 1;
 	struct call *c = m->call;
 
 	for (struct part *p = m->first; p != NULL; p = p->next) {
 		buf_release(&p->bytes);
 	}
-	ingest_count(c->api, c->err.kind);
+	ingest_received(c, items);
+	ingest_outcome(c, outcome_of(c->err.kind), items);
 	call_problem(c, &c->err);
 	call_send(c);
 }
@@ -303,6 +307,11 @@ static void write_stored(struct many *m, const struct journal_result *res, size_
 	}
 	ensure(n <= sizeof(text));
 	m->counts[known]++;
+	if (known || ingest_same_minute(m->call, res->received_at_us)) {
+		m->outcomes[known ? OUTCOME_DUPLICATE : OUTCOME_ACCEPTED]++;
+	} else {
+		ingest_accepted(m->call, res->received_at_us, 1);
+	}
 	json_w_raw(&m->w, (struct slice) { text, n });
 }
 
@@ -310,7 +319,7 @@ static void write_rejected(struct many *m, enum err_kind kind, struct slice text
 			   size_t index)
 {
 	m->counts[2]++;
-	ingest_count(m->call->api, kind);
+	m->outcomes[outcome_of(kind)]++;
 	json_w_object(&m->w);
 	json_put_int(&m->w, "index", (int64_t)index);
 	json_put_str(&m->w, "status", S("rejected"));
@@ -399,8 +408,12 @@ static void finish(struct many *m)
 	json_w_key(&m->w, "rejected");
 	json_w_int(&m->w, (int64_t)m->counts[2]);
 	json_w_end(&m->w);
-	metric_add(c->api->metrics, METRIC_INGEST_STORED, m->counts[0]);
-	metric_add(c->api->metrics, METRIC_INGEST_DUPLICATE, m->counts[1]);
+	ingest_accepted(c, c->now_us, m->outcomes[OUTCOME_ACCEPTED]);
+	for (enum event_outcome i = OUTCOME_DUPLICATE; i < OUTCOMES; i++) {
+		if (m->outcomes[i] > 0) {
+			ingest_outcome(c, i, m->outcomes[i]);
+		}
+	}
 	call_send(c);
 }
 
@@ -419,6 +432,7 @@ static void run(void *arg)
 		}
 		if (more == NOT_FOUND) {
 			m->read = true;
+			ingest_received(m->call, m->items);
 			m->store = m->first;
 		}
 	}

@@ -14,6 +14,7 @@ extern const struct route_set routes_journal;
 extern const struct route_set routes_keys;
 extern const struct route_set routes_quarantine;
 extern const struct route_set routes_rules;
+extern const struct route_set routes_outcomes;
 extern const struct route_set routes_stats;
 extern const struct route_set routes_stream;
 extern const struct route_set routes_system;

@@ -149,7 +149,8 @@ static void open_helpers(struct fixture *f)
 	struct keeper_options keeper = { .loop = f->api.loop,
 					 .journal = f->api.journal,
 					 .store = f->store,
-					 .keys = f->api.keys };
+					 .keys = f->api.keys,
+					 .ledger = f->api.ledger };
 	struct err err;
 
 	T_OK(courier_open(&f->api.courier, &courier, &err));
@@ -177,6 +178,7 @@ static void start(struct fixture *f)
 		.cors_origins = slice_of(o->cors_origins == NULL ? "" : o->cors_origins),
 		.metrics_token = slice_of(o->metrics_token == NULL ? "" : o->metrics_token),
 	};
+	f->api.ledger = ledger_new(f->api.metrics);
 	T_OK(ip_policy_parse(S("127.0.0.0/8"), &f->api.policy, &err));
 	sha256(S("the setup token"), f->api.setup_hash);
 	buf_init(&f->api.raw, EVENT_BYTES_MAX * 2 + INGEST_BODY_BYTES_MAX);
@@ -223,6 +225,7 @@ static void stop(struct fixture *f)
 	keyring_free(&f->api.keys);
 	tickets_free(&f->api.tickets);
 	waiters_free(&f->api.waiters);
+	ledger_free(&f->api.ledger);
 	metrics_free(&f->api.metrics);
 	loop_free(&f->api.loop);
 	buf_release(&f->api.raw);

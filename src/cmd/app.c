@@ -37,6 +37,7 @@ struct app {
 	int lock;
 	struct loop *loop;
 	struct metrics *metrics;
+	struct ledger *ledger;
 	struct journal *journal;
 	struct store *store;
 	struct waiters *waiters;
@@ -329,6 +330,7 @@ static bool fill_api(struct app *app, struct err *err)
 		.journal = app->journal,
 		.engine = app->engine,
 		.keys = app->keys,
+		.ledger = app->ledger,
 		.metrics = app->metrics,
 		.waiters = app->waiters,
 		.tickets = app->tickets,
@@ -364,7 +366,11 @@ static bool open_courier(struct app *app, struct err *err)
 static bool open_keeper(struct app *app, struct err *err)
 {
 	struct keeper_options options = {
-		.loop = app->loop, .journal = app->journal, .store = app->store, .keys = app->keys
+		.loop = app->loop,
+		.journal = app->journal,
+		.store = app->store,
+		.keys = app->keys,
+		.ledger = app->ledger,
 	};
 
 	return keeper_open(&app->keeper, &options, err);
@@ -473,6 +479,7 @@ static bool open_all(struct app *app, struct err *err)
 	app->lock = -1;
 	app->loop = loop_new(POSTS_MAX);
 	app->metrics = metrics_new();
+	app->ledger = ledger_new(app->metrics);
 	app->waiters = waiters_new();
 	app->keys = keyring_new();
 	app->tickets = tickets_new();
@@ -642,6 +649,7 @@ void app_close(struct app **ap)
 	tickets_free(&app->tickets);
 	waiters_free(&app->waiters);
 	reporter_count_in(app->reporter, NULL);
+	ledger_free(&app->ledger);
 	metrics_free(&app->metrics);
 	if (app->watchdog.loop != NULL) {
 		loop_timer_stop(&app->watchdog);

@@ -14,6 +14,7 @@
 
 #define PREPARE_US (20 * US_PER_MS) /* a segment lasts at least ten times that at full speed */
 #define CHECKPOINT_US US_PER_S
+#define BOOKS_US US_PER_S /* what a crash may take of the books */
 #define USES_US (30 * US_PER_S)
 #define PRUNE_US (60 * US_PER_S)
 #define CHANGES_KEPT_US (24 * 3600 * US_PER_S)
@@ -36,7 +37,7 @@ struct keeper {
 	pthread_t thread;
 	struct uses uses; /* the loop's while asked, else ours */
 	bool asked;
-	int64_t checkpoint_at_us, uses_at_us, prune_at_us;
+	int64_t checkpoint_at_us, books_at_us, uses_at_us, prune_at_us;
 	bool prepare_failed;
 };
 
@@ -62,19 +63,43 @@ static void checkpoint(struct keeper *k)
 	}
 }
 
+static void save_books(struct keeper *k)
+{
+	struct err err;
+
+	if (k->o.ledger != NULL && !ledger_save(k->o.ledger, k->db, &err)) {
+		log_warn("books_not_saved", log_str("error", err.text));
+	}
+}
+
+static void prune_counts(struct keeper *k, int64_t now_us)
+{
+	static const struct {
+		int64_t step_us, kept_us;
+	} steps[] = { { ROLLUP_MINUTE_US, MINUTES_KEPT_US }, { ROLLUP_HOUR_US, HOURS_KEPT_US } };
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		int64_t before_us = now_us - steps[i].kept_us;
+
+		if (!store_rollups_prune(k->db, steps[i].step_us, before_us, PRUNE_BUCKETS, &err) ||
+		    !store_outcomes_prune(k->db, steps[i].step_us, before_us, PRUNE_BUCKETS,
+					  &err)) {
+			log_warn("prune_failed", log_str("error", err.text));
+		}
+	}
+}
+
 static void prune(struct keeper *k)
 {
 	int64_t now_us = clock_wall_us();
 	uint64_t pruned;
 	struct err err;
 
-	if (!store_changes_prune(k->db, now_us - CHANGES_KEPT_US, PRUNE_ROWS, &pruned, &err) ||
-	    !store_rollups_prune(k->db, ROLLUP_MINUTE_US, now_us - MINUTES_KEPT_US, PRUNE_BUCKETS,
-				 &err) ||
-	    !store_rollups_prune(k->db, ROLLUP_HOUR_US, now_us - HOURS_KEPT_US, PRUNE_BUCKETS,
-				 &err)) {
+	if (!store_changes_prune(k->db, now_us - CHANGES_KEPT_US, PRUNE_ROWS, &pruned, &err)) {
 		log_warn("prune_failed", log_str("error", err.text));
 	}
+	prune_counts(k, now_us);
 }
 
 /* On the loop: the keyring is its. */
@@ -125,6 +150,9 @@ static void *run(void *arg)
 		if (due(&k->checkpoint_at_us, CHECKPOINT_US, now_us)) {
 			checkpoint(k);
 		}
+		if (due(&k->books_at_us, BOOKS_US, now_us)) {
+			save_books(k);
+		}
 		if (due(&k->uses_at_us, USES_US, now_us)) {
 			ask_uses(k);
 		}
@@ -169,6 +197,7 @@ void keeper_close(struct keeper **kp)
 	}
 	k->uses.n = keyring_uses(k->o.keys, k->uses.items, USES_MAX);
 	write_uses(k);
+	save_books(k);
 	checkpoint(k);
 	queue_free(&k->inbox);
 	db_close(&k->db);

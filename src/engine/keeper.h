@@ -3,13 +3,15 @@
 #define ENGINE_KEEPER_H
 
 #include "engine/keyring.h"
+#include "engine/ledger.h"
 #include "journal/journal.h"
 #include "net/loop.h"
 #include "store/store.h"
 
 /*
  * The housekeeping thread: zeroes the next segment of the log ahead of its use, moves SQLite's
- * write-ahead log into the database, writes down when keys were last used, and drops change rows
+ * write-ahead log into the database, writes down when keys were last used, saves what became of
+ * events, and drops change rows
  * that no stream may ask for any more, and counts that are older than they are kept. Nobody waits
  * for it.
  */
@@ -20,12 +22,16 @@ struct keeper_options {
 	struct journal *journal;
 	struct store *store;
 	struct keyring *keys;
+	struct ledger *ledger; /* NULL: there is none */
 };
 
 /* Connects and starts the thread. Blocks. */
 NODISCARD bool keeper_open(struct keeper **keeper, const struct keeper_options *options,
 			   struct err *err);
-/* Stops the thread, with one last note of key uses. Call while the loop no longer runs. NULL ok. */
+/*
+ * Stops the thread, with one last note of key uses and outcomes. Call while the loop no longer
+ * runs. NULL ok.
+ */
 void keeper_close(struct keeper **keeper);
 
 #endif

@@ -50,6 +50,9 @@
 #define ROLLUP_COLS "org_id, project_id, step, start_at, type, severity, count"
 #define ROLLUP_LETTERS "iiiitii"
 
+#define OUTCOME_COLS "org_id, project_id, step, start_at, outcome, count"
+#define OUTCOME_LETTERS "iiiiti"
+
 #define CHANGE_COLS "org_id, project_id, number, kind, body, created_at"
 #define CHANGE_LETTERS "iiitti"
 

@@ -7,6 +7,7 @@
 #include "store/deliveries.h"
 #include "store/keys.h"
 #include "store/orgs.h"
+#include "store/outcomes.h"
 #include "store/rollups.h"
 #include "store/rules.h"
 
@@ -153,6 +154,14 @@ NODISCARD bool store_rollups_newest(struct db *db, int64_t step_us,
  */
 NODISCARD bool store_rollups_prune(struct db *db, int64_t step_us, int64_t before_us,
 				   size_t buckets, struct err *err);
+
+/* The books of all orgs are saved together; counts are added to those that are there. In a
+ * transaction. */
+NODISCARD bool store_outcomes_add(struct db *db, const struct outcome_row *rows, size_t n,
+				  struct err *err);
+/* As store_rollups_prune. */
+NODISCARD bool store_outcomes_prune(struct db *db, int64_t step_us, int64_t before_us,
+				    size_t buckets, struct err *err);
 
 /*
  * How far the engine has come in one partition of the journal. Committed with what it decided,

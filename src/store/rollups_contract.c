@@ -155,6 +155,53 @@ CONTRACT(old_buckets_are_pruned_oldest_first)
 	T_INT(list(f, (struct rollup_filter) { .step_us = ROLLUP_HOUR_US }).n, 1);
 }
 
+static struct outcome_list outcomes(struct fixture *f, struct org_id org, int64_t step_us)
+{
+	struct outcome_filter filter = { .project = PROJECT_A,
+					 .step_us = step_us,
+					 .from_us = MINUTE,
+					 .to_us = MINUTE + ROLLUP_MINUTE_US };
+	struct outcome_list out;
+	struct err err = { 0 };
+
+	T_OK(store_outcome_list(org, f->db, &filter, 100, &f->arena, &out, &err));
+	return out;
+}
+
+CONTRACT(outcomes_add_up_and_may_move)
+{
+	struct outcome_row row = { .org = ORG_A,
+				   .project = PROJECT_A,
+				   .step_us = ROLLUP_MINUTE_US,
+				   .start_us = MINUTE,
+				   .outcome = OUTCOME_RECEIVED,
+				   .count = 5 };
+	struct outcome_row moved = row;
+	struct outcome_list got;
+	struct err err = { 0 };
+
+	moved.count = -2;
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_outcomes_add(f->db, &row, 1, &err));
+	T_OK(store_outcomes_add(f->db, &moved, 1, &err));
+	row.outcome = OUTCOME_TOO_LARGE;
+	T_OK(store_outcomes_add(f->db, &row, 1, &err));
+	row.start_us += ROLLUP_MINUTE_US;
+	T_OK(store_outcomes_add(f->db, &row, 1, &err));
+	T_OK(db_commit(f->db, &err));
+	got = outcomes(f, ORG_A, ROLLUP_MINUTE_US);
+	T_INT(got.n, 2);
+	for (size_t i = 0; i < got.n; i++) {
+		T_INT(got.rows[i].count, got.rows[i].outcome == OUTCOME_RECEIVED ? 3 : 5);
+	}
+	T_INT(outcomes(f, ORG_A, ROLLUP_HOUR_US).n, 0);
+	T_INT(outcomes(f, ORG_B, ROLLUP_MINUTE_US).n, 0);
+	T_OK(store_outcomes_prune(f->db, ROLLUP_MINUTE_US, MINUTE, 10, &err));
+	T_INT(outcomes(f, ORG_A, ROLLUP_MINUTE_US).n, 2);
+	T_OK(store_outcomes_prune(f->db, ROLLUP_MINUTE_US, MINUTE + 1, 10, &err));
+	T_INT(outcomes(f, ORG_A, ROLLUP_MINUTE_US).n, 0);
+}
+
 CONTRACTS(rollups_contract, C(counts_add_up), C(counts_are_found_by_type_severity_and_time),
 	  C(a_transaction_that_fails_counts_nothing), C(the_newest_bucket_is_found),
-	  C(old_buckets_are_pruned_oldest_first))
+	  C(old_buckets_are_pruned_oldest_first), C(outcomes_add_up_and_may_move))

@@ -221,6 +221,18 @@ static size_t changes_bounds(struct fixture *f, struct org_id org)
 	return bounds.newest;
 }
 
+static size_t outcome_list(struct fixture *f, struct org_id org)
+{
+	struct outcome_filter filter = { .project = PROJECT_A,
+					 .step_us = ROLLUP_MINUTE_US,
+					 .to_us = INT64_MAX };
+	struct outcome_list list;
+	struct err err = { 0 };
+
+	T_OK(store_outcome_list(org, f->db, &filter, 10, &f->arena, &list, &err));
+	return list.n;
+}
+
 static size_t rollup_list(struct fixture *f, struct org_id org)
 {
 	struct rollup_filter filter = { .project = PROJECT_A,
@@ -258,6 +270,7 @@ static const struct {
 	{ "changes_bounds", changes_bounds },
 	{ "delivery_purge", delivery_purge },
 	{ "rollup_list", rollup_list },
+	{ "outcome_list", outcome_list },
 };
 
 static void put_dead_delivery(struct fixture *f, uint64_t number)
@@ -280,6 +293,18 @@ static void put_dead_delivery(struct fixture *f, uint64_t number)
 	T_OK(db_commit(f->db, &err));
 }
 
+static void put_outcome(struct fixture *f)
+{
+	struct outcome_row row = {
+		.org = ORG_A, .project = PROJECT_A, .step_us = ROLLUP_MINUTE_US, .count = 1
+	};
+	struct err err = { 0 };
+
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_outcomes_add(f->db, &row, 1, &err));
+	T_OK(db_commit(f->db, &err));
+}
+
 /* One of everything, all of it A's. */
 static void fill(struct fixture *f)
 {
@@ -296,6 +321,7 @@ static void fill(struct fixture *f)
 	put_alert(f, sample_alert(ORG_A, PROJECT_A, NUMBER));
 	put_dead_delivery(f, NUMBER);
 	put_rollup(f, ORG_A, PROJECT_A, "a", 1);
+	put_outcome(f);
 	put_change(f, sample_change(ORG_A, PROJECT_A, "a"));
 	put_change(f, sample_change(ORG_A, ANY_PROJECT, "all of a"));
 }

@@ -35,6 +35,7 @@ static const enum metric explained[] = {
 	METRIC_INGEST_RATE_LIMITED, /* no limit of rates yet */
 	METRIC_INGEST_QUOTA,	    /* no plans yet */
 	METRIC_OUTCOMES_LOST,	    /* engine/ledger */
+	METRIC_QUARANTINED,	    /* engine/poison */
 	METRIC_INGEST_OVERLOADED,   /* a stop or a lag: scenario ring */
 	METRIC_INGEST_IO,	    /* a failing disk: journal/file/crash */
 	METRIC_ENGINE_LAG,	    /* a gauge */

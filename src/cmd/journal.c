@@ -51,6 +51,22 @@ static void print_json(const struct task *t, bool stat)
 	buf_release(&out);
 }
 
+static void print_set_aside(const struct task *t, size_t n)
+{
+	struct buf out;
+	struct json_w w;
+
+	buf_init(&out, JSON_OUT_BYTES_MAX);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	json_put_int(&w, "setAside", (int64_t)n);
+	survey_put_damage(&t->survey, &w);
+	json_w_end(&w);
+	buf_putc(&out, '\n');
+	fwrite(out.p, 1, out.n, stdout);
+	buf_release(&out);
+}
+
 static void print_range(const struct survey *s)
 {
 	printf("records    %llu", (unsigned long long)s->records);
@@ -121,11 +137,45 @@ static bool verify(struct task *t, struct err *err)
 	return true;
 }
 
+static void note_damage(void *arg, const struct journal_damage *damage)
+{
+	survey_note(arg, damage);
+}
+
+/* With the lock, so that no server is in the way. */
+static bool quarantine(struct task *t, struct err *err)
+{
+	struct journal_options options = { .dir = t->peek.dir,
+					   .on_damage = note_damage,
+					   .on_damage_arg = &t->survey };
+	size_t n;
+
+	if (t->peek.served) {
+		return err_set(err, ERR_CONFLICT,
+			       "a server runs on this data directory: stop it first");
+	}
+	if (!journal_quarantine(&options, &n, err)) {
+		return false;
+	}
+	if (t->json) {
+		print_set_aside(t, n);
+		return true;
+	}
+	survey_print_damage(&t->survey);
+	if (n == 0) {
+		printf("nothing to set aside\n");
+	} else {
+		printf("set aside: %zu; the damaged bytes are in %s/*.damaged\n", n, t->peek.dir);
+	}
+	return true;
+}
+
 static const struct verb {
 	const char *name;
 	bool (*run)(struct task *t, struct err *err);
 } verbs[] = {
 	{ "verify", verify },
+	{ "quarantine", quarantine },
 	{ "stat", stat_journal },
 };
 
@@ -167,11 +217,14 @@ int cmd_journal(int argc, char **argv)
 	const struct verb *verb = find(word);
 	struct flags flags = {
 		.command = "journal",
-		.words = "verify|stat",
+		.words = "verify|quarantine|stat",
 		.about =
 			"Look at the log of a data directory; a server may run on it.\n\n"
 			"  verify       read every record, say which are damaged; the exit code is 1 "
 			"then\n"
+			"  quarantine   set aside exactly what is damaged, so that the server starts "
+			"without it;\n"
+			"               copies of the damaged bytes stay beside the log\n"
 			"  stat         what is in it",
 		.rows = rows,
 		.n = ARRAY_LEN(rows),
@@ -185,7 +238,7 @@ int cmd_journal(int argc, char **argv)
 	code = flags_begin(&flags, argc, argv, &in, &boot);
 	if (code == FLAGS_GO_ON && verb == NULL) {
 		fprintf(stderr,
-			"tocsin journal: say verify or stat; `tocsin help journal` says more\n");
+			"tocsin journal: say verify, quarantine or stat; `tocsin help journal` says more\n");
 		code = 2;
 	}
 	if (code == FLAGS_GO_ON) {

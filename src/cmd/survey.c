@@ -19,14 +19,17 @@ const char *survey_kind(enum record_kind kind)
 	return kind_names[kind];
 }
 
-static void note_damage(void *arg, const struct journal_damage *damage)
+void survey_note(struct survey *s, const struct journal_damage *damage)
 {
-	struct survey *s = arg;
-
 	s->damage = mem_resize(s->damage, s->damage_n + 1, sizeof(*s->damage));
 	s->damage[s->damage_n++] = *damage;
 	s->unknown += !damage->known;
 	s->lost += damage->last_seq + 1 - damage->first_seq;
+}
+
+static void note_damage(void *arg, const struct journal_damage *damage)
+{
+	survey_note(arg, damage);
 }
 
 static void count(struct survey *s, const struct record *record)

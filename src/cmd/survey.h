@@ -36,7 +36,9 @@ NODISCARD bool survey_read(struct survey *survey, struct peek *peek, int64_t win
 			   struct err *err);
 void survey_release(struct survey *survey);
 
-/* What is damaged, a line each, or "" */
+/* Add what an open told. */
+void survey_note(struct survey *survey, const struct journal_damage *damage);
+/* What is damaged, a line each. */
 void survey_print_damage(const struct survey *survey);
 /* Members of the object that is open in w. */
 void survey_put_damage(const struct survey *survey, struct json_w *w);

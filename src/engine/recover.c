@@ -5,7 +5,8 @@
  */
 #include "engine/engine_impl.h"
 
-static bool replay(struct engine *e, struct err *err)
+/* *lost: some of the log could not be read. */
+static bool replay(struct engine *e, bool *lost, struct err *err)
 {
 	struct journal_iter *iter = journal_iter_new(e->o.journal, e->state.seq + 1, false);
 	struct record record;
@@ -17,6 +18,7 @@ static bool replay(struct engine *e, struct err *err)
 		if (found == FAILED && err->kind == ERR_IO) {
 			break;
 		}
+		*lost = *lost || found == FAILED;
 		if (found == FAILED || !engine_apply(e, &record, err)) {
 			log_error("record_unreadable", log_str("error", err->text));
 		}
@@ -86,8 +88,21 @@ static bool count_on(struct engine *e, struct err *err)
 	return ok;
 }
 
+/*
+ * Whoever has set damaged records aside has to be able to start: the state knows what they led to,
+ * so its numbers hold, and no number is given twice.
+ */
+static void believe_the_state(struct engine *e, const struct err *why)
+{
+	log_error("replay_differs", log_str("why", "records of the log are lost"),
+		  log_str("difference", why->text));
+	e->state.alerts = e->cursor.alerts;
+	e->state.deliveries = e->cursor.deliveries;
+}
+
 bool engine_recover(struct engine *e, struct err *err)
 {
+	bool lost = false;
 	uint64_t flushed = journal_flushed(e->o.journal);
 
 	if (e->cursor.seq > flushed) {
@@ -98,8 +113,16 @@ bool engine_recover(struct engine *e, struct err *err)
 			(unsigned long long)e->cursor.seq, (unsigned long long)flushed);
 	}
 	engine_snapshot_load(e, e->cursor.seq);
-	if (!replay(e, err) || !agree(e, err) || !agree_on_firing(e, err) ||
-	    !rollups_load(e->rollups, e->db, err) || !count_on(e, err)) {
+	if (!replay(e, &lost, err)) {
+		return false;
+	}
+	if (!agree(e, err) || !agree_on_firing(e, err)) {
+		if (!lost || err->kind != ERR_CORRUPT) {
+			return false;
+		}
+		believe_the_state(e, err);
+	}
+	if (!rollups_load(e->rollups, e->db, err) || !count_on(e, err)) {
 		return false;
 	}
 	/* Records lost to damage at the very end must not be waited for again. */

@@ -47,5 +47,7 @@ struct journal_iter {
 /* The drivers. Options have their defaults filled in. */
 NODISCARD bool file_journal_open(struct journal **journal, const struct journal_options *options,
 				 struct err *err);
+NODISCARD bool file_journal_quarantine(const struct journal_options *options, size_t *n,
+				       struct err *err);
 
 #endif

@@ -13,7 +13,8 @@
 #define WINDOW_US_DEFAULT (7 * 24 * 3600 * US_PER_S)
 #define KEYS_DEFAULT ((size_t)32 << 20)
 
-bool journal_open(struct journal **journal, const struct journal_options *options, struct err *err)
+/* What is zero gets its default. */
+static struct journal_options fill(const struct journal_options *options)
 {
 	struct journal_options filled = *options;
 
@@ -33,8 +34,22 @@ bool journal_open(struct journal **journal, const struct journal_options *option
 	if (filled.wake == NULL) {
 		filled.flush = JOURNAL_FLUSH_INLINE;
 	}
+	return filled;
+}
+
+bool journal_open(struct journal **journal, const struct journal_options *options, struct err *err)
+{
+	struct journal_options filled = fill(options);
+
 	*journal = NULL;
 	return file_journal_open(journal, &filled, err);
+}
+
+bool journal_quarantine(const struct journal_options *options, size_t *n, struct err *err)
+{
+	struct journal_options filled = fill(options);
+
+	return file_journal_quarantine(&filled, n, err);
 }
 
 void journal_close(struct journal **journal)

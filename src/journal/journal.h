@@ -122,6 +122,15 @@ NODISCARD bool journal_open(struct journal **journal, const struct journal_optio
  * freed before. Loop thread; blocks.
  */
 void journal_close(struct journal **journal);
+/*
+ * Set aside what is damaged now, so that the next open passes over exactly this and nothing else:
+ * the damaged bytes are copied into files beside the segments, NAME-OFFSET.damaged, and what they
+ * were is noted in "quarantine". One wrong byte in "meta" is put right. Of options, dir and files
+ * count, and on_damage, which is called for all damage, also what was set aside before. Nobody may
+ * have the journal open (ERR_CONFLICT). *n counts what was set aside now. Blocks: reads the log.
+ */
+NODISCARD bool journal_quarantine(const struct journal_options *options, size_t *n,
+				  struct err *err);
 /* Any thread; lives as long as the journal. */
 const struct journal_meta *journal_meta(const struct journal *journal);
 

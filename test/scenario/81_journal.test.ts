@@ -1,10 +1,19 @@
 // Looking at the log: what is in it, and what to do when a disk changed it.
-import { openSync, readFileSync, readSync, writeSync, closeSync } from "node:fs";
+import {
+	closeSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readSync,
+	rmSync,
+	writeFileSync,
+	writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Api } from "../harness/api.ts";
 import { tocsin } from "../harness/command.ts";
-import { sendEvent } from "../harness/model.ts";
+import { alertsOf, caughtUp, type Event, listAll, makeRule, sendEvent } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
 
 interface Damage {
@@ -25,6 +34,7 @@ interface Look {
 	kinds: Record<string, number>;
 	idempotency: { keys: number };
 	damage: Damage[];
+	setAside: number;
 }
 
 const FIRST = "0000000000000001.seg";
@@ -93,6 +103,57 @@ describe("tocsin journal", () => {
 			expect(readFileSync(join(server.data, "journal", FIRST)).equals(before)).toBe(true);
 		}
 		await expect(server.launch()).rejects.toThrow("`tocsin journal quarantine`");
+	});
+
+	it("sets aside exactly what is damaged, and the server goes on without it", async () => {
+		const rule = await makeRule(api, { eventType: "looked.at", threshold: 5 });
+		for (let i = 20; i < 30; i++) {
+			await sendEvent(api, "looked.at", { idempotencyKey: `k${i}`, payload: { n: `<${i}>` } });
+		}
+		await caughtUp(api);
+		const alerts = await alertsOf(api, rule);
+		expect(alerts).toHaveLength(6);
+		const refused = await tocsin(["journal", "quarantine", "--data", server.data]);
+		expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("stop it first")]);
+		await server.kill("SIGKILL");
+		// No snapshot: the replay goes over the hole, and counts less than the state has.
+		rmSync(join(server.data, "snapshots"), { recursive: true });
+		flip(server.data, "<27>");
+		await expect(server.launch()).rejects.toThrow("`tocsin journal quarantine`");
+		const aside = await look("quarantine");
+		expect(aside).toMatchObject({ setAside: 1, recordsLost: 1 });
+		expect(await look("verify")).toMatchObject({ ok: true, recordsLost: 1 });
+		expect(await look("quarantine")).toMatchObject({ setAside: 0 });
+		const kept = readdirSync(join(server.data, "journal")).filter((n) => n.endsWith(".damaged"));
+		expect(kept).toHaveLength(1);
+		expect(readFileSync(join(server.data, "journal", kept[0]!), "utf8")).toContain("looked.at");
+		await server.launch();
+		const events = await listAll<Event>(api, "/api/v1/events");
+		const keys = events.map((event) => event.idempotencyKey).sort();
+		const want = Array.from({ length: 30 }, (_, i) => `k${i}`).filter((key) => key !== "k27");
+		expect(keys).toEqual(want.sort());
+		expect(await alertsOf(api, rule)).toEqual(alerts);
+		await sendEvent(api, "looked.at", { idempotencyKey: "after" });
+		await caughtUp(api);
+		await server.restart("SIGKILL");
+		// No number is given twice, whatever the replay missed.
+		const ids = (await alertsOf(api, rule)).map((alert) => alert.id);
+		expect(ids.slice(-6)).toEqual(alerts.map((alert) => alert.id));
+		expect(new Set(ids).size).toBe(ids.length);
+	});
+
+	it("puts right one wrong byte of meta", async () => {
+		await server.kill("SIGTERM");
+		const meta = join(server.data, "journal", "meta");
+		const good = readFileSync(meta);
+		const bad = Buffer.from(good);
+		bad[40]! ^= 8;
+		writeFileSync(meta, bad);
+		await expect(server.launch()).rejects.toThrow("`tocsin journal quarantine`");
+		expect(await look("quarantine")).toMatchObject({ setAside: 1, recordsLost: 0 });
+		expect(readFileSync(meta).equals(good)).toBe(true);
+		await server.launch();
+		expect(await listAll<Event>(api, "/api/v1/events")).toHaveLength(20);
 	});
 
 	it("refuses what it cannot do, and says why", async () => {

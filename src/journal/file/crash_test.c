@@ -497,7 +497,7 @@ static void on_damage(void *arg, const struct journal_damage *damage)
 {
 	struct look *look = arg;
 
-	look->told++;
+	look->told += 1;
 	look->lost += damage->last_seq + 1 - damage->first_seq;
 	look->last = *damage;
 }
@@ -587,6 +587,202 @@ TEST(damage_to_acked_records_is_refused_at_open_or_accepted_on_request)
 	sim_free(&life.sim);
 }
 
+/* Every record but those of the numbers first to last is there and right. */
+static void check_but(struct life *life, uint64_t first, uint64_t last)
+{
+	struct journal_iter *iter = journal_iter_new(life->journal, 0, false);
+	struct record record;
+	struct err err = { 0 };
+	uint64_t want = 1;
+	enum found found;
+
+	while ((found = journal_iter_next(iter, &record, &err)) != NOT_FOUND) {
+		if (found == FAILED) {
+			T_INT(err.kind, ERR_CORRUPT);
+			continue;
+		}
+		if (want == first) {
+			want = last + 1;
+		}
+		T_INT(record.seq, want++);
+		check_record(life, &record, record.seq);
+	}
+	if (want == first) {
+		want = last + 1;
+	}
+	T_INT(want, journal_flushed(life->journal) + 1);
+	journal_iter_free(&iter);
+}
+
+static void flip(struct sim_file *file, size_t at, uint64_t bit)
+{
+	file->cache[at] ^= (char)(1 << bit);
+}
+
+/* Opens, takes more, and opens again, with all but what is set aside. */
+static void go_on(struct life *life, const struct look *look)
+{
+	static struct request request;
+	struct err err = { 0 };
+
+	T_OK(open_damaged(life, false, &err));
+	check_but(life, look->last.first_seq, look->last.last_seq);
+	T_OK(append(life, &request, 3, &err));
+	journal_turn(life->journal);
+	T_TRUE(request.ok);
+	journal_close(&life->journal);
+	T_OK(open_damaged(life, false, &err));
+	check_but(life, look->last.first_seq, look->last.last_seq);
+	journal_close(&life->journal);
+}
+
+static struct journal_options quarantine_options(struct life *life, struct look *look)
+{
+	return (struct journal_options) {
+		.dir = "d",
+		.segment_bytes = 16384,
+		.turn_bytes_max = 16384,
+		.files = &sim_ops,
+		.files_arg = life->sim,
+		.on_damage = on_damage,
+		.on_damage_arg = look,
+	};
+}
+
+/* How many positions make test tries; make soak tries all that its issue asks for. */
+static int flips_wanted(void)
+{
+	const char *text = getenv("TOCSIN_TEST_FLIPS");
+	uint64_t n = 0;
+
+	return text != NULL && slice_u64(slice_of(text), &n) && n <= 1000000 ? (int)n : 1000;
+}
+
+TEST(exactly_what_is_damaged_is_set_aside)
+{
+	static struct life life, damaged;
+	uint64_t aside = 0;
+	int wanted = flips_wanted();
+
+	grow(&life, 15, 40);
+	journal_close(&life.journal);
+	for (int i = 0; i < wanted; i++) {
+		char name[SIM_NAME_MAX];
+		struct err err = { 0 };
+		struct look look = { 0 };
+		struct journal_options options;
+		struct sim_file *file;
+		size_t at, n;
+
+		damaged = life;
+		damaged.sim = sim_power_cut(life.sim);
+		file = i % 50 == 0 ? sim_find(damaged.sim, "meta")
+				   : some_segment(damaged.sim, name);
+		at = sim_below(life.sim, file->size);
+		flip(file, at, sim_below(life.sim, 8));
+		if (!open_damaged(&damaged, false, &err)) {
+			options = quarantine_options(&damaged, &look);
+			if (err.kind == ERR_CONFLICT) { /* the version in meta */
+				T_TRUE(strstr(err.text, "use a newer tocsin") != NULL);
+				T_FAIL(journal_quarantine(&options, &n, &err), ERR_CONFLICT);
+			} else {
+				T_TRUE(strstr(err.text, "`tocsin journal quarantine`") != NULL);
+				T_OK(journal_quarantine(&options, &n, &err));
+				T_TRUE(n == 1 && look.told == 1 && look.lost <= 1);
+				go_on(&damaged, &look);
+				aside++;
+			}
+		} else {
+			check_all(&damaged);
+			journal_close(&damaged.journal);
+		}
+		sim_free(&damaged.sim);
+	}
+	T_TRUE(aside > (uint64_t)wanted / 4);
+	sim_free(&life.sim);
+}
+
+TEST(setting_aside_covers_no_other_damage)
+{
+	static struct life life;
+	struct err err = { 0 };
+	struct look look = { 0 };
+	struct journal_options options;
+	struct sim_file *file;
+	char name[SIM_NAME_MAX];
+	size_t n;
+
+	grow(&life, 16, 40);
+	options = quarantine_options(&life, &look);
+	T_FAIL(journal_quarantine(&options, &n, &err), ERR_CONFLICT);
+	journal_close(&life.journal);
+	T_OK(journal_quarantine(&options, &n, &err));
+	T_INT(n, 0);
+	T_TRUE(sim_find(life.sim, "quarantine") == NULL);
+	file = sim_find(life.sim, "0000000000000002.seg");
+	flip(file, SEGMENT_HEAD_BYTES + BATCH_HEAD_BYTES + 200, 3);
+	T_FAIL(open_damaged(&life, false, &err), ERR_CORRUPT);
+	T_OK(journal_quarantine(&options, &n, &err));
+	T_INT(n, 1);
+	snprintf(name, sizeof(name), "0000000000000002-%08llx.damaged",
+		 (unsigned long long)look.last.offset);
+	assert_non_null(sim_find(life.sim, name));
+	T_OK(open_damaged(&life, false, &err));
+	journal_close(&life.journal);
+	/* The same record, another byte of it. */
+	flip(file, SEGMENT_HEAD_BYTES + BATCH_HEAD_BYTES + 201, 3);
+	T_FAIL(open_damaged(&life, false, &err), ERR_CORRUPT);
+	flip(file, SEGMENT_HEAD_BYTES + BATCH_HEAD_BYTES + 201, 3);
+	T_OK(open_damaged(&life, false, &err));
+	journal_close(&life.journal);
+	/* Another record. */
+	file = sim_find(life.sim, "0000000000000003.seg");
+	flip(file, SEGMENT_HEAD_BYTES + BATCH_HEAD_BYTES + 200, 3);
+	T_FAIL(open_damaged(&life, false, &err), ERR_CORRUPT);
+	T_TRUE(strstr(err.text, "0000000000000003.seg") != NULL);
+	look = (struct look) { 0 };
+	T_OK(journal_quarantine(&options, &n, &err));
+	T_TRUE(n == 1 && look.told == 2);
+	T_OK(open_damaged(&life, false, &err));
+	journal_close(&life.journal);
+	/* Without the list it is as before. */
+	T_INT(sim_ops.unlink(life.sim, "d/quarantine"), 0);
+	T_FAIL(open_damaged(&life, false, &err), ERR_CORRUPT);
+	sim_free(&life.sim);
+}
+
+/* A file that is gone, cut to nothing, or of another journal: all of its records are set aside. */
+TEST(a_lost_segment_can_be_set_aside)
+{
+	for (int how = 0; how < 3; how++) {
+		static struct life life;
+		struct err err = { 0 };
+		struct look look = { 0 };
+		struct journal_options options;
+		struct sim_file *file;
+		size_t n;
+
+		grow(&life, 17, 40);
+		options = quarantine_options(&life, &look);
+		journal_close(&life.journal);
+		file = sim_find(life.sim, "0000000000000003.seg");
+		if (how == 0) {
+			T_INT(sim_ops.unlink(life.sim, "d/0000000000000003.seg"), 0);
+		} else if (how == 1) {
+			file->size = 100;
+		} else {
+			struct segment_head other = { .epoch = 3, .bytes = 16384 };
+
+			segment_head_encode(&other, (unsigned char *)file->cache);
+		}
+		T_FAIL(open_damaged(&life, false, &err), ERR_CORRUPT);
+		T_OK(journal_quarantine(&options, &n, &err));
+		T_TRUE(n >= 1 && look.lost > 3 && look.last.last_seq > look.last.first_seq);
+		go_on(&life, &look);
+		sim_free(&life.sim);
+	}
+}
+
 TEST(a_missing_segment_is_refused)
 {
 	static struct life life;
@@ -618,4 +814,5 @@ T_MAIN(cmocka_unit_test_setup(power_cuts_lose_nothing_acked_and_invent_nothing, 
        T(a_full_disk_is_refused_before_writing_and_ends),
        T(a_flipped_bit_costs_one_record_and_is_reported),
        T(damage_to_acked_records_is_refused_at_open_or_accepted_on_request),
-       T(a_missing_segment_is_refused))
+       T(exactly_what_is_damaged_is_set_aside), T(setting_aside_covers_no_other_damage),
+       T(a_lost_segment_can_be_set_aside), T(a_missing_segment_is_refused))

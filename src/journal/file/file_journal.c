@@ -317,8 +317,18 @@ static bool open_meta(struct file_journal *j, const char *path, struct err *err)
 	if (rc < 0) {
 		return err_errno(err, -rc, "lock \"%s\"", path);
 	}
-	return files_read(&j->files, j->lock_fd, bytes, sizeof(bytes), 0, "meta", err) &&
-	       meta_decode(bytes, &j->base.meta, err);
+	if (!files_read(&j->files, j->lock_fd, bytes, sizeof(bytes), 0, "meta", err)) {
+		return false;
+	}
+	if (meta_decode(bytes, &j->base.meta, err)) {
+		return true;
+	}
+	return err->kind == ERR_CORRUPT
+		       ? err_set(err, ERR_CORRUPT,
+				 "\"%s\" is damaged; `tocsin journal quarantine` puts right one wrong "
+				 "byte",
+				 path)
+		       : false;
 }
 
 static bool have_meta(struct file_journal *j, const struct journal_options *options,

@@ -74,7 +74,8 @@ bool meta_decode(const unsigned char *p, struct journal_meta *meta, struct err *
 	}
 	if (get32(p + 8) != VERSION) {
 		return err_set(err, ERR_CONFLICT,
-			       "the journal has format version %u, this program reads %u",
+			       "the journal has format version %u, this program reads %u: use a "
+			       "newer tocsin",
 			       get32(p + 8), VERSION);
 	}
 	if (get32(p + 12) != crc32c(0, p + 16, META_BYTES - 16)) {
@@ -85,6 +86,29 @@ bool meta_decode(const unsigned char *p, struct journal_meta *meta, struct err *
 	memcpy(meta->cipher.v, p + 48, HASH_KEY_BYTES);
 	meta->created_at_us = (int64_t)get64(p + 64);
 	return true;
+}
+
+/* The checksum finds every change of two bytes, so one that makes it right again is the right one. */
+bool meta_repair(unsigned char *p)
+{
+	struct journal_meta meta;
+	struct err err;
+
+	if (meta_decode(p, &meta, &err) || get32(p + 8) != VERSION) {
+		return false;
+	}
+	for (size_t i = 0; i < META_BYTES; i++) {
+		unsigned char was = p[i];
+
+		for (unsigned change = 1; change < 256 && (i < 8 || i >= 12); change++) {
+			p[i] = (unsigned char)(was ^ change);
+			if (meta_decode(p, &meta, &err)) {
+				return true;
+			}
+		}
+		p[i] = was;
+	}
+	return false;
 }
 
 void segment_head_encode(const struct segment_head *head, unsigned char out[SEGMENT_HEAD_BYTES])

@@ -38,6 +38,12 @@ void meta_encode(const struct journal_meta *meta, unsigned char out[META_BYTES])
 /* ERR_CORRUPT, or ERR_CONFLICT for a format version that is not ours. */
 NODISCARD bool meta_decode(const unsigned char *p, struct journal_meta *meta, struct err *err);
 
+/*
+ * Put right one wrong byte: true when p is then intact, and it was not before. Not of the version:
+ * that may be another one indeed.
+ */
+bool meta_repair(unsigned char *p);
+
 /* out is the whole block. */
 void segment_head_encode(const struct segment_head *head, unsigned char out[SEGMENT_HEAD_BYTES]);
 NODISCARD bool segment_head_decode(const unsigned char *p, struct segment_head *head);

@@ -122,5 +122,34 @@ TEST(meta_and_segment_heads_come_back_or_are_refused)
 	T_FALSE(segment_head_decode(bytes, &head_back));
 }
 
-T_MAIN(T(a_record_is_laid_out_as_documented), T(a_batch_header_is_laid_out_as_documented),
+/* One wrong byte anywhere but in the version, which may say that another program wrote it. */
+TEST(meta_mends_one_wrong_byte)
+{
+	struct journal_meta meta = { .id = id, .created_at_us = 77 }, back;
+	unsigned char good[META_BYTES], bytes[META_BYTES];
+	struct err err;
+
+	memset(&meta.hash, 3, sizeof(meta.hash));
+	memset(&meta.cipher, 4, sizeof(meta.cipher));
+	meta_encode(&meta, good);
+	memcpy(bytes, good, sizeof(bytes));
+	T_FALSE(meta_repair(bytes));
+	for (size_t i = 0; i < META_BYTES; i++) {
+		bytes[i] ^= (unsigned char)(1 + i * 7 % 255);
+		T_FALSE(meta_decode(bytes, &back, &err));
+		T_TRUE(meta_repair(bytes) == (i < 8 || i >= 12));
+		if (i < 8 || i >= 12) {
+			T_TRUE(memcmp(bytes, good, sizeof(bytes)) == 0);
+		} else {
+			T_INT(err.kind, ERR_CONFLICT);
+		}
+		memcpy(bytes, good, sizeof(bytes));
+	}
+	bytes[20] ^= 1;
+	bytes[90] ^= 1;
+	T_FALSE(meta_repair(bytes));
+}
+
+T_MAIN(T(meta_mends_one_wrong_byte), T(a_record_is_laid_out_as_documented),
+       T(a_batch_header_is_laid_out_as_documented),
        T(meta_and_segment_heads_come_back_or_are_refused))

@@ -68,33 +68,19 @@ static int by_epoch(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/*
- * Bytes of the reader's segment that are not what was flushed, up to record to_seq. False unless
- * they were set aside, or damage is accepted.
- */
-static bool hole(struct recovery *r, uint64_t offset, uint64_t end, uint64_t to_seq,
-		 struct err *err)
+/* False unless this damage was set aside, or damage is accepted. */
+static bool told(struct recovery *r, struct journal_damage *damage, struct err *err)
 {
 	struct file_journal *j = r->j;
-	const struct segment *segment = r->reader.segment;
-	struct journal_damage damage = { .epoch = segment->epoch,
-					 .offset = offset,
-					 .end = end,
-					 .first_seq = r->next,
-					 .last_seq = to_seq - 1 };
 	char text[160];
 
 	r->holes++;
-	memcpy(damage.file, segment->name, sizeof(segment->name));
-	if (!reader_crc(&r->reader, offset, end, &damage.crc, err)) {
-		return false;
-	}
-	damage.known = damages_have(&j->known, &damage);
+	damage->known = damages_have(&j->known, damage);
 	if (j->on_damage != NULL) {
-		j->on_damage(j->on_damage_arg, &damage);
+		j->on_damage(j->on_damage_arg, damage);
 	}
-	damage_text(&damage, text, sizeof(text));
-	if (damage.known) {
+	damage_text(damage, text, sizeof(text));
+	if (damage->known) {
 		log_warn("journal_damage_known", log_str("damage", text));
 		return true;
 	}
@@ -104,6 +90,21 @@ static bool hole(struct recovery *r, uint64_t offset, uint64_t end, uint64_t to_
 	}
 	return j->accept_damage || j->read_only ||
 	       err_set(err, ERR_CORRUPT, "%s; `tocsin journal quarantine` sets that aside", text);
+}
+
+/* Bytes of the reader's segment that are not what was flushed, up to record to_seq. */
+static bool hole(struct recovery *r, uint64_t offset, uint64_t end, uint64_t to_seq,
+		 struct err *err)
+{
+	const struct segment *segment = r->reader.segment;
+	struct journal_damage damage = { .epoch = segment->epoch,
+					 .offset = offset,
+					 .end = end,
+					 .first_seq = r->next,
+					 .last_seq = to_seq - 1 };
+
+	memcpy(damage.file, segment->name, sizeof(segment->name));
+	return reader_crc(&r->reader, offset, end, &damage.crc, err) && told(r, &damage, err);
 }
 
 /* Remember one intact record. */
@@ -323,17 +324,13 @@ static bool scan(struct recovery *r, struct segment *segment, uint64_t limit, st
 	return found != FAILED;
 }
 
-/* A segment of which not even the beginning is right is passed over when damage is accepted. */
-static bool foreign(struct recovery *r, struct err *err)
+/* A segment of which not even the beginning is right; what it had shows as missing. */
+static bool foreign(struct recovery *r, uint64_t epoch, struct err *err)
 {
-	struct file_journal *j = r->j;
+	struct journal_damage damage = { .epoch = epoch, .first_seq = 1 };
 
-	if (err->kind != ERR_CORRUPT || !(j->accept_damage || j->read_only)) {
-		return false;
-	}
-	log_error("journal_damaged", log_str("error", err->text));
-	r->damaged = true;
-	return true;
+	segment_name(epoch, damage.file);
+	return err->kind == ERR_CORRUPT && told(r, &damage, err);
 }
 
 static bool open_one(struct recovery *r, uint64_t epoch, struct err *err)
@@ -345,7 +342,7 @@ static bool open_one(struct recovery *r, uint64_t epoch, struct err *err)
 
 	j->epoch = epoch;
 	if (segment == NULL) {
-		return foreign(r, err);
+		return foreign(r, epoch, err);
 	}
 	r->all[r->all_n++] = segment;
 	for (size_t i = 0; i < j->n_only; i++) {
@@ -529,7 +526,7 @@ static bool cut_old(struct recovery *r, uint64_t first_moved, struct err *err)
 	struct segment *old = r->tail.segment;
 	int rc;
 
-	if (r->damaged) {
+	if (r->damaged || damages_in(&j->known, old->epoch)) {
 		segment_cut(old, first_moved, (uint32_t)r->tail.offset);
 		return true;
 	}

@@ -54,7 +54,7 @@ static void init_one(struct sealed_cursor *c)
 	const struct sealed_filter *f = &c->match.filter;
 	const struct sealed_project *project = sealed_index_project(c->index, f->org, f->project);
 
-	if (project != NULL) {
+	if (project != NULL && project->blocks_n > 0) {
 		c->list = c->index->project_blocks + project->blocks_at;
 		c->list_n = project->blocks_n;
 	}

@@ -34,7 +34,9 @@ static bool put_map(struct sealed_writer *w, struct sealed_chunk **chunks, size_
 {
 	size_t cap = 0;
 
-	qsort(w->spots, w->spots_n, sizeof(*w->spots), compare_spots);
+	if (w->spots_n > 0) {
+		qsort(w->spots, w->spots_n, sizeof(*w->spots), compare_spots);
+	}
 	for (size_t at = 0, next; at < w->spots_n; at = next) {
 		uint64_t number = w->spots[at].seq / SEALED_CHUNK_SEQS;
 
@@ -105,7 +107,9 @@ static bool put_keys(struct sealed_writer *w, struct err *err)
 	struct key_sink to = { sink_put, w };
 	uint64_t bytes;
 
-	qsort(w->keys, w->keys_n, sizeof(*w->keys), compare_keys);
+	if (w->keys_n > 0) {
+		qsort(w->keys, w->keys_n, sizeof(*w->keys), compare_keys);
+	}
 	w->footer.info.keys = w->keys_n;
 	return key_table_write(&from, w->keys_n, w->footer.info.first_seq, &to, &bytes, err);
 }

@@ -153,7 +153,7 @@ static void unpack_chunks(struct unpack *u, struct sealed_index *index,
 		index->chunks[i] = (struct sealed_chunk) { number, map->offset + at,
 							   (uint32_t)bytes };
 		at += bytes;
-		u->bad = u->bad || at > map->bytes || (i > 0 && step == 0) || number >> 62 != 0;
+		u->bad = u->bad || at > map->bytes || (i > 0 && step == 0) || number >> 50 != 0;
 	}
 }
 

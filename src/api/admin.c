@@ -142,37 +142,14 @@ static struct slice hash_text(struct slice secret, struct arena *req)
 }
 
 /* A given key is known by its hash anywhere in the org; a made-up one by name and project. */
-static bool is_wanted(const struct key_row *row, const struct admin_fields *in, struct slice hash,
-		      const struct place *p)
-{
-	if (in->key.n > 0) {
-		return slice_eq(row->hash, hash);
-	}
-	return row->revoked_us == 0 && row->project.v == p->project.id.v &&
-	       slice_eq(row->name, in->name);
-}
-
 static enum found find_key(struct call *c, const struct admin_fields *in, const struct place *p,
 			   struct key_row *out, struct err *err)
 {
-	struct slice hash = hash_text(in->key, c->req);
-	struct page page = { .limit = PAGE_ROWS_MAX };
-	struct key_list list;
-
-	do {
-		if (!store_key_list(p->org.id, c->db, (struct project_id) { 0 }, &page, c->req,
-				    &list, err)) {
-			return FAILED;
-		}
-		for (size_t i = 0; i < list.n; i++) {
-			if (is_wanted(&list.rows[i], in, hash, p)) {
-				*out = list.rows[i];
-				return FOUND;
-			}
-		}
-		page.after = list.next;
-	} while (list.next.id != 0);
-	return NOT_FOUND;
+	if (in->key.n > 0) {
+		return store_key_by_hash(p->org.id, c->db, hash_text(in->key, c->req), c->req, out,
+					 err);
+	}
+	return store_key_by_name(p->org.id, c->db, p->project.id, in->name, c->req, out, err);
 }
 
 struct ring_change {
@@ -281,40 +258,24 @@ static void write_place(const struct place *p, struct json_w *w)
 
 /* Rules. */
 
-static enum found find_rule(struct call *c, const struct place *p, struct slice name,
-			    struct rule_id *id, struct err *err)
-{
-	struct page page = { .limit = PAGE_ROWS_MAX };
-	struct rule_list list;
-
-	do {
-		if (!store_rule_list(p->org.id, c->db, p->project.id, &page, c->req, &list, err)) {
-			return FAILED;
-		}
-		for (size_t i = 0; i < list.n; i++) {
-			if (slice_eq(list.rows[i].name, name)) {
-				*id = list.rows[i].id;
-				return FOUND;
-			}
-		}
-		page.after = list.next;
-	} while (list.next.id != 0);
-	return NOT_FOUND;
-}
-
 static bool ensure_rule(struct call *c, const struct place *p, const char *text, struct json_w *w,
 			struct err *err)
 {
 	struct rule_json_in how = { .check = action_check, .arg = &c->api->policy };
 	struct control control = { .op = CONTROL_RULE_PUT, .rule_id = { id_random() } };
 	const struct json *body;
+	struct rule_row row;
 	enum found found;
 
 	if (!json_parse(c->req, slice_of(text), JSON_DEPTH_MAX, &body, err) ||
 	    !rule_def_parse(body, &how, c->req, &control.rule, err)) {
 		return false;
 	}
-	found = find_rule(c, p, control.rule.name, &control.rule_id, err);
+	found = store_rule_by_name(p->org.id, c->db, p->project.id, control.rule.name, c->req, &row,
+				   err);
+	if (found == FOUND) {
+		control.rule_id = row.id;
+	}
 	if (found == FAILED || (found == NOT_FOUND && !change_apply(c, &control, err))) {
 		return false;
 	}
@@ -342,7 +303,7 @@ static bool write_rules(struct call *c, const struct place *p, bool demo, struct
 	return true;
 }
 
-static bool post_seed(struct call *c, struct err *err)
+static bool seed(struct call *c, struct err *err)
 {
 	struct admin_fields in = { 0 };
 	struct slice secret;
@@ -365,7 +326,7 @@ static bool post_seed(struct call *c, struct err *err)
 	return true;
 }
 
-static bool post_key(struct call *c, struct err *err)
+static bool put_key(struct call *c, struct err *err)
 {
 	struct admin_fields in = { 0 };
 	struct slice secret;
@@ -386,6 +347,28 @@ static bool post_key(struct call *c, struct err *err)
 	write_key(&row, secret, &w);
 	json_w_end(&w);
 	return true;
+}
+
+/* Names are looked for and then made: by one call at a time, or two would make the same. */
+static bool one_at_a_time(struct call *c, bool (*fn)(struct call *c, struct err *err),
+			  struct err *err)
+{
+	bool ok;
+
+	ensure(pthread_mutex_lock(&c->api->admin) == 0);
+	ok = fn(c, err);
+	ensure(pthread_mutex_unlock(&c->api->admin) == 0);
+	return ok;
+}
+
+static bool post_seed(struct call *c, struct err *err)
+{
+	return one_at_a_time(c, seed, err);
+}
+
+static bool post_key(struct call *c, struct err *err)
+{
+	return one_at_a_time(c, put_key, err);
 }
 
 static const struct route rows[] = {

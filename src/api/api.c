@@ -342,6 +342,7 @@ static const char *on_refuse(void *ctx UNUSED, const struct err *err, struct sli
 
 struct http_handlers api_handlers(struct api *api)
 {
+	ensure(pthread_mutex_init(&api->admin, NULL) == 0);
 	return (struct http_handlers) {
 		.on_head = on_head,
 		.on_request = on_request,

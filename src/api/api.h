@@ -2,6 +2,8 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include <pthread.h>
+
 #include "api/call.h"
 #include "api/lag.h"
 #include "api/tickets.h"
@@ -43,10 +45,11 @@ struct api {
 	struct buf raw;	    /* scratch of one event: payload and tags without white space */
 	struct buf encoded; /* scratch of one event: its canonical form */
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
-	bool noop;     /* serve POST /api/v1/noop, for the benchmark's yardstick */
-	bool stopping; /* readiness is off */
-	int ended;     /* atomic; set by api_end */
-	bool set_up;   /* the first key was made */
+	pthread_mutex_t admin; /* of calls that make what is missing; api_handlers makes it */
+	bool noop;	       /* serve POST /api/v1/noop, for the benchmark's yardstick */
+	bool stopping;	       /* readiness is off */
+	int ended;	       /* atomic; set by api_end */
+	bool set_up;	       /* the first key was made */
 };
 
 /* The handlers for http_server_new; ctx is the api. */

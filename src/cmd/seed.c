@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -18,6 +19,8 @@
 
 #define BODY_BYTES_MAX ((size_t)16 << 10)
 #define TENANTS_MAX 2
+#define TRIES_MAX 100
+#define NAP_MS 100
 
 struct seed_flags {
 	struct slice org;
@@ -44,9 +47,11 @@ struct seed {
 	const struct settings *settings;
 	struct seed_flags tenants[TENANTS_MAX];
 	size_t n;
+	size_t at;	 /* the first one that is not there yet */
 	struct app *app; /* our own, or NULL */
 	struct err err;
 	bool ok;
+	bool again; /* what failed may pass */
 };
 
 static void member(struct json_w *w, const char *name, struct slice value)
@@ -141,10 +146,13 @@ static bool seed_all(struct seed *s)
 	struct client *client = NULL;
 	bool ok = client_open(&client, &where, false, &s->err);
 
-	for (size_t i = 0; ok && i < s->n; i++) {
-		ok = seed_one(client, &s->tenants[i], &s->err);
+	while (ok && s->at < s->n) {
+		ok = seed_one(client, &s->tenants[s->at], &s->err);
+		s->at += ok ? 1 : 0;
 	}
 	client_close(&client);
+	/* Whom we asked may have been about to stop. */
+	s->again = !ok && (s->err.kind == ERR_UPSTREAM || s->err.kind == ERR_SHUTTING_DOWN);
 	return ok;
 }
 
@@ -181,6 +189,8 @@ static bool seed_with_own_server(struct seed *s)
 	/* A service manager waits for the real one. */
 	unsetenv("NOTIFY_SOCKET");
 	if (!app_open(&s->app, s->settings, NULL, &s->err)) {
+		/* Whoever has the directory has no socket yet, or no more. */
+		s->again = s->err.kind == ERR_CONFLICT;
 		return false;
 	}
 	if (!app_listen_socket(s->app, &s->err)) {
@@ -192,6 +202,24 @@ static bool seed_with_own_server(struct seed *s)
 	pthread_join(thread, NULL);
 	app_close(&s->app);
 	return s->ok && (ran || err_set(&s->err, ERR_INTERNAL, "the log or the rules failed"));
+}
+
+/* Another one may serve the directory for a moment, to do the same. */
+static bool seed_somehow(struct seed *s)
+{
+	struct timespec nap = { .tv_nsec = NAP_MS * 1000 * 1000L };
+
+	for (int i = 0; i < TRIES_MAX; i++) {
+		s->again = false;
+		if (is_served(s->settings) ? seed_all(s) : seed_with_own_server(s)) {
+			return true;
+		}
+		if (!s->again) {
+			return false;
+		}
+		nanosleep(&nap, NULL);
+	}
+	return false;
 }
 
 /* Without --org: two tenants, so that the wall between them can be seen. */
@@ -228,7 +256,7 @@ static int run(const struct flags *flags, const struct seed_flags *in, struct ar
 	}
 	log_setup(LOG_WARN, settings.log_format, STDERR_FILENO);
 	choose_tenants(in, &s);
-	ok = is_served(&settings) ? seed_all(&s) : seed_with_own_server(&s);
+	ok = seed_somehow(&s);
 	if (!ok) {
 		fprintf(stderr, "tocsin seed: %s\n", s.err.text);
 	}

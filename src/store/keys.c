@@ -6,7 +6,7 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { INSERT, GET, LIST, REVOKE };
+enum { INSERT, GET, BY_HASH, BY_NAME, LIST, REVOKE };
 static const struct query queries[] = {
 	[INSERT] = {
 		.name = "key_insert", .args = "iiittttiiii", .cols = "",
@@ -17,6 +17,16 @@ static const struct query queries[] = {
 		.name = "key_get", .args = "iii", .cols = KEY_LETTERS,
 		.sql = "select " KEY_COLS " from api_keys"
 		       " where org_id = $1 and (project_id = $2 or $2 = 0) and id = $3",
+	},
+	[BY_HASH] = {
+		.name = "key_by_hash", .args = "it", .cols = KEY_LETTERS,
+		.sql = "select " KEY_COLS " from api_keys where org_id = $1 and key_hash = $2",
+	},
+	[BY_NAME] = {
+		.name = "key_by_name", .args = "iit", .cols = KEY_LETTERS,
+		.sql = "select " KEY_COLS " from api_keys"
+		       " where org_id = $1 and project_id = $2 and name = $3"
+		       " and revoked_at is null order by created_at, id limit 1",
 	},
 	[LIST] = {
 		.name = "key_list", .args = "iiiiii", .cols = KEY_LETTERS,
@@ -59,6 +69,22 @@ enum found store_key_get(struct org_id org, struct db *db, struct project_id pro
 {
 	return row_get(db, &queries[GET], DB_ARGS(db_id(org.v), db_id(project.v), db_id(id.v)),
 		       &key_shape, req, out, err);
+}
+
+enum found store_key_by_hash(struct org_id org, struct db *db, struct slice hash, struct arena *req,
+			     struct key_row *out, struct err *err)
+{
+	return row_get(db, &queries[BY_HASH], DB_ARGS(db_id(org.v), db_text(hash)), &key_shape, req,
+		       out, err);
+}
+
+enum found store_key_by_name(struct org_id org, struct db *db, struct project_id project,
+			     struct slice name, struct arena *req, struct key_row *out,
+			     struct err *err)
+{
+	return row_get(db, &queries[BY_NAME],
+		       DB_ARGS(db_id(org.v), db_id(project.v), db_text(name)), &key_shape, req, out,
+		       err);
 }
 
 bool store_key_list(struct org_id org, struct db *db, struct project_id project,

@@ -36,6 +36,13 @@ NODISCARD bool store_key_insert(struct org_id org, struct db *db, const struct k
 NODISCARD enum found store_key_get(struct org_id org, struct db *db, struct project_id project,
 				   struct key_id id, struct arena *req, struct key_row *out,
 				   struct err *err);
+/* The key with this hash, revoked or not, if it is one of this org. */
+NODISCARD enum found store_key_by_hash(struct org_id org, struct db *db, struct slice hash,
+				       struct arena *req, struct key_row *out, struct err *err);
+/* The oldest key of this name in the project that is not revoked. */
+NODISCARD enum found store_key_by_name(struct org_id org, struct db *db, struct project_id project,
+				       struct slice name, struct arena *req, struct key_row *out,
+				       struct err *err);
 /* Newest first, revoked ones too. project 0: of all projects of the org. */
 NODISCARD bool store_key_list(struct org_id org, struct db *db, struct project_id project,
 			      const struct page *page, struct arena *req, struct key_list *out,

@@ -95,6 +95,38 @@ CONTRACT(keys_live_and_are_revoked)
 	T_INT(all.n, 0);
 }
 
+CONTRACT(keys_and_rules_are_found_by_what_they_are_called)
+{
+	struct key_row key;
+	struct rule_row rule = sample_rule(ORG_A, PROJECT_A, 7), found;
+	struct err err = { 0 };
+
+	put_key(f, ORG_A, PROJECT_A, 5);
+	T_INT(store_key_by_hash(ORG_A, f->db, S("hash5"), &f->arena, &key, &err), FOUND);
+	T_INT(key.id.v, 5);
+	T_INT(store_key_by_hash(ORG_A, f->db, S("hash6"), &f->arena, &key, &err), NOT_FOUND);
+	T_INT(store_key_by_name(ORG_A, f->db, PROJECT_A, S("key 5"), &f->arena, &key, &err), FOUND);
+	T_INT(store_key_by_name(ORG_A, f->db, PROJECT_B, S("key 5"), &f->arena, &key, &err),
+	      NOT_FOUND);
+	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, key.id, AT + 1, &err), FOUND);
+	T_INT(store_key_by_hash(ORG_A, f->db, S("hash5"), &f->arena, &key, &err), FOUND);
+	T_INT(store_key_by_name(ORG_A, f->db, PROJECT_A, S("key 5"), &f->arena, &key, &err),
+	      NOT_FOUND);
+	T_OK(store_rule_put(ORG_A, f->db, &rule, &err));
+	rule.id.v = 8;
+	rule.created_us++;
+	T_OK(store_rule_put(ORG_A, f->db, &rule, &err));
+	T_INT(store_rule_by_name(ORG_A, f->db, PROJECT_A, rule.name, &f->arena, &found, &err),
+	      FOUND);
+	T_INT(found.id.v, 7);
+	T_INT(store_rule_delete(ORG_A, f->db, found.id, AT, 9, &err), FOUND);
+	T_INT(store_rule_by_name(ORG_A, f->db, PROJECT_A, rule.name, &f->arena, &found, &err),
+	      FOUND);
+	T_INT(found.id.v, 8);
+	T_INT(store_rule_by_name(ORG_A, f->db, PROJECT_A, S("x"), &f->arena, &found, &err),
+	      NOT_FOUND);
+}
+
 CONTRACT(key_of_a_foreign_project_is_refused)
 {
 	struct key_row row = sample_key(ORG_A, PROJECT_B, 1);
@@ -397,10 +429,10 @@ CONTRACT(counts_are_of_what_lives)
 }
 
 CONTRACTS(nouns_contract, C(orgs_and_projects_are_found), C(slugs_and_defaults_are_unique),
-	  C(keys_live_and_are_revoked), C(key_of_a_foreign_project_is_refused),
-	  C(last_use_only_goes_forward), C(pages_are_stable_while_rows_come_in),
-	  C(pages_of_large_rows_end_early), C(rows_of_one_time_keep_an_order),
-	  C(rules_are_replaced_and_deleted), C(rule_of_another_org_is_not_replaced),
-	  C(alerts_are_listed_by_rule_and_time), C(alerts_fire_until_they_are_resolved),
-	  C(alert_numbers_are_used_once), C(cursor_has_one_owner_and_goes_forward),
-	  C(counts_are_of_what_lives))
+	  C(keys_live_and_are_revoked), C(keys_and_rules_are_found_by_what_they_are_called),
+	  C(key_of_a_foreign_project_is_refused), C(last_use_only_goes_forward),
+	  C(pages_are_stable_while_rows_come_in), C(pages_of_large_rows_end_early),
+	  C(rows_of_one_time_keep_an_order), C(rules_are_replaced_and_deleted),
+	  C(rule_of_another_org_is_not_replaced), C(alerts_are_listed_by_rule_and_time),
+	  C(alerts_fire_until_they_are_resolved), C(alert_numbers_are_used_once),
+	  C(cursor_has_one_owner_and_goes_forward), C(counts_are_of_what_lives))

@@ -6,7 +6,7 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { PUT, DELETE, GET, LIST };
+enum { PUT, DELETE, GET, BY_NAME, LIST };
 static const struct query queries[] = {
 	/* The condition at the end makes an id of another org a row that is not written. */
 	[PUT] = {
@@ -28,6 +28,12 @@ static const struct query queries[] = {
 		.name = "rule_get", .args = "iii", .cols = RULE_LETTERS,
 		.sql = "select " RULE_COLS " from rules where org_id = $1"
 		       " and (project_id = $2 or $2 = 0) and id = $3 and deleted_at is null",
+	},
+	[BY_NAME] = {
+		.name = "rule_by_name", .args = "iit", .cols = RULE_LETTERS,
+		.sql = "select " RULE_COLS " from rules"
+		       " where org_id = $1 and project_id = $2 and name = $3"
+		       " and deleted_at is null order by created_at, id limit 1",
 	},
 	[LIST] = {
 		.name = "rule_list", .args = "iiiiii", .cols = RULE_LETTERS,
@@ -73,6 +79,15 @@ enum found store_rule_get(struct org_id org, struct db *db, struct project_id pr
 {
 	return row_get(db, &queries[GET], DB_ARGS(db_id(org.v), db_id(project.v), db_id(id.v)),
 		       &rule_shape, req, out, err);
+}
+
+enum found store_rule_by_name(struct org_id org, struct db *db, struct project_id project,
+			      struct slice name, struct arena *req, struct rule_row *out,
+			      struct err *err)
+{
+	return row_get(db, &queries[BY_NAME],
+		       DB_ARGS(db_id(org.v), db_id(project.v), db_text(name)), &rule_shape, req,
+		       out, err);
 }
 
 bool store_rule_list(struct org_id org, struct db *db, struct project_id project,

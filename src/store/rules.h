@@ -43,6 +43,10 @@ NODISCARD enum found store_rule_delete(struct org_id org, struct db *db, struct 
 NODISCARD enum found store_rule_get(struct org_id org, struct db *db, struct project_id project,
 				    struct rule_id id, struct arena *req, struct rule_row *out,
 				    struct err *err);
+/* The oldest rule of this name in the project; deleted ones are not found. */
+NODISCARD enum found store_rule_by_name(struct org_id org, struct db *db, struct project_id project,
+					struct slice name, struct arena *req, struct rule_row *out,
+					struct err *err);
 /* Newest first, without deleted ones. project 0: of all projects of the org. */
 NODISCARD bool store_rule_list(struct org_id org, struct db *db, struct project_id project,
 			       const struct page *page, struct arena *req, struct rule_list *out,

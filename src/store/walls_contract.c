@@ -76,6 +76,15 @@ static size_t key_get(struct fixture *f, struct org_id org)
 				 &row, &err));
 }
 
+static size_t key_by(struct fixture *f, struct org_id org)
+{
+	struct key_row mine = sample_key(ORG_A, PROJECT_A, NUMBER), row;
+	struct err err;
+
+	return one(store_key_by_hash(org, f->db, mine.hash, &f->arena, &row, &err)) +
+	       one(store_key_by_name(org, f->db, PROJECT_A, mine.name, &f->arena, &row, &err));
+}
+
 static size_t key_list(struct fixture *f, struct org_id org)
 {
 	struct key_list named, any;
@@ -102,6 +111,14 @@ static size_t rule_get(struct fixture *f, struct org_id org)
 				  &row, &err)) +
 	       one(store_rule_get(org, f->db, ANY_PROJECT, (struct rule_id) { NUMBER }, &f->arena,
 				  &row, &err));
+}
+
+static size_t rule_by_name(struct fixture *f, struct org_id org)
+{
+	struct rule_row mine = sample_rule(ORG_A, PROJECT_A, NUMBER), row;
+	struct err err;
+
+	return one(store_rule_by_name(org, f->db, PROJECT_A, mine.name, &f->arena, &row, &err));
 }
 
 static size_t rule_list(struct fixture *f, struct org_id org)
@@ -256,9 +273,11 @@ static const struct {
 	{ "project_default", project_default },
 	{ "project_list", project_list },
 	{ "key_get", key_get },
+	{ "key_by", key_by },
 	{ "key_list", key_list },
 	{ "key_revoke", key_revoke },
 	{ "rule_get", rule_get },
+	{ "rule_by_name", rule_by_name },
 	{ "rule_list", rule_list },
 	{ "rule_delete", rule_delete },
 	{ "alert_get", alert_get },

@@ -89,6 +89,15 @@ describe.each(stores)("seed and migrate, state in %s", (store) => {
 		expect(existsSync(join(server.data, "tocsin.sock"))).toBe(false);
 	});
 
+	it("makes everything once when several run at a time, each with the directory for a moment", async () => {
+		const args = ["seed", ...server.stateFlags(), "--org", "many", "--demo"];
+		const runs = await Promise.all(Array.from({ length: 4 }, () => tocsin(args)));
+		const said = runs.map((run) => run.stdout + run.stderr).join("");
+		expect(runs.map((run) => run.code), said).toEqual([0, 0, 0, 0]);
+		expect(said.match(/sk_[0-9a-f]{48}/g)).toHaveLength(1);
+		expect(said.match(/rule {2}.* made/g)).toHaveLength(3);
+	});
+
 	it("goes down and up again, and says the steps", async () => {
 		const status = await tocsin(["migrate", ...server.stateFlags(), "--status"]);
 		const newest = Number(/newest is (\d+)/.exec(status.stdout)?.[1]);
@@ -118,6 +127,18 @@ describe.each(stores)("seed and migrate, state in %s", (store) => {
 		});
 		expect(reply.status).toBe(201);
 		expect(await reply.json()).toEqual({ id: expect.any(String), status: "enqueued" });
+	});
+
+	it("makes everything once when several ask one server at a time", async () => {
+		const args = ["seed", ...server.stateFlags(), "--org", "crowd", "--demo"];
+		const runs = await Promise.all(Array.from({ length: 6 }, () => tocsin(args)));
+		const said = runs.map((run) => run.stdout).join("");
+		expect(runs.map((run) => run.code)).toEqual([0, 0, 0, 0, 0, 0]);
+		const [key] = said.match(/sk_[0-9a-f]{48}/g) ?? [];
+		expect(said.match(/sk_[0-9a-f]{48}/g)).toHaveLength(1);
+		expect(said.match(/rule {2}.* made/g)).toHaveLength(3);
+		const rules = await fetch(`${server.url}/api/v1/rules`, { headers: { authorization: `Bearer ${key}` } });
+		expect(((await rules.json()) as { data: unknown[] }).data).toHaveLength(3);
 	});
 
 	it("gives a key to one organization only", async () => {

@@ -49,8 +49,8 @@ struct lanes {
 	struct url url;
 	struct slice target; /* the path of the URL and the path of the requests */
 	const char *whole;   /* the URL of the requests */
-	const char *host;    /* the header */
 	const char **authorization;
+	struct slice *heads; /* of plain requests, one per key, up to the length of the body */
 	struct sockaddr_storage address;
 	socklen_t address_n;
 	struct lane *v;
@@ -259,10 +259,8 @@ static void send_plain(struct lane *c, size_t key, struct slice body)
 	const struct lanes *l = c->lanes;
 
 	buf_cut(&c->out, 0);
-	buf_printf(&c->out,
-		   "POST %.*s HTTP/1.1\r\nHost: %s\r\n%s\r\nContent-Type: application/json\r\n"
-		   "Content-Length: %zu\r\n\r\n",
-		   SARG(l->target), l->host, l->authorization[key], body.n);
+	buf_puts(&c->out, l->heads[key]);
+	buf_printf(&c->out, "%zu\r\n\r\n", body.n);
 	buf_puts(&c->out, body);
 	ensure(!c->out.overflow);
 	c->written = 0;
@@ -383,6 +381,22 @@ static bool find_address(struct lanes *l, struct err *err)
 	return ok;
 }
 
+static void set_heads(struct lanes *l)
+{
+	bool v6 = slice_find(l->url.host, ':') < l->url.host.n;
+
+	l->authorization = arena_array(&l->boot, l->o.keys, sizeof(*l->authorization));
+	l->heads = arena_array(&l->boot, l->o.keys, sizeof(*l->heads));
+	for (size_t i = 0; i < l->o.keys; i++) {
+		l->authorization[i] = arena_cstr(&l->boot, l->o.authorization[i]);
+		l->heads[i] = arena_printf(&l->boot,
+					   "POST %.*s HTTP/1.1\r\nHost: %s%.*s%s:%u\r\n%s\r\n"
+					   "Content-Type: application/json\r\nContent-Length: ",
+					   SARG(l->target), v6 ? "[" : "", SARG(l->url.host),
+					   v6 ? "]" : "", l->url.port, l->authorization[i]);
+	}
+}
+
 static void set_up(struct lanes *l)
 {
 	l->target = l->url.target;
@@ -390,16 +404,8 @@ static void set_up(struct lanes *l)
 		l->target.n--;
 	}
 	l->target = arena_printf(&l->boot, "%.*s%.*s", SARG(l->target), SARG(l->o.path));
-	l->host = arena_printf(&l->boot,
-			       strchr(arena_cstr(&l->boot, l->url.host), ':') != NULL ? "[%.*s]:%u"
-										      : "%.*s:%u",
-			       SARG(l->url.host), l->url.port)
-			  .p;
 	l->whole = arena_printf(&l->boot, "%.*s%.*s", SARG(l->o.url), SARG(l->o.path)).p;
-	l->authorization = arena_array(&l->boot, l->o.keys, sizeof(*l->authorization));
-	for (size_t i = 0; i < l->o.keys; i++) {
-		l->authorization[i] = arena_cstr(&l->boot, l->o.authorization[i]);
-	}
+	set_heads(l);
 	l->v = mem_alloc(l->o.n, sizeof(*l->v));
 	l->failed = mem_alloc(l->o.n, sizeof(*l->failed));
 	for (size_t i = 0; i < l->o.n; i++) {

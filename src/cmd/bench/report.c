@@ -7,6 +7,8 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
+
 #define MIB (1024.0 * 1024.0)
 
 const char *const report_points[REPORT_POINTS] = { "p50", "p90", "p99", "p99.9", "max" };
@@ -192,28 +194,57 @@ static void put_flushes(const struct scrape *s, FILE *out)
 }
 
 #define TIMELINE_ROWS 12
+#define PEAK_US_MIN (US_PER_S / 2) /* a shorter time makes peaks of its own */
 
-/* Some of the samples, the first and the last among them, to see what grows. */
+static double rate(const struct sample *from, const struct sample *to, enum scraped what)
+{
+	return (to->v[what] - from->v[what]) * 1e6 / (double)(to->at_us - from->at_us);
+}
+
+/* The most within one pause between two samples. */
+static double peak(const struct scrape *s, enum scraped what)
+{
+	const struct sample *from = &s->samples[0];
+	double most_per_s = rate(from, &s->samples[s->n - 1], what);
+
+	for (size_t i = 1; i < s->n; i++) {
+		const struct sample *to = &s->samples[i];
+
+		if (to->at_us - from->at_us >= PEAK_US_MIN) {
+			double per_s = rate(from, to, what);
+
+			most_per_s = per_s > most_per_s ? per_s : most_per_s;
+			from = to;
+		}
+	}
+	return most_per_s;
+}
+
+static void put_sample(const struct run *r, const struct sample *from, const struct sample *to,
+		       FILE *out)
+{
+	fprintf(out, "    %8.1f %11.0f %10.0f %11.0f %9.0f %6.1f MiB %4.0f %%\n",
+		(double)(to->at_us - r->start_us) / 1e6, rate(from, to, SCRAPED_STORED),
+		to->v[SCRAPED_LAG], rate(from, to, SCRAPED_DELIVERED), to->v[SCRAPED_QUEUE],
+		to->v[SCRAPED_RSS] / MIB, rate(from, to, SCRAPED_CPU) * 100);
+}
+
+/* Some of the samples, evenly over time, to see what grows. */
 static void put_timeline(const struct run *r, FILE *out)
 {
 	const struct scrape *s = &r->scrape;
-	size_t rows = s->n - 1 < TIMELINE_ROWS ? s->n - 1 : TIMELINE_ROWS;
-	const struct sample *before = &s->samples[0];
+	const struct sample *from = &s->samples[0];
+	int64_t all_us = s->samples[s->n - 1].at_us - from->at_us;
+	int64_t step_us = all_us / TIMELINE_ROWS > PEAK_US_MIN ? all_us / TIMELINE_ROWS
+							       : PEAK_US_MIN;
 
 	fprintf(out, "\n    %8s %11s %10s %11s %9s %10s %6s\n", "second", "stored/s", "lag",
 		"delivered/s", "waiting", "memory", "CPU");
-	for (size_t i = 1; i <= rows; i++) {
-		const struct sample *now = &s->samples[i * (s->n - 1) / rows];
-		double gap_s = (double)(now->at_us - before->at_us) / 1e6;
-
-		fprintf(out, "    %8.1f %11.0f %10.0f %11.0f %9.0f %6.1f MiB %4.0f %%\n",
-			(double)(now->at_us - r->start_us) / 1e6,
-			(now->v[SCRAPED_STORED] - before->v[SCRAPED_STORED]) / gap_s,
-			now->v[SCRAPED_LAG],
-			(now->v[SCRAPED_DELIVERED] - before->v[SCRAPED_DELIVERED]) / gap_s,
-			now->v[SCRAPED_QUEUE], now->v[SCRAPED_RSS] / MIB,
-			(now->v[SCRAPED_CPU] - before->v[SCRAPED_CPU]) / gap_s * 100);
-		before = now;
+	for (size_t i = 1; i < s->n; i++) {
+		if (s->samples[i].at_us - from->at_us >= step_us || i + 1 == s->n) {
+			put_sample(r, from, &s->samples[i], out);
+			from = &s->samples[i];
+		}
 	}
 }
 
@@ -239,13 +270,12 @@ static void put_server(const struct run *r, FILE *out)
 	fprintf(out, "\n  server, as its /metrics say, within %.1f s\n", wall_s);
 	fprintf(out, "    stored   %.0f events, %.0f duplicate\n", scrape_gain(s, SCRAPED_STORED),
 		scrape_gain(s, SCRAPED_DUPLICATE));
-	fprintf(out, "    rules    %.0f records applied, %.0f/s; at most %.0f behind\n",
-		scrape_gain(s, SCRAPED_APPLIED), scrape_gain(s, SCRAPED_APPLIED) / wall_s,
-		most(s, SCRAPED_LAG));
+	fprintf(out, "    rules    %.0f records applied, up to %.0f/s; at most %.0f behind\n",
+		scrape_gain(s, SCRAPED_APPLIED), peak(s, SCRAPED_APPLIED), most(s, SCRAPED_LAG));
 	fprintf(out,
-		"    courier  %.0f delivered, %.0f/s, %.0f to be tried again; at most %.0f "
+		"    courier  %.0f delivered, up to %.0f/s, %.0f to be tried again; at most %.0f "
 		"waiting\n",
-		scrape_gain(s, SCRAPED_DELIVERED), scrape_gain(s, SCRAPED_DELIVERED) / wall_s,
+		scrape_gain(s, SCRAPED_DELIVERED), peak(s, SCRAPED_DELIVERED),
 		scrape_gain(s, SCRAPED_RETRIED), most(s, SCRAPED_QUEUE));
 	put_flushes(s, out);
 	fprintf(out, "    memory   %.1f MiB before, %.1f MiB at most, %.1f MiB after\n",

@@ -88,7 +88,7 @@ bool meta_decode(const unsigned char *p, struct journal_meta *meta, struct err *
 	return true;
 }
 
-/* The checksum finds every change of two bytes, so one that makes it right again is the right one. */
+/* The checksum finds every other change of a byte or two: what makes it right again is right. */
 bool meta_repair(unsigned char *p)
 {
 	struct journal_meta meta;

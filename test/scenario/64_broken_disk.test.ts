@@ -135,5 +135,5 @@ describe.skipIf(noDisk !== undefined)(`a disk that fails once (${noDisk ?? `seed
 		}
 		// Not each life makes as many calls as the first one.
 		expect(hit).toBeGreaterThan(n > 3 ? 1 : 0);
-	}, 120_000);
+	}, 120_000 + FAULTS * 2_000);
 });

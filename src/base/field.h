@@ -41,7 +41,7 @@ enum field_kind {
 	FIELD_KIND_SIZE,    /* a whole number of bytes; as text also 64KiB, 10MiB, 1GiB */
 	FIELD_KIND_LIST,    /* strings; as text a,b,c */
 	FIELD_KIND_CIDRS,   /* addresses and networks: 10.0.0.0/8, ::1; as text with commas */
-	FIELD_KIND_MAP,	    /* strings by name; as text a=1,b=2 */
+	FIELD_KIND_MAP,	    /* strings by name; as text a=1,b=2; \, is a comma in one */
 	FIELD_KIND_OBJECT,  /* any JSON object */
 	FIELD_KIND_JSON,    /* any JSON value */
 	FIELD_KINDS

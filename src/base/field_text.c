@@ -150,15 +150,50 @@ static bool list_of(const struct place *at, struct slice text, struct json *v)
 	return true;
 }
 
+/* "\\," is a comma that separates nothing, "\\\\" a backslash; any other backslash is itself. */
+static bool is_escape(struct slice s, size_t i)
+{
+	return s.p[i] == '\\' && i + 1 < s.n && (s.p[i + 1] == ',' || s.p[i + 1] == '\\');
+}
+
+/* As slice_split, at a comma that is no text. */
+static bool split_entry(struct slice *rest, struct slice *part)
+{
+	size_t at = 0;
+
+	if (rest->n == 0) {
+		return false;
+	}
+	while (at < rest->n && rest->p[at] != ',') {
+		at += is_escape(*rest, at) ? 2 : 1;
+	}
+	*part = (struct slice) { .p = rest->p, .n = at };
+	*rest = slice_from(*rest, at + 1);
+	return true;
+}
+
+static struct slice without_escapes(struct slice s, struct arena *arena)
+{
+	char *out = arena_alloc(arena, s.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		i += is_escape(s, i) ? 1 : 0;
+		out[n++] = s.p[i];
+	}
+	return (struct slice) { .p = out, .n = n };
+}
+
 static bool map_of(const struct place *at, struct slice text, struct json *v)
 {
 	struct slice rest = text, part;
 	struct json *last = NULL;
 
 	v->type = JSON_OBJECT;
-	while (slice_split(&rest, ',', &part)) {
+	while (split_entry(&rest, &part)) {
 		size_t eq = slice_find(part, '=');
-		struct slice key = slice_trim((struct slice) { part.p, eq });
+		struct slice key = without_escapes(slice_trim((struct slice) { part.p, eq }),
+						   at->arena);
 		struct json *child;
 
 		if (eq == part.n) {
@@ -169,7 +204,7 @@ static bool map_of(const struct place *at, struct slice text, struct json *v)
 		}
 		child = append(at, v, &last);
 		child->key = key;
-		child->text = slice_trim(slice_from(part, eq + 1));
+		child->text = without_escapes(slice_trim(slice_from(part, eq + 1)), at->arena);
 	}
 	return true;
 }
@@ -254,13 +289,23 @@ static void put_list(const struct field_list *list, struct buf *out)
 	}
 }
 
+static void put_escaped(struct slice s, struct buf *out)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == ',' || s.p[i] == '\\') {
+			buf_putc(out, '\\');
+		}
+		buf_putc(out, s.p[i]);
+	}
+}
+
 static void put_map(const struct field_map *map, struct buf *out)
 {
 	for (size_t i = 0; i < map->n; i++) {
 		buf_puts(out, i == 0 ? S("") : S(","));
-		buf_puts(out, map->v[i].key);
+		put_escaped(map->v[i].key, out);
 		buf_putc(out, '=');
-		buf_puts(out, map->v[i].value);
+		put_escaped(map->v[i].value, out);
 	}
 }
 

@@ -65,7 +65,8 @@ static const struct field rows[] = {
 	FIELD_TEXT(struct send_flags, message, "message", .help = "One sentence for people."),
 	FIELD_NUMBER(struct send_flags, value, "value", .help = "The number of a metric."),
 	FIELD_MAP(struct send_flags, tags, "tag",
-		  .help = "A label; may be repeated, or several with commas."),
+		  .help = "A label; may be repeated, or several with commas. A comma in a value is "
+			  "written \\,"),
 	FIELD_STR(struct send_flags, fingerprint, "fingerprint",
 		  .help = "What makes it the same as others."),
 	FIELD_TIME(struct send_flags, occurred_us, "occurred-at",

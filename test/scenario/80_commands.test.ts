@@ -210,7 +210,7 @@ describe("send", () => {
 		writeFileSync(file, `${api.key}\n`);
 		const args = ["send", "--type", "order.failed", "--severity", "error", "--source", "shop"];
 		args.push("--environment", "production", "--message", "no stock", "--value", "2.5");
-		args.push("--tag", "a=1", "--tag=b=2", "--payload", '{"n":1.50}', "--kind", "metric");
+		args.push("--tag", "a=1,c=x\\,y", "--tag=b=2", "--payload", '{"n":1.50}', "--kind", "metric");
 		const ran = await tocsin([...args, "--data", server.data], { env: { TOCSIN_KEY_FILE: file } });
 		expect(ran.code, ran.stderr).toBe(0);
 		expect(ran.stdout).toMatch(/^evt_[0-9A-Z]{26}\n$/);
@@ -223,7 +223,7 @@ describe("send", () => {
 			environment: "production",
 			message: "no stock",
 			value: 2.5,
-			tags: { a: "1", b: "2" },
+			tags: { a: "1", b: "2", c: "x,y" },
 		});
 		expect(one.text).toContain('{"n":1.50}');
 	});

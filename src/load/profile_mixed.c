@@ -111,13 +111,13 @@ static void put_trace(struct scene *s)
 
 static const char *const regions[] = { "eu-west-1", "eu-central-1", "us-east-1", "ap-south-1" };
 static const char *const agents[] = {
-	"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-	"Chrome/141.0.0.0 Safari/537.36",
-	"Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
-	"Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
+	("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+	 "Chrome/141.0.0.0 Safari/537.36"),
+	("Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
+	 "Gecko) Version/18.1 Mobile/15E148 Safari/604.1"),
 	"Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
-	"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-	"Version/18.0 Safari/605.1.15",
+	("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+	 "Version/18.0 Safari/605.1.15"),
 };
 static const char *const routes[] = {
 	"/api/cart",	     "/api/products/:id", "/api/search",	"/api/orders",
@@ -175,8 +175,8 @@ static const char *const products[] = {
 	"Descaler",	    "Tamper 58 mm",
 };
 static const char *const statements[] = {
-	"SELECT o.*, i.* FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.user_id = $1 "
-	"ORDER BY o.created_at DESC LIMIT $2",
+	("SELECT o.*, i.* FROM orders o JOIN order_items i ON i.order_id = o.id WHERE o.user_id = $1 "
+	 "ORDER BY o.created_at DESC LIMIT $2"),
 	"UPDATE stock SET reserved = reserved + $1 WHERE sku = $2 AND available - reserved >= $1",
 	"SELECT id, rank FROM products WHERE search @@ plainto_tsquery($1) ORDER BY rank LIMIT 50",
 	"INSERT INTO audit (actor, action, object, at) VALUES ($1, $2, $3, now())",

@@ -21,7 +21,7 @@ static const char *const names[] = {
 static bool number(struct slice text, double *out)
 {
 	if (slice_eq(text, S("+Inf"))) {
-		*out = INFINITY;
+		*out = (double)INFINITY;
 		return true;
 	}
 	return json_number_double(text, out);

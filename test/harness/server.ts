@@ -1,7 +1,16 @@
 // A real tocsin process with a data directory of its own, started, killed and started again.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+	closeSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+	writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -192,6 +201,16 @@ export class Server {
 	/** Send a signal without waiting for what it does. */
 	signal(signal: NodeJS.Signals): void {
 		this.child?.kill(signal);
+	}
+
+	/** Let no thread take another step until SIGCONT. */
+	async freeze(): Promise<void> {
+		const tasks = `/proc/${this.pid}/task`;
+		const state = (task: string) => /\) (\S)/.exec(readFileSync(`${tasks}/${task}/stat`, "utf8"))?.[1];
+		this.signal("SIGSTOP");
+		while (!readdirSync(tasks).every((task) => state(task) === "T")) {
+			await new Promise((resolve) => setTimeout(resolve, 1));
+		}
 	}
 
 	/** Wait for the end; the exit code, or null when killed by a signal. */

@@ -1,8 +1,18 @@
 // More than can be done is refused, early and politely, and forgotten soon after.
+import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { Api, eventually, type Problem } from "../harness/api.ts";
-import { alertsOf, caughtUp, type Event, listAll, makeRule, sendEvent } from "../harness/model.ts";
-import { Server } from "../harness/server.ts";
+import {
+	alertsOf,
+	caughtUp,
+	type Event,
+	listAll,
+	makeRule,
+	metric,
+	sendEvent,
+	type Verdicts,
+} from "../harness/model.ts";
+import { Server, slower } from "../harness/server.ts";
 
 let server: Server;
 
@@ -94,5 +104,79 @@ describe("rules that are behind", () => {
 		await caughtUp(api);
 		server.advance(3_600_000);
 		for (let i = 0; i < 20; i++) await sendEvent(api, "quiet");
+	});
+});
+
+/** MiB that the server has in memory now. */
+function resident(): number {
+	const status = readFileSync(`/proc/${server.pid}/status`, "utf8");
+	return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
+}
+
+describe("five times too much", () => {
+	const LAG_MAX = 2000;
+	const BATCH = 50;
+	const GROUPS = 40;
+
+	it("is refused with no more memory, and all that was taken is decided on when it ends", async () => {
+		const api = await start(["--engine-lag-max", String(LAG_MAX)]);
+		const rule = await makeRule(api, {
+			eventType: "flood",
+			condition: "count_eq",
+			threshold: 10,
+			windowSeconds: 3600,
+			groupBy: ["payload.group"],
+		});
+		await hold();
+		let sent = 0;
+		const accepted: string[] = [];
+		const refusals = new Set<string>();
+		/** Nobody waits for an answer before sending the next. */
+		const offer = (batches: number) =>
+			Promise.all(
+				Array.from({ length: batches }, async () => {
+					const events = Array.from({ length: BATCH }, () => {
+						const n = sent++;
+						return { type: "flood", idempotencyKey: `k${n}`, payload: { group: n % GROUPS } };
+					});
+					const reply = await api.post<Verdicts>("/api/v1/events", events);
+					if (reply.status === 200) accepted.push(...reply.body.data.map((verdict) => verdict.id!));
+					else refusals.add(JSON.stringify(refused(reply)));
+				}),
+			);
+
+		// As much as may wait is taken, and then nothing, however much is offered.
+		await offer((LAG_MAX / BATCH) * 2);
+		const taken = accepted.length;
+		expect(taken).toBeGreaterThanOrEqual(LAG_MAX - BATCH);
+		const memory = resident();
+		await offer((LAG_MAX / BATCH) * 5);
+		// What was in flight when the gate closed is one turn of the loop.
+		expect(accepted.length - taken).toBeLessThan(LAG_MAX);
+		expect(resident() - memory).toBeLessThan(24 * slower);
+		expect([...refusals]).toEqual([JSON.stringify(lagging)]);
+
+		// The rules go on while too much is still offered; then it ends, and is over.
+		server.signal("SIGUSR1");
+		await eventually(
+			async () => (await offer(10), accepted.length),
+			(n) => n > taken + LAG_MAX,
+			30_000,
+		);
+		const end = Date.now();
+		await caughtUp(api);
+		expect(Date.now() - end).toBeLessThan(30_000 * slower);
+		expect((await new Api(server.url).get("/ready")).status).toBe(200);
+		expect(resident() - memory).toBeLessThan(48 * slower);
+		const stored = await listAll<Event>(api, "/api/v1/events?type=flood", 1000);
+		expect(new Set(stored.map((event) => event.id))).toEqual(new Set(accepted));
+		expect(stored).toHaveLength(accepted.length);
+		expect(await metric(api, 'tocsin_ingest_events_total{outcome="stored"}')).toBe(stored.length);
+		const counts = new Map<unknown, number>();
+		for (const { payload } of stored) counts.set(payload.group, (counts.get(payload.group) ?? 0) + 1);
+		const due = [...counts.values()].filter((n) => n >= 10).length;
+		expect(await alertsOf(api, rule)).toHaveLength(due);
+		expect(due).toBe(GROUPS);
+		server.env = {};
 	});
 });

@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{ "seed", "make organizations, projects and keys to begin with", cmd_seed },
 	{ "backup", "copy everything, while the server runs", cmd_backup },
 	{ "restore", "make a data directory out of a backup", cmd_restore },
+	{ "check", "whether a data directory is in order", cmd_check },
 	{ "journal", "look at the log, and set damage aside", cmd_journal },
 	{ "bench", "put load on a server and report what it made of it", cmd_bench },
 	{ "version", "print the version", cmd_version },

@@ -66,6 +66,7 @@ static void take_stats(struct survey *s, struct journal *journal)
 	struct journal_stats stats;
 
 	journal_stats(journal, &stats);
+	s->id = journal_meta(journal)->id;
 	s->clean = stats.clean;
 	s->segments = stats.segments;
 	s->bytes = stats.file_bytes;

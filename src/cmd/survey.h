@@ -13,6 +13,7 @@
 
 struct survey {
 	bool served;
+	struct journal_id id;
 	bool clean; /* the log ended in good order; not said while it is served */
 	uint64_t segments;
 	uint64_t bytes;

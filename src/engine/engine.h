@@ -77,4 +77,11 @@ int64_t engine_behind_since(const struct engine *engine);
  */
 int64_t engine_due(const struct engine *engine);
 
+/*
+ * Whether the snapshot of this name in dir is whole and of this journal; nothing is loaded. *seq is
+ * its record. ERR_CORRUPT, ERR_IO. Any thread; reads the file.
+ */
+NODISCARD bool engine_snapshot_check(int dir, const char *name, const struct journal_id *journal,
+				     uint64_t *seq, struct err *err);
+
 #endif

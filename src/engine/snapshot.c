@@ -224,25 +224,48 @@ static bool adopt(struct engine *e, const struct head *h, struct slice book, str
 	return true;
 }
 
+/* The head of a whole snapshot of this journal; *s is what is behind it. */
+static bool decode_head(struct slice *s, const struct journal_id *journal, struct head *h,
+			struct err *err)
+{
+	if (s->n < sizeof(*h)) {
+		return err_set(err, ERR_CORRUPT, "it is cut");
+	}
+	memcpy(h, s->p, sizeof(*h));
+	*s = slice_from(*s, sizeof(*h));
+	if (memcmp(h->magic, MAGIC, sizeof(h->magic)) != 0 ||
+	    h->head_crc != crc32c(0, h, offsetof(struct head, head_crc)) || h->book_n > s->n ||
+	    h->rules_n != s->n - h->book_n || h->crc != crc32c(0, s->p, s->n)) {
+		return err_set(err, ERR_CORRUPT, "its checksum is wrong");
+	}
+	return memcmp(h->journal, journal->v, sizeof(h->journal)) == 0 ||
+	       err_set(err, ERR_CORRUPT, "it is of another journal");
+}
+
 static bool decode(struct engine *e, struct slice s, struct err *err)
 {
 	struct head h;
 
-	if (s.n < sizeof(h)) {
-		return err_set(err, ERR_CORRUPT, "it is cut");
-	}
-	memcpy(&h, s.p, sizeof(h));
-	s = slice_from(s, sizeof(h));
-	if (memcmp(h.magic, MAGIC, sizeof(h.magic)) != 0 ||
-	    h.head_crc != crc32c(0, &h, offsetof(struct head, head_crc)) || h.book_n > s.n ||
-	    h.rules_n != s.n - h.book_n || h.crc != crc32c(0, s.p, s.n)) {
-		return err_set(err, ERR_CORRUPT, "its checksum is wrong");
-	}
-	if (memcmp(h.journal, journal_meta(e->o.journal)->id.v, sizeof(h.journal)) != 0) {
-		return err_set(err, ERR_CORRUPT, "it is of another journal");
-	}
-	return adopt(e, &h, (struct slice) { s.p, (size_t)h.book_n },
+	return decode_head(&s, &journal_meta(e->o.journal)->id, &h, err) &&
+	       adopt(e, &h, (struct slice) { s.p, (size_t)h.book_n },
 		     slice_from(s, (size_t)h.book_n), err);
+}
+
+bool engine_snapshot_check(int dir, const char *name, const struct journal_id *journal,
+			   uint64_t *seq, struct err *err)
+{
+	struct head h = { 0 };
+	struct slice all;
+	struct buf bytes;
+	bool ok;
+
+	buf_init(&bytes, SNAPSHOT_BYTES_MAX + ((size_t)1 << 20));
+	ok = read_file(dir, name, &bytes, err);
+	all = buf_slice(&bytes);
+	ok = ok && decode_head(&all, journal, &h, err);
+	*seq = h.seq;
+	buf_release(&bytes);
+	return ok;
 }
 
 enum found engine_snapshot_load(struct engine *e, uint64_t seq_max)

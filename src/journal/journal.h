@@ -69,6 +69,8 @@ struct journal_damage {
 	uint32_t crc;	    /* CRC-32C of the bytes */
 	bool known;	    /* set aside by journal_quarantine, exactly so */
 };
+/* "segment "..." is damaged at offset 1: records 2 to 3 are lost". Pure. */
+void journal_damage_text(const struct journal_damage *damage, char *out, size_t size);
 typedef void journal_damage_fn(void *arg, const struct journal_damage *damage);
 
 /* A file of the journal, and how many of its bytes are flushed and stay as they are. */

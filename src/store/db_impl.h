@@ -56,6 +56,7 @@ NODISCARD bool postgres_connect(struct store *store, enum store_role role, struc
 /* Run a script inside the open transaction. */
 NODISCARD bool db_script(struct db *db, const char *sql, struct err *err);
 
+bool store_looks_only(const struct store *store);
 /* Terminated; a file for SQLite, the whole URL for PostgreSQL. */
 const char *store_target(const struct store *store);
 /* The write lock of SQLite: first come, first served among our threads. */

@@ -37,8 +37,7 @@ NODISCARD bool store_load(struct store *store, const char *path, unsigned schema
  * none without what it belongs to. ERR_CORRUPT says what does not.
  */
 NODISCARD bool store_integrity(struct store *store, struct err *err);
-NODISCARD bool store_rows_agree(struct store *store, const struct store_saved *saved,
-				struct err *err);
+NODISCARD bool store_rows_agree(struct store *store, struct err *err);
 
 /*
  * The tables that the migrations up to a schema make, in the order in which they are made, but for

@@ -85,6 +85,7 @@ CONTRACT(a_saved_sqlite_is_the_same_database)
 {
 	struct store_saved saved, again;
 	struct store *copy = NULL;
+	struct db *db = NULL;
 	struct err err = { 0 };
 	char path[128];
 
@@ -94,13 +95,22 @@ CONTRACT(a_saved_sqlite_is_the_same_database)
 	check_saved(&saved);
 	put_alert(f, sample_alert(ORG_A, PROJECT_A, 3));
 	T_OK(store_open(slice_of(path), &copy, &err));
+	store_only_look(copy);
 	T_OK(store_saved(copy, &again, &err));
 	check_saved(&again);
 	T_OK(store_integrity(copy, &err));
-	T_OK(store_rows_agree(copy, &saved, &err));
-	T_FAIL(store_rows_agree(f->store, &saved, &err), ERR_CORRUPT);
+	T_OK(store_rows_agree(copy, &err));
+	T_FAIL(store_rows_agree(f->store, &err), ERR_CORRUPT);
+	T_OK(store_connect(copy, STORE_KEEPER, &db, &err));
+	T_FAIL(store_meta_put(db, "k", S("v"), &err), ERR_IO);
+	db_close(&db);
 	store_close(&copy);
 	unlink(path);
+	T_OK(store_open(slice_of(path), &copy, &err));
+	store_only_look(copy);
+	T_FAIL(store_saved(copy, &again, &err), ERR_IO);
+	T_TRUE(access(path, F_OK) != 0);
+	store_close(&copy);
 }
 
 CONTRACT(a_saved_postgres_fills_an_empty_one)
@@ -120,7 +130,7 @@ CONTRACT(a_saved_postgres_fills_an_empty_one)
 	T_OK(store_load(f->store, path, saved.schema, AT, &err));
 	T_OK(store_saved(f->store, &again, &err));
 	check_saved(&again);
-	T_OK(store_rows_agree(f->store, &again, &err));
+	T_OK(store_rows_agree(f->store, &err));
 	f->db = fixture_connect(f);
 	T_INT(store_delivery_get(ORG_A, f->db, PROJECT_A, (struct delivery_id) { 1 }, &f->arena,
 				 &row, &err),

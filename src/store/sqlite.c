@@ -379,7 +379,7 @@ static bool set_up(struct sqlite_db *s, struct err *err)
 {
 	char pragmas[512];
 
-	if (!set_wal(s, err)) {
+	if (!store_looks_only(s->base.store) && !set_wal(s, err)) {
 		return false;
 	}
 	snprintf(pragmas, sizeof(pragmas),
@@ -399,12 +399,13 @@ static bool set_up(struct sqlite_db *s, struct err *err)
 bool sqlite_connect(struct store *store, enum store_role role, struct db **out, struct err *err)
 {
 	const char *path = store_target(store);
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	struct sqlite_db *s;
 
-	if (!create_private(path, err)) {
+	if (!store_looks_only(store) && !create_private(path, err)) {
 		return false;
 	}
+	flags |= store_looks_only(store) ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	s = mem_alloc(1, sizeof(*s));
 	s->base = (struct db) { .driver = &driver, .store = store, .role = role };
 	map_init(&s->stmts);

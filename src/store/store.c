@@ -16,6 +16,7 @@
 
 struct store {
 	enum store_kind kind;
+	bool looks_only; /* set before any connection is made */
 	char *target;
 	pthread_mutex_t mutex;
 	pthread_cond_t turn;
@@ -110,6 +111,16 @@ void store_close(struct store **store)
 enum store_kind store_kind(const struct store *store)
 {
 	return store->kind;
+}
+
+void store_only_look(struct store *store)
+{
+	store->looks_only = true;
+}
+
+bool store_looks_only(const struct store *store)
+{
+	return store->looks_only;
 }
 
 bool store_failed(const struct store *store)

@@ -25,6 +25,11 @@ enum store_role { STORE_API, STORE_ENGINE, STORE_COURIER, STORE_KEEPER, STORE_RO
 NODISCARD bool store_open(struct slice url, struct store **out, struct err *err);
 /* All connections are closed before. Takes NULL. */
 void store_close(struct store **store);
+/*
+ * Connections made from now on only look: SQLite's file is not made when it is missing, and nothing
+ * in it or in its log is changed.
+ */
+void store_only_look(struct store *store);
 enum store_kind store_kind(const struct store *store);
 
 /* A new connection. Creates the SQLite file, readable by its owner only. Blocks. */

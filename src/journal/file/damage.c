@@ -184,7 +184,7 @@ out:
 	return ok;
 }
 
-void damage_text(const struct journal_damage *d, char *out, size_t size)
+void journal_damage_text(const struct journal_damage *d, char *out, size_t size)
 {
 	unsigned long long first = d->first_seq, last = d->last_seq;
 	int n = snprintf(out, size, "segment \"%s\" is damaged at offset %llu: ", d->file,

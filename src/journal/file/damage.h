@@ -40,7 +40,4 @@ NODISCARD bool damages_read(const struct files *files, const char *dir, struct d
 NODISCARD bool damages_write(const struct files *files, const char *dir, const struct damages *list,
 			     struct err *err);
 
-/* "segment "..." is damaged at offset 1: records 2 to 3 are lost". */
-void damage_text(const struct journal_damage *damage, char *out, size_t size);
-
 #endif

@@ -71,14 +71,14 @@ TEST(texts_say_what_is_lost)
 	struct journal_damage damage = one;
 	char text[160];
 
-	damage_text(&damage, text, sizeof(text));
+	journal_damage_text(&damage, text, sizeof(text));
 	T_STR(text,
 	      "segment \"0000000000000003.seg\" is damaged at offset 4160: record 17 is lost");
 	damage.last_seq = 19;
-	damage_text(&damage, text, sizeof(text));
+	journal_damage_text(&damage, text, sizeof(text));
 	T_TRUE(strstr(text, ": records 17 to 19 are lost") != NULL);
 	damage.last_seq = 16;
-	damage_text(&damage, text, sizeof(text));
+	journal_damage_text(&damage, text, sizeof(text));
 	T_TRUE(strstr(text, ": no record is lost") != NULL);
 }
 

@@ -79,7 +79,7 @@ static bool told(struct recovery *r, struct journal_damage *damage, struct err *
 	if (j->on_damage != NULL) {
 		j->on_damage(j->on_damage_arg, damage);
 	}
-	damage_text(damage, text, sizeof(text));
+	journal_damage_text(damage, text, sizeof(text));
 	if (damage->known) {
 		log_warn("journal_damage_known", log_str("damage", text));
 		return true;

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tocsin check: whether everything in a data directory is as it should be, without changing any of
+ * it. The state is asked before the log, which only grows: so its cursor has to be in there.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/json_put.h"
+#include "cmd/command.h"
+#include "cmd/data_dir.h"
+#include "cmd/flags.h"
+#include "cmd/settings.h"
+#include "cmd/survey.h"
+#include "engine/engine.h"
+#include "store/save.h"
+
+#define JSON_OUT_BYTES_MAX ((size_t)16 << 20)
+#define SEGMENTS_FREE_MIN 2 /* one that is zeroed ahead, and one for what is behind it */
+
+struct check_flags {
+	bool json;
+};
+
+static const struct field rows[] = {
+	FIELD_BOOL(struct check_flags, json, "json", .help = "Print JSON."),
+};
+
+struct run {
+	const struct settings *settings;
+	struct arena *boot;
+	struct peek peek;
+	struct store *store;
+	struct store_saved saved;
+	bool saved_known;
+	struct survey survey;
+	bool survey_known;
+	char note[256]; /* what a check has found that is in order */
+};
+
+static const char *in_data(struct run *r, const char *name)
+{
+	return data_dir_path(r->settings->data, name, r->boot).p;
+}
+
+/* Each says in note what it saw, or fails. */
+typedef bool check_fn(struct run *r, struct err *err);
+
+static bool check_mode(const char *path, const struct stat *st, struct err *err)
+{
+	return (st->st_mode & 077) == 0 ||
+	       err_set(err, ERR_FORBIDDEN, "\"%s\" is open to others (mode %04o): chmod go= %s",
+		       path, (unsigned)(st->st_mode & 07777), path);
+}
+
+static bool check_modes_in(struct run *r, const char *path, size_t *n, struct err *err)
+{
+	DIR *d = opendir(path);
+	const struct dirent *entry;
+	bool ok = d != NULL || err_errno(err, errno, "open \"%s\"", path);
+
+	while (ok && (entry = readdir(d)) != NULL) {
+		const char *file;
+		struct stat st;
+
+		if (strcmp(entry->d_name, "..") == 0) {
+			continue;
+		}
+		file = arena_printf(r->boot, "%s/%s", path, entry->d_name).p;
+		/* What is gone meanwhile is nobody's any more. */
+		if (lstat(file, &st) == 0) {
+			ok = check_mode(file, &st, err);
+			++*n;
+		}
+	}
+	if (d != NULL) {
+		closedir(d);
+	}
+	return ok;
+}
+
+static bool check_permissions(struct run *r, struct err *err)
+{
+	size_t n = 0;
+
+	if (!check_modes_in(r, in_data(r, "."), &n, err) ||
+	    !check_modes_in(r, in_data(r, "journal"), &n, err) ||
+	    (access(in_data(r, "snapshots"), F_OK) == 0 &&
+	     !check_modes_in(r, in_data(r, "snapshots"), &n, err))) {
+		return false;
+	}
+	snprintf(r->note, sizeof(r->note), "%zu files are their owner's alone", n);
+	return true;
+}
+
+static bool check_space(struct run *r, struct err *err)
+{
+	unsigned long long need = (unsigned long long)r->settings->segment_size * SEGMENTS_FREE_MIN;
+	unsigned long long left;
+	struct statvfs fs;
+
+	if (statvfs(in_data(r, "journal"), &fs) != 0) {
+		return err_errno(err, errno, "ask for free space");
+	}
+	left = (unsigned long long)fs.f_bavail * fs.f_frsize;
+	snprintf(r->note, sizeof(r->note), "%llu MiB are free", left >> 20);
+	return left >= need || err_set(err, ERR_DISK_FULL,
+				       "%llu MiB are free; under %llu MiB events may be refused",
+				       left >> 20, need >> 20);
+}
+
+static bool check_schema(struct run *r, struct err *err)
+{
+	unsigned newest = store_schema_newest();
+
+	if (!store_saved(r->store, &r->saved, err)) {
+		return false;
+	}
+	r->saved_known = true;
+	if (r->saved.schema > newest) {
+		return err_set(err, ERR_CONFLICT,
+			       "the state has schema %u, this program knows up to %u: use a newer "
+			       "tocsin",
+			       r->saved.schema, newest);
+	}
+	snprintf(r->note, sizeof(r->note),
+		 r->saved.schema == newest ? "schema %u" : "schema %u; a start brings it to %u",
+		 r->saved.schema, newest);
+	return true;
+}
+
+static bool check_state(struct run *r, struct err *err)
+{
+	snprintf(r->note, sizeof(r->note), "the database is sound");
+	return store_integrity(r->store, err);
+}
+
+static bool check_rows(struct run *r, struct err *err)
+{
+	snprintf(r->note, sizeof(r->note), "alerts, deliveries and attempts belong together");
+	return store_rows_agree(r->store, err);
+}
+
+static bool check_journal(struct run *r, struct err *err)
+{
+	const struct survey *s = &r->survey;
+
+	if (!survey_read(&r->survey, &r->peek, 0, err)) {
+		return false;
+	}
+	r->survey_known = true;
+	if (s->unknown > 0) {
+		char text[160];
+
+		for (size_t i = 0; i < s->damage_n; i++) {
+			if (!s->damage[i].known) {
+				journal_damage_text(&s->damage[i], text, sizeof(text));
+				break;
+			}
+		}
+		return err_set(err, ERR_CORRUPT, "%s%s; `tocsin journal verify` says all", text,
+			       s->unknown > 1 ? ", and more" : "");
+	}
+	snprintf(r->note, sizeof(r->note), "%llu records, from %llu to %llu, are intact%s",
+		 (unsigned long long)s->records, (unsigned long long)s->first_seq,
+		 (unsigned long long)s->last_seq, s->damage_n > 0 ? "; others were set aside" : "");
+	return true;
+}
+
+static bool check_cursor(struct run *r, struct err *err)
+{
+	unsigned long long cursor = r->saved.cursor, last = r->survey.last_seq;
+
+	if (!r->saved_known || !r->survey_known) {
+		return err_set(err, ERR_CONFLICT, "state and log could not both be read");
+	}
+	snprintf(r->note, sizeof(r->note), "the state has seen record %llu of %llu", cursor, last);
+	return cursor <= last ||
+	       err_set(err, ERR_CORRUPT, "the state has seen record %llu, but the log ends at %llu",
+		       cursor, last);
+}
+
+static bool is_snapshot(const char *name)
+{
+	return slice_ends(slice_of(name), S(".snap"));
+}
+
+/* A running server replaces them: what is gone by now was not wrong. */
+static bool check_snapshot(struct run *r, int dir, const char *name, struct err *err)
+{
+	uint64_t seq;
+
+	return engine_snapshot_check(dir, name, &r->survey.id, &seq, err) ||
+	       faccessat(dir, name, F_OK, 0) != 0 || err_wrap(err, "snapshot \"%s\"", name);
+}
+
+static bool check_snapshots(struct run *r, struct err *err)
+{
+	const struct dirent *entry;
+	bool ok = true;
+	size_t n = 0;
+	DIR *d;
+
+	if (!r->survey_known) {
+		return err_set(err, ERR_CONFLICT, "the log could not be read");
+	}
+	d = opendir(in_data(r, "snapshots"));
+	while (ok && d != NULL && (entry = readdir(d)) != NULL) {
+		if (is_snapshot(entry->d_name)) {
+			ok = check_snapshot(r, dirfd(d), entry->d_name, err);
+			n++;
+		}
+	}
+	if (d != NULL) {
+		closedir(d);
+	}
+	snprintf(r->note, sizeof(r->note), "%zu can be read", n);
+	return ok;
+}
+
+static const struct {
+	const char *name;
+	check_fn *run;
+} checks[] = {
+	{ "permissions", check_permissions },
+	{ "space", check_space },
+	{ "schema", check_schema },
+	{ "state", check_state },
+	{ "rows", check_rows },
+	{ "journal", check_journal },
+	{ "cursor", check_cursor },
+	{ "snapshots", check_snapshots },
+};
+
+static bool open_store(struct run *r, struct err *err)
+{
+	struct slice url = r->settings->database_url;
+
+	if (url.n == 0) {
+		url = slice_of(in_data(r, "state.db"));
+	}
+	if (!store_open(url, &r->store, err)) {
+		return false;
+	}
+	store_only_look(r->store);
+	return true;
+}
+
+static void tell(struct json_w *w, const char *name, const char *note, const struct err *err)
+{
+	if (w == NULL) {
+		printf("%-5s %-12s %s\n", err == NULL ? "ok" : "WRONG", name,
+		       err == NULL ? note : err->text);
+		return;
+	}
+	json_w_object(w);
+	json_put_str(w, "name", slice_of(name));
+	json_put_bool(w, "ok", err == NULL);
+	json_put_str(w, "text", slice_of(err == NULL ? note : err->text));
+	json_w_end(w);
+}
+
+static size_t check_all(struct run *r, struct json_w *w)
+{
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		struct err err = { 0 };
+		bool ok = checks[i].run(r, &err);
+
+		tell(w, checks[i].name, r->note, ok ? NULL : &err);
+		wrong += !ok;
+	}
+	return wrong;
+}
+
+static size_t check_json(struct run *r)
+{
+	struct buf out;
+	struct json_w w;
+	size_t wrong;
+
+	buf_init(&out, JSON_OUT_BYTES_MAX);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	json_put_bool(&w, "served", r->peek.served);
+	json_w_key(&w, "checks");
+	json_w_array(&w);
+	wrong = check_all(r, &w);
+	json_w_end(&w);
+	json_put_bool(&w, "ok", wrong == 0);
+	json_w_end(&w);
+	buf_putc(&out, '\n');
+	fwrite(out.p, 1, out.n, stdout);
+	buf_release(&out);
+	return wrong;
+}
+
+/* SQLite leaves an empty log beside a database that it has only read. */
+static size_t check_and_tidy(struct run *r, bool json)
+{
+	bool tidy = !r->peek.served && access(in_data(r, "state.db-wal"), F_OK) != 0;
+	size_t wrong = json ? check_json(r) : check_all(r, NULL);
+
+	store_close(&r->store);
+	if (tidy) {
+		(void)unlink(in_data(r, "state.db-wal"));
+		(void)unlink(in_data(r, "state.db-shm"));
+	}
+	return wrong;
+}
+
+static int run(const struct flags *flags, bool json, struct arena *boot)
+{
+	struct settings_sources sources;
+	struct settings settings;
+	struct run r = { .settings = &settings, .boot = boot, .peek.lock = -1 };
+	struct err err;
+	int code = 1;
+
+	if (!settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &err)) {
+		fprintf(stderr, "tocsin check: %s\n", err.text);
+		return 2;
+	}
+	log_setup(LOG_ERROR, settings.log_format, STDERR_FILENO);
+	if (!peek_open(&r.peek, settings.data, boot, &err) || !open_store(&r, &err)) {
+		fprintf(stderr, "tocsin check: %s\n", err.text);
+	} else {
+		code = check_and_tidy(&r, json) > 0;
+	}
+	survey_release(&r.survey);
+	peek_close(&r.peek);
+	return code;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	struct flags flags = {
+		.command = "check",
+		.about =
+			"Say whether a data directory is in order, and change nothing in it; a "
+			"server may run on it.\nReads the whole log and the whole state. The exit "
+			"code is 0 when all is well, 1 when something\nis wrong or cannot be read.",
+		.rows = rows,
+		.n = ARRAY_LEN(rows),
+		.with_settings = true,
+	};
+	struct check_flags in = { 0 };
+	struct arena boot;
+	int code;
+
+	arena_init(&boot, 0);
+	code = flags_begin(&flags, argc, argv, &in, &boot);
+	if (code == FLAGS_GO_ON) {
+		code = run(&flags, in.json, &boot);
+	}
+	arena_release(&boot);
+	return code;
+}

@@ -198,7 +198,10 @@ struct sealed_report {
  */
 NODISCARD bool sealed_verify(struct sealed *sealed, bool deep, sealed_damage_visit *visit,
 			     void *arg, struct sealed_report *report, struct err *err);
-/* Runs of numbers that were in a block: for naming what is lost. Any order of calls. */
+/*
+ * Runs of numbers that were in a block, ascending: for naming what is lost. When the map is lost
+ * too, numbers that were in no block may be among them.
+ */
 typedef void sealed_run_visit(void *arg, uint64_t first_seq, uint64_t last_seq);
 NODISCARD bool sealed_block_numbers(struct sealed *sealed, uint64_t block, sealed_run_visit *visit,
 				    void *arg, struct err *err);

@@ -134,6 +134,7 @@ static bool check_blocks(struct check *c, struct err *err)
 						  .last_seq = entry->last_seq });
 	}
 	block_room_release(&room);
+	c->report->lost_records += index == NULL ? 0 : index->missing;
 	sealed_index_unref(c->sealed, &index);
 	return ok;
 }

@@ -117,6 +117,10 @@ bool sealed_copy(struct sealed *s, const struct sealed_rewrite *rewrite, struct 
 		}
 		goto out;
 	}
+	if (ok && index->missing > 0 && !rewrite->accept_loss) {
+		ok = sealed_missing(s, index, err);
+		goto out;
+	}
 	options_of(s, &o);
 	o.created_at_us = rewrite->created_at_us;
 	o.level = rewrite->level;

@@ -22,6 +22,7 @@ struct sealed_cursor {
 	struct sealed_match match;
 	bool reverse;
 	bool done;
+	bool told;	    /* of records that no block has */
 	uint64_t first_seq; /* of filter and file together */
 	uint64_t last_seq;
 	uint64_t at; /* the number to go on from */
@@ -357,6 +358,11 @@ enum found sealed_cursor_next(struct sealed_cursor *c, struct record *record, st
 {
 	if (c->done) {
 		return NOT_FOUND;
+	}
+	if (!c->told && c->index->missing > 0) {
+		c->told = true;
+		sealed_missing(c->sealed, c->index, err);
+		return FAILED;
 	}
 	return c->match.filter.one_project ? next_one(c, record, err) : next_all(c, record, err);
 }

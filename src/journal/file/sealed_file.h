@@ -63,9 +63,12 @@ void block_room_release(struct block_room *room);
 NODISCARD bool sealed_block_read(struct sealed *sealed, const struct sealed_index *index,
 				 size_t number, struct block_room *room, struct block *block,
 				 struct err *err);
+/* Fill err: records are lost that no block of the index has. */
+bool sealed_missing(const struct sealed *sealed, const struct sealed_index *index, struct err *err);
 /*
  * Blocks plus 1 of the SEALED_CHUNK_SEQS numbers of a chunk, 0 where there is no record. A damaged
- * chunk is made anew from the blocks that can be read. ERR_IO.
+ * chunk is made anew from the blocks that can be read; a number that is in none of them counts to
+ * a lost block that may have had it. ERR_IO.
  */
 NODISCARD bool sealed_chunk_read(struct sealed *sealed, const struct sealed_index *index,
 				 uint64_t number, uint32_t *out, struct err *err);

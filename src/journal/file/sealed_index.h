@@ -52,9 +52,10 @@ struct sealed_chunk {
 };
 
 struct sealed_index {
-	unsigned refs; /* under the lock of the file */
-	size_t bytes;  /* in memory, about */
-	char *raw;     /* what the dictionary points into */
+	unsigned refs;	  /* under the lock of the file */
+	size_t bytes;	  /* in memory, about */
+	uint64_t missing; /* records of the file that are in no block of this index */
+	char *raw;	  /* what the dictionary points into */
 	struct slice *dictionary;
 	size_t dictionary_n;
 	struct sealed_block *blocks;

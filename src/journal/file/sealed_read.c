@@ -330,11 +330,44 @@ static bool chunk_check(void *arg, const char *p, size_t n)
 	return sealed_chunk_get(p, n, c->number, c->blocks_n, c->out);
 }
 
-/* From the blocks themselves. Those that are lost keep their numbers to themselves. */
+bool sealed_missing(const struct sealed *s, const struct sealed_index *index, struct err *err)
+{
+	return err_set(err, ERR_CORRUPT,
+		       "\"%s\": the index is lost, and with it %llu records between %llu and %llu",
+		       s->name, (unsigned long long)index->missing,
+		       (unsigned long long)s->footer.info.first_seq,
+		       (unsigned long long)s->footer.info.last_seq);
+}
+
+/* Only the first and last number of a lost block are known; those between may be its own. */
+static void claim_numbers(const struct sealed_index *index, const bool *lost, uint64_t first,
+			  uint32_t *out)
+{
+	uint64_t end = first + SEALED_CHUNK_SEQS;
+
+	for (int sure = 0; sure < 2; sure++) {
+		for (size_t b = 0; b < index->blocks_n; b++) {
+			const struct sealed_block *entry = &index->blocks[b];
+			uint64_t from = entry->first_seq > first ? entry->first_seq : first;
+
+			for (uint64_t seq = from; lost[b] && seq <= entry->last_seq && seq < end;
+			     seq++) {
+				bool own = seq == entry->first_seq || seq == entry->last_seq;
+
+				if (sure == 1 ? own : out[seq - first] == 0) {
+					out[seq - first] = (uint32_t)b + 1;
+				}
+			}
+		}
+	}
+}
+
+/* From the blocks themselves. */
 static bool remake_chunk(struct sealed *s, const struct sealed_index *index, uint64_t number,
 			 uint32_t *out, struct err *err)
 {
 	uint64_t first = number * SEALED_CHUNK_SEQS;
+	bool *lost = mem_alloc(index->blocks_n, sizeof(*lost));
 	struct block_room room;
 	bool ok = true;
 
@@ -349,10 +382,7 @@ static bool remake_chunk(struct sealed *s, const struct sealed_index *index, uin
 		}
 		if (!sealed_block_read(s, index, b, &room, &block, err)) {
 			ok = err->kind == ERR_CORRUPT;
-			/* Its first number stands for it, so that readers hear of it. */
-			if (entry->first_seq >= first) {
-				out[entry->first_seq - first] = (uint32_t)b + 1;
-			}
+			lost[b] = true;
 			continue;
 		}
 		for (size_t i = block_find(&block, first);
@@ -361,7 +391,9 @@ static bool remake_chunk(struct sealed *s, const struct sealed_index *index, uin
 		}
 		block_release(&block);
 	}
+	claim_numbers(index, lost, first, out);
 	block_room_release(&room);
+	free(lost);
 	return ok;
 }
 
@@ -417,6 +449,10 @@ enum found sealed_read(struct sealed *s, uint64_t seq, struct arena *req, struct
 		record->idempotency_key = arena_dup(req, record->idempotency_key);
 		record->type = arena_dup(req, record->type);
 		record->body = arena_dup(req, record->body);
+	}
+	if (found == NOT_FOUND && index->missing > 0) {
+		sealed_missing(s, index, err);
+		found = FAILED;
 	}
 	free(chunk);
 	block_release(&block);

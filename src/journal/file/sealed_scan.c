@@ -161,13 +161,22 @@ static struct sealed_index *make_index(struct scan *scan)
 {
 	size_t chunks_n;
 	struct sealed_chunk *chunks = list_chunks(scan, &chunks_n);
+	struct sealed_index *index;
+	uint64_t found = 0;
 	struct buf raw;
 
 	buf_init(&raw, SIZE_MAX / 2);
 	index_builder_pack(&scan->builder, chunks, chunks_n, &raw);
 	free(chunks);
 	/* What was packed goes with the index. */
-	return sealed_index_unpack(raw.p, raw.n, &scan->sealed->footer);
+	index = sealed_index_unpack(raw.p, raw.n, &scan->sealed->footer);
+	for (size_t i = 0; index != NULL && i < index->blocks_n; i++) {
+		found += index->blocks[i].count;
+	}
+	if (index != NULL && found < scan->sealed->footer.info.records) {
+		index->missing = scan->sealed->footer.info.records - found;
+	}
+	return index;
 }
 
 struct sealed_index *sealed_scan(struct sealed *sealed, struct err *err)

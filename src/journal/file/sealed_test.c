@@ -95,9 +95,9 @@ static void check_keys(const struct pile *pile, struct sealed *sealed)
 
 	for (size_t i = 0; i < pile->n; i++) {
 		const struct record *r = &pile->records[i];
-		uint64_t hash = record_key_hash(&pile_key, r->org, r->idempotency_key);
-
 		if (r->idempotency_key.n > 0) {
+			uint64_t hash = record_key_hash(&pile_key, r->org, r->idempotency_key);
+
 			T_OK(sealed_find_key(sealed, hash, seqs, ARRAY_LEN(seqs), &n, &err));
 			T_INT(n, 1);
 			T_INT(seqs[0], r->seq);

@@ -282,40 +282,50 @@ static bool only_dead(const struct delivery_row *row, struct err *err)
 		       delivery_status_name(row->status));
 }
 
-static bool replay_one(struct call *c, struct err *err)
+/* Replay or purge: the delivery in the path, which must be dead, or the oldest of the project. */
+typedef bool (*on_dead_fn)(struct org_id org, struct db *db, struct project_id project,
+			   struct delivery_id number, int64_t now_us, size_t limit,
+			   uint64_t *changed, struct err *err);
+
+static bool on_one(struct call *c, on_dead_fn fn, uint64_t *n, struct err *err)
 {
 	struct delivery_row row;
-	uint64_t n;
 
-	if (!find(c, &row, err) || !only_dead(&row, err) ||
-	    !store_delivery_replay(c->caller.org, c->db, c->caller.project, row.number, c->now_us,
-				   1, &n, err)) {
-		return false;
-	}
+	return find(c, &row, err) && only_dead(&row, err) &&
+	       fn(c->caller.org, c->db, c->caller.project, row.number, c->now_us, 1, n, err);
+}
+
+static bool on_all(struct call *c, on_dead_fn fn, uint64_t *n, struct err *err)
+{
+	return fn(c->caller.org, c->db, c->caller.project, (struct delivery_id) { 0 }, c->now_us,
+		  REPLAY_LIMIT, n, err);
+}
+
+static bool answer_replayed(struct call *c, uint64_t n)
+{
 	courier_wake(c->api->courier);
 	return answer_count(c, "replayed", n);
+}
+
+static bool replay_one(struct call *c, struct err *err)
+{
+	uint64_t n;
+
+	return on_one(c, store_delivery_replay, &n, err) && answer_replayed(c, n);
 }
 
 static bool replay_all(struct call *c, struct err *err)
 {
 	uint64_t n;
 
-	if (!store_delivery_replay(c->caller.org, c->db, c->caller.project,
-				   (struct delivery_id) { 0 }, c->now_us, REPLAY_LIMIT, &n, err)) {
-		return false;
-	}
-	courier_wake(c->api->courier);
-	return answer_count(c, "replayed", n);
+	return on_all(c, store_delivery_replay, &n, err) && answer_replayed(c, n);
 }
 
 static bool purge_one(struct call *c, struct err *err)
 {
-	struct delivery_row row;
 	uint64_t n;
 
-	if (!find(c, &row, err) || !only_dead(&row, err) ||
-	    !store_delivery_purge(c->caller.org, c->db, c->caller.project, row.number, c->now_us, 1,
-				  &n, err)) {
+	if (!on_one(c, store_delivery_purge, &n, err)) {
 		return false;
 	}
 	call_empty(c, 204);
@@ -326,11 +336,7 @@ static bool purge_all(struct call *c, struct err *err)
 {
 	uint64_t n;
 
-	if (!store_delivery_purge(c->caller.org, c->db, c->caller.project,
-				  (struct delivery_id) { 0 }, c->now_us, REPLAY_LIMIT, &n, err)) {
-		return false;
-	}
-	return answer_count(c, "purged", n);
+	return on_all(c, store_delivery_purge, &n, err) && answer_count(c, "purged", n);
 }
 
 static const struct route rows[] = {

@@ -471,21 +471,19 @@ static void print(const struct backup *b)
 	}
 }
 
-static int run(const struct flags *flags, const struct backup_flags *in, const char *dir,
-	       struct arena *boot)
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
-	struct settings_sources sources;
+	const struct backup_flags *in = arg;
 	struct settings settings;
 	struct backup b = { .settings = &settings, .boot = boot, .peek.lock = -1, .lock = -1 };
 	struct err err;
 	bool ok;
 
-	if (!settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &err)) {
-		fprintf(stderr, "tocsin backup: %s\n", err.text);
+	if (!flags_settings(flags, boot, &settings)) {
 		return 2;
 	}
 	log_setup(LOG_WARN, settings.log_format, STDERR_FILENO);
-	b.dir = slice_of(dir);
+	b.dir = slice_of(flags->word);
 	ok = vault_key_read(in->key_file, &b.key, &err) && back_up(&b, &err);
 	peek_close(&b.peek);
 	if (b.lock >= 0) {
@@ -502,10 +500,10 @@ static int run(const struct flags *flags, const struct backup_flags *in, const c
 
 int cmd_backup(int argc, char **argv)
 {
-	const char *dir = flags_word(&argc, &argv);
 	struct flags flags = {
 		.command = "backup",
 		.words = "DIR",
+		.no_word = "say into which folder: tocsin backup DIR",
 		.about = "Copy everything into the folder DIR, while the server runs or while it "
 			 "does not. Once more\ninto the same DIR copies only what is new. `tocsin "
 			 "restore` makes a data directory of it.",
@@ -514,18 +512,6 @@ int cmd_backup(int argc, char **argv)
 		.with_settings = true,
 	};
 	struct backup_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON && dir == NULL) {
-		fprintf(stderr, "tocsin backup: say into which folder: tocsin backup DIR\n");
-		code = 2;
-	}
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, &in, dir, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

@@ -222,15 +222,28 @@ static bool measure(struct run *r, const struct run_options *o, bool json, struc
 	return ok;
 }
 
-static int run(const struct flags *flags, const struct bench_flags *in, enum run_mode mode,
-	       struct arena *boot)
+#define NO_MODE "\"events\", \"webhooks\" or \"notifications\" comes first"
+
+static bool find_mode(const char *word, enum run_mode *mode, struct err *err)
 {
-	struct run_options o = { .mode = mode };
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		if (strcmp(word, modes[i].name) == 0) {
+			*mode = modes[i].mode;
+			return true;
+		}
+	}
+	return err_set(err, ERR_INVALID, NO_MODE);
+}
+
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
+{
+	const struct bench_flags *in = arg;
+	struct run_options o = { 0 };
 	struct run *r;
 	struct err err;
 	bool ok;
 
-	if (!read_options(flags, in, boot, &o, &err)) {
+	if (!find_mode(flags->word, &o.mode, &err) || !read_options(flags, in, boot, &o, &err)) {
 		fprintf(stderr, "tocsin bench: %s\n", err.text);
 		return 2;
 	}
@@ -245,23 +258,12 @@ static int run(const struct flags *flags, const struct bench_flags *in, enum run
 }
 
 /* The word that says what to measure comes first; without it there is only help. */
-static bool take_mode(int *argc, char ***argv, enum run_mode *mode)
-{
-	for (size_t i = 0; *argc > 0 && i < ARRAY_LEN(modes); i++) {
-		if (strcmp((*argv)[0], modes[i].name) == 0) {
-			*mode = modes[i].mode;
-			(*argc)--;
-			(*argv)++;
-			return true;
-		}
-	}
-	return false;
-}
-
 int cmd_bench(int argc, char **argv)
 {
 	struct flags flags = {
 		.command = "bench",
+		.words = "events|webhooks|notifications",
+		.no_word = NO_MODE,
 		.about =
 			"Put load on a server and report what it made of it. The first word says "
 			"what is measured:\n"
@@ -274,21 +276,6 @@ int cmd_bench(int argc, char **argv)
 		.n = ARRAY_LEN(rows),
 	};
 	struct bench_flags in = { 0 };
-	enum run_mode mode = RUN_EVENTS;
-	bool has_mode = take_mode(&argc, &argv, &mode);
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON && !has_mode) {
-		fprintf(stderr, "tocsin bench: \"events\", \"webhooks\" or \"notifications\" "
-				"comes first\n");
-		code = 2;
-	}
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, &in, mode, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

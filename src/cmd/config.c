@@ -39,8 +39,9 @@ static bool print_settings(const struct flags *flags, struct arena *boot, struct
 	return true;
 }
 
-static int run(const struct flags *flags, const struct config_flags *in, struct arena *boot)
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
+	const struct config_flags *in = arg;
 	struct buf out;
 	struct err err;
 	int code = 0;
@@ -72,14 +73,6 @@ int cmd_config(int argc, char **argv)
 		.list_settings = true,
 	};
 	struct config_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, &in, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

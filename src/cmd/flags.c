@@ -242,32 +242,66 @@ void flags_help(const struct flags *f, struct buf *out)
 	}
 }
 
-const char *flags_word(int *argc, char ***argv)
+static void print_help(const struct flags *f)
 {
-	if (*argc == 0 || (*argv)[0][0] == '-') {
-		return NULL;
-	}
-	--*argc;
-	return *(*argv)++;
-}
-
-int flags_begin(struct flags *f, int argc, char **argv, void *out, struct arena *boot)
-{
-	struct err err;
 	struct buf help;
 
-	if (!flags_read(f, argc, argv, out, boot, &err)) {
-		fprintf(stderr, "tocsin %s: %s\n", f->command, err.text);
-		return 2;
-	}
-	if (!f->help) {
-		return FLAGS_GO_ON;
-	}
 	buf_init(&help, HELP_BYTES_MAX);
 	flags_help(f, &help);
 	fwrite(help.p, 1, help.n, stdout);
 	buf_release(&help);
-	return 0;
+}
+
+static int complain(const struct flags *f, const char *text)
+{
+	fprintf(stderr, "tocsin %s: %s\n", f->command, text);
+	return 2;
+}
+
+static int read_and_run(struct flags *f, int argc, char **argv, void *in, flags_fn fn,
+			struct arena *boot)
+{
+	struct err err;
+
+	if (f->words != NULL && argc > 0 && argv[0][0] != '-') {
+		f->word = argv[0];
+		argc--;
+		argv++;
+	}
+	if (!flags_read(f, argc, argv, in, boot, &err)) {
+		return complain(f, err.text);
+	}
+	if (f->help) {
+		print_help(f);
+		return 0;
+	}
+	if (f->words != NULL && f->word == NULL) {
+		return complain(f, f->no_word);
+	}
+	return fn(f, in, boot);
+}
+
+int flags_run(struct flags *f, int argc, char **argv, void *in, flags_fn fn)
+{
+	struct arena boot;
+	int code;
+
+	arena_init(&boot, 0);
+	code = read_and_run(f, argc, argv, in, fn, &boot);
+	arena_release(&boot);
+	return code;
+}
+
+bool flags_settings(const struct flags *f, struct arena *boot, struct settings *out)
+{
+	struct settings_sources sources;
+	struct err err;
+
+	if (!settings_read(out, f->rest_n, f->rest, boot, &sources, &err)) {
+		complain(f, err.text);
+		return false;
+	}
+	return true;
 }
 
 bool flags_given(const struct flags *f, const char *name)

@@ -13,11 +13,13 @@
 struct flags {
 	const char *command; /* the word behind "tocsin" */
 	const char *words;   /* what stands before the flags, "DIR"; NULL: nothing */
+	const char *no_word; /* with words: the complaint when there is none */
 	const char *about;   /* sentences for the help */
 	const struct field *rows;
 	size_t n;
 	bool with_settings;
 	bool list_settings; /* in the help, instead of a hint where they are listed */
+	const char *word;   /* out: what stood before the flags */
 	uint64_t set;	    /* out: bit i is set when row i was given */
 	char **rest;	    /* out: rest_n words for settings_read */
 	int rest_n;
@@ -34,18 +36,16 @@ NODISCARD bool flags_read(struct flags *f, int argc, char **argv, void *out, str
 /* Append the help: usage, sentences, one line or two per row. */
 void flags_help(const struct flags *f, struct buf *out);
 
+/* What a command does, once its words are read into in; returns the exit code. */
+typedef int (*flags_fn)(const struct flags *f, const void *in, struct arena *boot);
 /*
- * The word behind the command that is no flag, "DIR"; it is taken off. NULL when there is none:
- * a call for help, or a mistake, which the caller tells.
+ * A whole command: read its words into *in (NULL without rows), then fn; or, for --help or a
+ * mistake, the text on stdout or stderr. Returns the exit code.
  */
-const char *flags_word(int *argc, char ***argv);
-
-#define FLAGS_GO_ON (-1)
-/*
- * The beginning of every command: flags_read, and for --help or a mistake the text on stdout or
- * stderr. Returns the exit code of the command, or FLAGS_GO_ON.
- */
-int flags_begin(struct flags *f, int argc, char **argv, void *out, struct arena *boot);
+int flags_run(struct flags *f, int argc, char **argv, void *in, flags_fn fn);
+/* With with_settings: read them, or tell the mistake on stderr; the command then ends with 2. */
+struct settings;
+NODISCARD bool flags_settings(const struct flags *f, struct arena *boot, struct settings *out);
 /* Whether the row of this name was given; there is one. */
 bool flags_given(const struct flags *f, const char *name);
 

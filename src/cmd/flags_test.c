@@ -158,6 +158,31 @@ TEST(help_shows_every_row)
 	buf_release(&out);
 }
 
+static int tell(const struct flags *f, const void *arg, struct arena *req UNUSED)
+{
+	const struct in *in = arg;
+
+	T_STR(f->word, "there");
+	return (int)in->count;
+}
+
+TEST(a_command_runs_with_its_word_and_its_flags)
+{
+	struct flags f = { .command = "x",
+			   .words = "PLACE",
+			   .no_word = "say where",
+			   .rows = rows,
+			   .n = ARRAY_LEN(rows) };
+	struct in in = { 0 };
+	static const char *const whole[] = { "there", "--count", "7" };
+	static const char *const wrong[] = { "there", "--no-such" };
+
+	T_INT(flags_run(&f, 3, (char **)whole, &in, tell), 7);
+	f.word = NULL;
+	T_INT(flags_run(&f, 2, (char **)whole + 1, &in, tell), 2);
+	T_INT(flags_run(&f, 2, (char **)wrong, &in, tell), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +190,7 @@ int main(void)
 		T(what_is_not_given_has_its_default),
 		T(switches_stand_alone_or_say_no),
 		T(lists_and_maps_may_be_repeated),
+		T(a_command_runs_with_its_word_and_its_flags),
 		T(mistakes_are_named),
 		T(settings_are_put_aside_only_where_they_belong),
 		T(help_shows_every_row),

@@ -14,8 +14,9 @@ static const struct field rows[] = {
 	CLIENT_FLAGS(struct health_flags, to),
 };
 
-static int run(const struct health_flags *in)
+static int run(const struct flags *flags UNUSED, const void *arg, struct arena *boot UNUSED)
 {
+	const struct health_flags *in = arg;
 	struct client_call call = { .method = "GET", .path = S("/ready") };
 	struct client_reply reply = { 0 };
 	struct client *client = NULL;
@@ -46,14 +47,6 @@ int cmd_health(int argc, char **argv)
 		.n = ARRAY_LEN(rows),
 	};
 	struct health_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON) {
-		code = run(&in);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

@@ -179,9 +179,11 @@ static const struct verb {
 	{ "stat", stat_journal },
 };
 
+#define NO_VERB "say verify, quarantine or stat; `tocsin help journal` says more"
+
 static const struct verb *find(const char *word)
 {
-	for (size_t i = 0; word != NULL && i < ARRAY_LEN(verbs); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (strcmp(verbs[i].name, word) == 0) {
 			return &verbs[i];
 		}
@@ -189,16 +191,20 @@ static const struct verb *find(const char *word)
 	return NULL;
 }
 
-static int run(const struct flags *flags, const struct verb *verb, bool json, struct arena *boot)
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
-	struct settings_sources sources;
+	const struct verb *verb = find(flags->word);
+	const struct journal_flags *in = arg;
 	struct settings settings;
-	struct task task = { .settings = &settings, .json = json, .peek.lock = -1 };
+	struct task task = { .settings = &settings, .json = in->json, .peek.lock = -1 };
 	struct err err;
 	bool ok;
 
-	if (!settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &err)) {
-		fprintf(stderr, "tocsin journal: %s\n", err.text);
+	if (verb == NULL) {
+		fprintf(stderr, "tocsin journal: " NO_VERB "\n");
+		return 2;
+	}
+	if (!flags_settings(flags, boot, &settings)) {
 		return 2;
 	}
 	log_setup(LOG_ERROR, settings.log_format, STDERR_FILENO);
@@ -213,11 +219,10 @@ static int run(const struct flags *flags, const struct verb *verb, bool json, st
 
 int cmd_journal(int argc, char **argv)
 {
-	const char *word = flags_word(&argc, &argv);
-	const struct verb *verb = find(word);
 	struct flags flags = {
 		.command = "journal",
 		.words = "verify|quarantine|stat",
+		.no_word = NO_VERB,
 		.about =
 			"Look at the log of a data directory; a server may run on it.\n\n"
 			"  verify       read every record, say which are damaged; the exit code is 1 "
@@ -231,19 +236,6 @@ int cmd_journal(int argc, char **argv)
 		.with_settings = true,
 	};
 	struct journal_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON && verb == NULL) {
-		fprintf(stderr,
-			"tocsin journal: say verify, quarantine or stat; `tocsin help journal` says more\n");
-		code = 2;
-	}
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, verb, in.json, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

@@ -80,16 +80,18 @@ static bool read_target(const struct flags *flags, const struct migrate_flags *i
 		       store_schema_newest());
 }
 
-static int run(const struct flags *flags, const struct migrate_flags *in, struct arena *boot)
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
-	struct settings_sources sources;
+	const struct migrate_flags *in = arg;
 	struct settings settings;
 	struct err err;
 	unsigned to;
 
-	if (!read_target(flags, in, &to, &err) ||
-	    !settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &err)) {
+	if (!read_target(flags, in, &to, &err)) {
 		fprintf(stderr, "tocsin migrate: %s\n", err.text);
+		return 2;
+	}
+	if (!flags_settings(flags, boot, &settings)) {
 		return 2;
 	}
 	log_setup(LOG_WARN, settings.log_format, STDERR_FILENO);
@@ -112,14 +114,6 @@ int cmd_migrate(int argc, char **argv)
 		.with_settings = true,
 	};
 	struct migrate_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, &in, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

@@ -294,21 +294,19 @@ static void print(const struct restore *r)
 	printf("`tocsin serve --data %.*s` goes on from there\n", SARG(r->settings->data));
 }
 
-static int run(const struct flags *flags, const struct restore_flags *in, const char *dir,
-	       struct arena *boot)
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
-	struct settings_sources sources;
+	const struct restore_flags *in = arg;
 	struct settings settings;
 	struct restore r = { .settings = &settings, .boot = boot, .lock = -1 };
 	struct err err;
 	bool ok;
 
-	if (!settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &err)) {
-		fprintf(stderr, "tocsin restore: %s\n", err.text);
+	if (!flags_settings(flags, boot, &settings)) {
 		return 2;
 	}
 	log_setup(LOG_ERROR, settings.log_format, STDERR_FILENO);
-	r.dir = slice_of(dir);
+	r.dir = slice_of(flags->word);
 	ok = vault_key_read(in->key_file, &r.key, &err) && restore(&r, &err);
 	if (ok) {
 		print(&r);
@@ -326,10 +324,10 @@ static int run(const struct flags *flags, const struct restore_flags *in, const 
 
 int cmd_restore(int argc, char **argv)
 {
-	const char *dir = flags_word(&argc, &argv);
 	struct flags flags = {
 		.command = "restore",
 		.words = "DIR",
+		.no_word = "say which backup: tocsin restore DIR --data NEW",
 		.about =
 			"Make the data directory that --data names, which must not be there yet or "
 			"be empty, out of\nthe backup in DIR. Everything is compared with the "
@@ -339,19 +337,6 @@ int cmd_restore(int argc, char **argv)
 		.with_settings = true,
 	};
 	struct restore_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON && dir == NULL) {
-		fprintf(stderr,
-			"tocsin restore: say which backup: tocsin restore DIR --data NEW\n");
-		code = 2;
-	}
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, &in, dir, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

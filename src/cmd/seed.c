@@ -238,15 +238,14 @@ static void choose_tenants(const struct seed_flags *in, struct seed *s)
 	s->n = ARRAY_LEN(demo);
 }
 
-static int run(const struct flags *flags, const struct seed_flags *in, struct arena *boot)
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
-	struct settings_sources sources;
+	const struct seed_flags *in = arg;
 	struct settings settings;
 	struct seed s = { .settings = &settings };
 	bool ok;
 
-	if (!settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &s.err)) {
-		fprintf(stderr, "tocsin seed: %s\n", s.err.text);
+	if (!flags_settings(flags, boot, &settings)) {
 		return 2;
 	}
 	if (in->org.n == 0 && (in->key.n > 0 || in->name.n > 0 || in->project.n > 0)) {
@@ -276,14 +275,6 @@ int cmd_seed(int argc, char **argv)
 		.with_settings = true,
 	};
 	struct seed_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, &in, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

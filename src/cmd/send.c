@@ -347,8 +347,9 @@ static bool check(const struct flags *flags, const struct send_flags *in, struct
 	return true;
 }
 
-static int run(const struct flags *flags, const struct send_flags *in, struct arena *boot)
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
+	const struct send_flags *in = arg;
 	struct sender s = { .flags = flags, .in = in };
 	struct err err;
 	bool ok;
@@ -377,14 +378,6 @@ int cmd_send(int argc, char **argv)
 		.n = ARRAY_LEN(rows),
 	};
 	struct send_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, &in, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

@@ -72,15 +72,12 @@ static int serve_reported(const struct settings *s)
 	return code;
 }
 
-static int run(const struct flags *flags, struct arena *boot)
+static int run(const struct flags *flags, const void *in UNUSED, struct arena *boot)
 {
 	const char *test_clock = getenv("TOCSIN_TEST_CLOCK");
-	struct settings_sources sources;
 	struct settings settings;
-	struct err err;
 
-	if (!settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &err)) {
-		fprintf(stderr, "tocsin serve: %s\n", err.text);
+	if (!flags_settings(flags, boot, &settings)) {
 		return 2;
 	}
 	if (test_clock != NULL && !clock_shift_from(test_clock)) {
@@ -99,14 +96,6 @@ int cmd_serve(int argc, char **argv)
 		.with_settings = true,
 		.list_settings = true,
 	};
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, NULL, &boot);
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, NULL, run);
 }

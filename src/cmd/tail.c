@@ -223,8 +223,9 @@ static void set_up(struct tail *t)
 	}
 }
 
-static int run(const struct tail_flags *in)
+static int run(const struct flags *flags UNUSED, const void *arg, struct arena *boot UNUSED)
 {
+	const struct tail_flags *in = arg;
 	struct tail t = { .in = in };
 	struct err err;
 	bool ok;
@@ -254,14 +255,6 @@ int cmd_tail(int argc, char **argv)
 		.n = ARRAY_LEN(rows),
 	};
 	struct tail_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON) {
-		code = run(&in);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

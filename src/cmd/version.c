@@ -5,18 +5,15 @@
 #include "cmd/command.h"
 #include "cmd/flags.h"
 
+static int run(const struct flags *flags UNUSED, const void *in UNUSED, struct arena *boot UNUSED)
+{
+	printf("tocsin %s\n", TOCSIN_VERSION);
+	return 0;
+}
+
 int cmd_version(int argc, char **argv)
 {
 	struct flags flags = { .command = "version", .about = "Print the version." };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, NULL, &boot);
-	if (code == FLAGS_GO_ON) {
-		printf("tocsin %s\n", TOCSIN_VERSION);
-		code = 0;
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, NULL, run);
 }

@@ -13,6 +13,7 @@ void reply_clear(struct reply *r)
 	r->phase = REPLY_HEAD;
 	r->status = 0;
 	r->close = false;
+	r->replayed = false;
 	r->chunked = false;
 	r->has_length = false;
 	r->left = 0;
@@ -83,6 +84,8 @@ static bool read_field(struct reply *r, const char *line, const char *end)
 	}
 	if (name_is(line, (size_t)(colon - line), "connection")) {
 		r->close = name_is(value, (size_t)(end - value), "close");
+	} else if (name_is(line, (size_t)(colon - line), "idempotent-replayed")) {
+		r->replayed = name_is(value, (size_t)(end - value), "true");
 	}
 	return true;
 }

@@ -30,7 +30,8 @@ enum reply_phase {
 struct reply {
 	enum reply_phase phase;
 	int status;
-	bool close; /* the server said Connection: close */
+	bool close;    /* the server said Connection: close */
+	bool replayed; /* and Idempotent-Replayed: true */
 	bool chunked;
 	bool has_length;
 	uint64_t left; /* bytes to come of this body or chunk */
@@ -47,9 +48,9 @@ struct reply {
 void reply_clear(struct reply *r);
 
 /*
- * Take up to n bytes; *used says how many belong to this reply. REPLY_DONE: status, close and body
- * are valid until reply_clear(). REPLY_BAD: not a reply we can read; drop the connection. Interim
- * replies (1xx) are skipped.
+ * Take up to n bytes; *used says how many belong to this reply. REPLY_DONE: status, close, replayed
+ * and body are valid until reply_clear(). REPLY_BAD: not a reply we can read; drop the connection.
+ * Interim replies (1xx) are skipped.
  */
 enum reply_state reply_feed(struct reply *r, const char *p, size_t n, size_t *used);
 

@@ -74,6 +74,18 @@ TEST(bytes_of_the_next_reply_are_left_alone)
 	T_INT(total, strlen(two) - strlen("HTTP/1.1 500 B\r\n"));
 }
 
+TEST(a_replayed_reply_says_so)
+{
+	size_t total;
+
+	T_INT(feed("HTTP/1.1 201 A\r\nIdempotent-Replayed: true\r\nContent-Length: 0\r\n\r\n", 7,
+		   &total),
+	      REPLY_DONE);
+	T_TRUE(r.replayed);
+	T_INT(feed("HTTP/1.1 201 A\r\nContent-Length: 0\r\n\r\n", 7, &total), REPLY_DONE);
+	T_FALSE(r.replayed);
+}
+
 TEST(what_is_no_reply_is_refused)
 {
 	static const char *const bad[] = {
@@ -119,4 +131,5 @@ TEST(of_a_long_body_the_beginning_and_the_end_are_kept)
 }
 
 T_MAIN(T(a_reply_reads_the_same_however_it_is_cut), T(bytes_of_the_next_reply_are_left_alone),
-       T(what_is_no_reply_is_refused), T(of_a_long_body_the_beginning_and_the_end_are_kept))
+       T(a_replayed_reply_says_so), T(what_is_no_reply_is_refused),
+       T(of_a_long_body_the_beginning_and_the_end_are_kept))

@@ -11,6 +11,8 @@ import { Api } from "../harness/api.ts";
 import { tenant, tocsin } from "../harness/command.ts";
 import { Server } from "../harness/server.ts";
 
+const METRICS_TOKEN = "a-metrics-token-of-ours";
+
 interface Latency {
 	count: number;
 	never: number;
@@ -115,6 +117,17 @@ describe("against a server", () => {
 		expect(again.events.duplicate).toBeGreaterThan(0);
 		expect(again.events.accepted! + again.events.duplicate!).toBe(again.events.sent);
 		expect(again.server!.duplicate).toBe(again.events.duplicate);
+		expect(again.server!.stored).toBe(again.events.accepted);
+	});
+
+	it("counts a duplicate that comes alone, and finds the address behind a name", async () => {
+		const args = ["events", "--to", `http://localhost:${server.port}`, "--key", one.key!];
+		args.push("--profile", "mixed", "--rate", "200", "--duration", "1s", "--seed", "11");
+		const r = await bench(args);
+		expect(r.events).toMatchObject({ sent: 200, accepted: 200, duplicate: 0 });
+		const again = await bench(args);
+		expect(again.events.duplicate).toBeGreaterThan(0);
+		expect(again.events.accepted! + again.events.duplicate!).toBe(200);
 		expect(again.server!.stored).toBe(again.events.accepted);
 	});
 
@@ -272,7 +285,8 @@ describe("around a server", () => {
 	let one: Api;
 
 	beforeAll(async () => {
-		server = await Server.start({ privateTargets: "10.99.0.0/16" });
+		const args = ["--metrics-token", METRICS_TOKEN];
+		server = await Server.start({ privateTargets: "10.99.0.0/16", args });
 		one = await tenant(server, "one");
 	});
 	afterAll(() => server.stop());
@@ -293,11 +307,14 @@ describe("around a server", () => {
 		});
 		const url = `https://127.0.0.1:${await listen(proxy)}`;
 		const args = ["--to", url, "--key", one.key!, "--rate", "50", "--duration", "1s"];
-		const r = await bench(["events", ...args, "--ca-file", cert]);
+		const token = ["--metrics-token", METRICS_TOKEN];
+		const r = await bench(["events", ...args, "--ca-file", cert, ...token]);
 		expect(r.statuses).toEqual({ "201": 50 });
 		expect(r.server!.stored).toBe(50);
 		const live = await bench(["notifications", ...args, "--ca-file", cert]);
 		expect(live.receipts).toMatchObject({ expected: 50, received: 50, repeated: 0 });
+		expect(live.server).toBeNull();
+		expect(live.serverStatus).toBe(403);
 
 		const stranger = await tocsin(["bench", "events", ...args]);
 		expect(stranger.code).toBe(1);

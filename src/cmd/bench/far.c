@@ -184,6 +184,15 @@ int far_status(const struct far_call *c)
 	return (int)status;
 }
 
+bool far_has_header(const struct far_call *c, const char *name, struct slice value)
+{
+	struct curl_header *h;
+
+	return c->easy != NULL &&
+	       curl_easy_header(c->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK &&
+	       slice_eq_nocase(slice_of(h->value), value);
+}
+
 static void tell_ended(struct far *f)
 {
 	CURLMsg *m;

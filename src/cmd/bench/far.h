@@ -41,6 +41,8 @@ void far_free(struct far **far);
 void far_start(struct far *far, struct far_call *call);
 /* End it without done; nothing happens when it is not busy. Also gives its memory back. */
 void far_end(struct far *far, struct far_call *call);
+/* Whether the answer that done tells of has this header with this value, letters of any case. */
+bool far_has_header(const struct far_call *call, const char *name, struct slice value);
 /* Whether libcurl has heard the status of an answer yet: 0 before. For streams. */
 int far_status(const struct far_call *call);
 

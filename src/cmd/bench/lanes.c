@@ -82,6 +82,7 @@ static void tell(struct lane *c, int status)
 				  .problem = c->problem,
 				  .tail = { c->reply.tail, c->reply.tail_len },
 				  .bytes_in = c->reply.body_total,
+				  .replayed = c->reply.replayed,
 				  .sent_us = c->sent_us,
 				  .done_us = clock_mono_us() };
 
@@ -231,6 +232,7 @@ static void far_done(struct far_call *call, int status, const char *problem)
 	struct lane *c = call->owner;
 
 	c->problem = problem;
+	c->reply.replayed = far_has_header(call, "Idempotent-Replayed", S("true"));
 	tell(c, status);
 }
 

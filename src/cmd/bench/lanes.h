@@ -20,6 +20,7 @@ struct lanes_answer {
 	const char *problem; /* why, when status is 0 */
 	struct slice tail;   /* the last bytes of the body, at most LANE_TAIL_MAX */
 	uint64_t bytes_in;   /* of the body */
+	bool replayed;	     /* the server had this event already: Idempotent-Replayed */
 	int64_t sent_us;
 	int64_t done_us;
 };

@@ -129,6 +129,10 @@ static void put_counts(const struct run *r, FILE *out)
 			" unknown\n",
 			r->track.received, r->events_acked, r->track.repeated, r->track.unknown);
 	}
+	if (r->streams != NULL && streams_broken(r->streams) > 0) {
+		fprintf(out, "  streams    ended %" PRIu64 " times and went on; the last: %s\n",
+			streams_broken(r->streams), streams_problem(r->streams));
+	}
 	fprintf(out, "  bytes      %.1f MiB of events, %.1f MiB sent, %.1f MiB of answers\n",
 		(double)r->event_bytes / MIB, (double)lanes_bytes_out(r->lanes) / MIB,
 		(double)r->bytes_in / MIB);

@@ -46,6 +46,7 @@ static void on_signal(struct watch *w, uint32_t events UNUSED)
 
 	if (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		r->interrupts++;
+		r->interrupted_us = clock_mono_us();
 	}
 }
 
@@ -197,7 +198,8 @@ static void count_good(struct run *r, size_t lane, const struct lanes_answer *a)
 	hist_add(&r->open_us, open);
 	hist_add(&r->recent_us, is_open(r) ? open : service);
 	if (r->o.batch == 1) {
-		r->events_acked++;
+		r->events_acked += a->replayed ? 0 : 1;
+		r->events_duplicate += a->replayed ? 1 : 0;
 		return;
 	}
 	r->events_acked += counter(a->tail, "\"accepted\":");
@@ -326,9 +328,13 @@ static bool receipts_missing(const struct run *r)
 	return r->o.mode != RUN_EVENTS && r->track.received < r->events_acked;
 }
 
-static int64_t patience_us(const struct run *r)
+/* The end of waiting: of the drain, a second after the first Ctrl-C, or at once at the second. */
+static bool is_out_of_patience(const struct run *r, int64_t until_us)
 {
-	return clock_mono_us() + (r->interrupts == 0 ? r->o.drain_us : INTERRUPTED_US);
+	int64_t now_us = clock_mono_us();
+
+	return now_us >= until_us || r->interrupts > 1 ||
+	       (r->interrupts == 1 && now_us >= r->interrupted_us + INTERRUPTED_US);
 }
 
 static void send_all(struct run *r)
@@ -345,8 +351,8 @@ static void send_all(struct run *r)
 	}
 	plan_advance(&r->plan, r->stop_us - r->start_us);
 	plan_stop(&r->plan, r->stop_us - r->start_us);
-	until_us = patience_us(r);
-	while (under_way(r) && r->interrupts < 2 && clock_mono_us() < until_us) {
+	until_us = clock_mono_us() + r->o.drain_us;
+	while (under_way(r) && !is_out_of_patience(r, until_us)) {
 		run_turn(r, until_us);
 	}
 	/* What has no answer by now has none. */
@@ -357,9 +363,9 @@ static void send_all(struct run *r)
 
 static void wait_for_receipts(struct run *r)
 {
-	int64_t until_us = patience_us(r);
+	int64_t until_us = clock_mono_us() + r->o.drain_us;
 
-	while (receipts_missing(r) && r->interrupts < 2 && clock_mono_us() < until_us) {
+	while (receipts_missing(r) && !is_out_of_patience(r, until_us)) {
 		run_turn(r, until_us);
 	}
 }
@@ -372,11 +378,11 @@ static bool is_behind(const struct sample *s)
 /* Until rules and courier have nothing left of what was accepted. */
 static void wait_until_caught_up(struct run *r)
 {
-	int64_t until_us = patience_us(r), pause_us;
+	int64_t until_us = clock_mono_us() + r->o.drain_us, pause_us;
 
 	take_sample(r);
 	while (r->scrape.n > 0 && !r->scrape.failed && is_behind(scrape_last(&r->scrape)) &&
-	       r->interrupts < 2 && clock_mono_us() < until_us) {
+	       !is_out_of_patience(r, until_us)) {
 		pause_us = clock_mono_us() + SETTLE_US;
 		while (clock_mono_us() < pause_us) {
 			run_turn(r, pause_us);

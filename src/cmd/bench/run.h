@@ -68,7 +68,8 @@ struct run {
 	size_t rests_n;
 	uint64_t turn_of_key;
 	int interrupts;
-	bool over; /* nothing is sent any more */
+	int64_t interrupted_us; /* the last time */
+	bool over;		/* nothing is sent any more */
 
 	/* what came of it; times of clock_mono_us */
 	int64_t start_us;

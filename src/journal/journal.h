@@ -98,12 +98,12 @@ struct journal_options {
 	size_t n_only;
 	journal_damage_fn *on_damage; /* during open, for each damage; may be NULL */
 	void *on_damage_arg;
-	size_t segment_bytes;	       /* default 64 MiB; 16 KiB to 1 GiB */
-	size_t turn_bytes_max;	       /* gathered bytes before OVERLOADED; default 32 MiB */
-	enum journal_flush flush;      /* AUTO: on a thread when p95 of flushes is over 1 ms */
-	int64_t idempotency_window_us; /* default 7 days */
-	size_t idempotency_keys_max;   /* default 32 Mi keys, about 10 bytes each */
-	int64_t now_us;		       /* wall clock: the birthday of a new journal */
+	size_t segment_bytes;	  /* default 64 MiB; 16 KiB to 1 GiB */
+	size_t turn_bytes_max;	  /* gathered bytes before OVERLOADED; default 32 MiB */
+	enum journal_flush flush; /* AUTO: on a thread when p95 is over 1 ms, or one was over 5 */
+	int64_t idempotency_window_us;	     /* default 7 days */
+	size_t idempotency_keys_max;	     /* default 32 Mi keys, about 10 bytes each */
+	int64_t now_us;			     /* wall clock: the birthday of a new journal */
 	const struct journal_id *must_match; /* NULL, or refuse a journal of another id */
 	void (*wake)(void *); /* any thread: call journal_complete soon. NULL: INLINE only */
 	void *wake_arg;

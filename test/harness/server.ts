@@ -52,7 +52,8 @@ export class Server {
 	private child: ChildProcess | undefined;
 	private waiters: { match: (line: LogLine) => boolean; done: (line: LogLine) => void }[] = [];
 	private exited: Promise<number | null> = Promise.resolve(0);
-	private endedBy: string | null = null;
+	/** The signal that ended the last process, if one did. */
+	endedBy: string | null = null;
 	private readonly root: string;
 	private readonly clockFile: string;
 	private shiftUs = 0n;

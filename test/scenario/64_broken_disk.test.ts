@@ -76,7 +76,8 @@ describe.skipIf(noDisk !== undefined)(`a disk that fails once (${noDisk ?? `seed
 			}
 		}
 		const code = await server.kill("SIGTERM");
-		expect([0, 1], server.tail()).toContain(code);
+		// Whoever has given up by itself may be past listening to signals when ours comes.
+		expect([0, 1, "SIGTERM"], server.tail()).toContain(code ?? server.endedBy);
 		return entries;
 	}
 

@@ -10,6 +10,7 @@
 
 #define THREAD_OVER_US 1000 /* the 95th percentile that makes a thread worth its hand-over */
 #define INLINE_UNDER_US 500
+#define AT_ONCE_US 5000 /* one flush like this has held everybody up: not another one */
 #define FLUSH_SAMPLES_LEAST 16
 
 void turn_init(struct turn *turn, size_t bytes_max)
@@ -118,13 +119,20 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Every few flushes look at the slow ones and choose who flushes from now on. */
-static void choose_mode(struct file_journal *j)
+/*
+ * Every few flushes look at the slow ones and choose who flushes from now on; after one that was
+ * very slow at once, and then not back before it is forgotten.
+ */
+static void choose_mode(struct file_journal *j, int64_t took_us)
 {
 	int64_t sorted[FLUSH_SAMPLES];
 	size_t n = j->flush_n < FLUSH_SAMPLES ? j->flush_n : FLUSH_SAMPLES;
 	int64_t p95;
 
+	if (j->flush == JOURNAL_FLUSH_AUTO && took_us > AT_ONCE_US) {
+		j->threaded = true;
+		return;
+	}
 	if (j->flush != JOURNAL_FLUSH_AUTO || j->flush_n % FLUSH_SAMPLES_LEAST != 0) {
 		return;
 	}
@@ -133,7 +141,7 @@ static void choose_mode(struct file_journal *j)
 	p95 = sorted[n * 95 / 100];
 	if (p95 > THREAD_OVER_US) {
 		j->threaded = true;
-	} else if (p95 < INLINE_UNDER_US) {
+	} else if (p95 < INLINE_UNDER_US && sorted[n - 1] <= AT_ONCE_US) {
 		j->threaded = false;
 	}
 }
@@ -151,7 +159,7 @@ static void count_flush(struct file_journal *j, const struct turn *turn, int64_t
 	j->counts.records += turn->count;
 	j->counts.bytes += turn->n;
 	j->flush_us[j->flush_n++ % FLUSH_SAMPLES] = took_us;
-	choose_mode(j);
+	choose_mode(j, took_us);
 }
 
 void flush_stats(struct file_journal *j)

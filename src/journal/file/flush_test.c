@@ -39,6 +39,32 @@ TEST(slow_flushes_move_to_a_thread_and_back)
 	sim_free(&sim);
 }
 
+TEST(one_very_slow_flush_is_enough)
+{
+	struct bed bed;
+	struct sim *sim = sim_new(1);
+
+	bed_init(&bed, JOURNAL_FLUSH_AUTO);
+	bed.options.files = &sim_ops;
+	bed.options.files_arg = sim;
+	bed_open(&bed);
+	sim->flush_us = 60;
+	bed_fill(&bed, 1, 20);
+	T_FALSE(stats_of(&bed).threaded);
+	sim->flush_us = 5001;
+	bed_fill(&bed, 21, 21);
+	T_TRUE(stats_of(&bed).threaded);
+	/* Most are fast again; but as long as that one is remembered, the next may be like it. */
+	sim->flush_us = 60;
+	bed_fill(&bed, 22, 22 + FLUSH_SAMPLES - 10);
+	T_TRUE(stats_of(&bed).threaded);
+	bed_fill(&bed, 22 + FLUSH_SAMPLES - 9, 22 + 2 * FLUSH_SAMPLES);
+	T_FALSE(stats_of(&bed).threaded);
+	bed_check(&bed, 1, 22 + 2 * FLUSH_SAMPLES);
+	bed_release(&bed);
+	sim_free(&sim);
+}
+
 TEST(flush_times_are_counted)
 {
 	struct bed bed;
@@ -123,4 +149,5 @@ TEST(the_next_flight_leaves_before_the_replies_of_the_last)
 }
 
 T_MAIN(T(the_next_flight_leaves_before_the_replies_of_the_last),
-       T(slow_flushes_move_to_a_thread_and_back), T(flush_times_are_counted))
+       T(slow_flushes_move_to_a_thread_and_back), T(one_very_slow_flush_is_enough),
+       T(flush_times_are_counted))

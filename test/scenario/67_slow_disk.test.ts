@@ -1,0 +1,82 @@
+// A disk whose flushes take their time: whoever only reads does not wait for them, nor do streams.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Api } from "../harness/api.ts";
+import { Disk, noDisk } from "../harness/disk.ts";
+import { Sse } from "../harness/live.ts";
+import { makeRule, metric, sendEvent } from "../harness/model.ts";
+import { Server } from "../harness/server.ts";
+import { quantile, times } from "../harness/tools.ts";
+
+const DELAY_MS = Number(process.env.TOCSIN_TEST_FLUSH_MS ?? 300);
+const WRITERS = 4;
+const PATHS = ["/health", "/api/v1/alerts?limit=5", "/api/v1/rules", "/api/v1/events?limit=5"];
+
+describe.skipIf(noDisk !== undefined)(`flushes of ${DELAY_MS} ms (${noDisk ?? "by a shim"})`, () => {
+	const root = mkdtempSync(join(tmpdir(), "tocsin-slow-"));
+	const disk = noDisk === undefined ? new Disk(join(root, "data")) : undefined!;
+	let server: Server;
+	let api: Api;
+
+	beforeAll(async () => {
+		server = await Server.start({ data: join(root, "data"), env: disk.env });
+		api = await Api.bootstrap(server.url);
+		await makeRule(api, { eventType: "busy", threshold: 3, cooldownSeconds: 3600 });
+		await server.kill("SIGTERM");
+	});
+	afterAll(async () => {
+		disk.slow(0);
+		await server.stop();
+		disk.remove();
+		rmSync(root, { recursive: true });
+	});
+
+	/** What others wait for while writers keep the disk busy, in milliseconds. */
+	async function measure(): Promise<Map<string, number[]>> {
+		const samples = new Map<string, number[]>([...PATHS, "stream"].map((path) => [path, []]));
+		const stream = await Sse.open(server.url, `/api/v1/stream?token=${api.key}`);
+		let over = false;
+		const writers = Array.from({ length: WRITERS }, async () => {
+			while (!over) {
+				const { id } = await sendEvent(api, "busy");
+				const acked = performance.now();
+				await stream.until((frames) => frames.some((frame) => frame.data.id === id));
+				samples.get("stream")!.push(performance.now() - acked);
+			}
+		});
+		const end = performance.now() + 3 * DELAY_MS + 1000;
+		while (performance.now() < end) {
+			for (const path of PATHS) {
+				samples.get(path)!.push(...(await times(1, () => api.get(path))));
+				await new Promise((resolve) => setTimeout(resolve, 5));
+			}
+		}
+		over = true;
+		await Promise.all(writers);
+		stream.close();
+		return samples;
+	}
+
+	const shown = (samples: Map<string, number[]>) =>
+		[...samples]
+			.map(([what, all]) => `${what} ${[0.5, 0.99].map((q) => quantile(all, q).toFixed(1)).join(" / ")}`)
+			.join(", ");
+
+	it("hold up whoever writes, and nobody else, from the first request on", async () => {
+		await server.launch();
+		console.log(`p50 / p99 ms without a delay: ${shown(await measure())}`);
+		await server.kill("SIGTERM");
+		disk.slow(DELAY_MS);
+		await server.launch();
+		const samples = await measure();
+		console.log(`p50 / p99 ms with ${DELAY_MS} ms a flush: ${shown(samples)}`);
+		for (const [what, all] of samples) {
+			expect([what, all.length > 5]).toEqual([what, true]);
+			// One that waited for a flush would have waited for most of it.
+			expect([what, quantile(all, 0.9) < DELAY_MS / 3]).toEqual([what, true]);
+		}
+		expect(await metric(api, "tocsin_engine_lag_records")).toBeLessThan(100);
+	});
+});

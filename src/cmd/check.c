@@ -315,23 +315,22 @@ static size_t check_and_tidy(struct run *r, bool json)
 	return wrong;
 }
 
-static int run(const struct flags *flags, bool json, struct arena *boot)
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
-	struct settings_sources sources;
+	const struct check_flags *in = arg;
 	struct settings settings;
 	struct run r = { .settings = &settings, .boot = boot, .peek.lock = -1 };
 	struct err err;
 	int code = 1;
 
-	if (!settings_read(&settings, flags->rest_n, flags->rest, boot, &sources, &err)) {
-		fprintf(stderr, "tocsin check: %s\n", err.text);
+	if (!flags_settings(flags, boot, &settings)) {
 		return 2;
 	}
 	log_setup(LOG_ERROR, settings.log_format, STDERR_FILENO);
 	if (!peek_open(&r.peek, settings.data, boot, &err) || !open_store(&r, &err)) {
 		fprintf(stderr, "tocsin check: %s\n", err.text);
 	} else {
-		code = check_and_tidy(&r, json) > 0;
+		code = check_and_tidy(&r, in->json) > 0;
 	}
 	survey_release(&r.survey);
 	peek_close(&r.peek);
@@ -351,14 +350,6 @@ int cmd_check(int argc, char **argv)
 		.with_settings = true,
 	};
 	struct check_flags in = { 0 };
-	struct arena boot;
-	int code;
 
-	arena_init(&boot, 0);
-	code = flags_begin(&flags, argc, argv, &in, &boot);
-	if (code == FLAGS_GO_ON) {
-		code = run(&flags, in.json, &boot);
-	}
-	arena_release(&boot);
-	return code;
+	return flags_run(&flags, argc, argv, &in, run);
 }

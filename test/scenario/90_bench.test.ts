@@ -348,7 +348,7 @@ describe("without a server", () => {
 	it("says what is wrong with the words", async () => {
 		for (const [args, why] of [
 			[[], "comes first"],
-			[["event"], "is not a flag"],
+			[["event"], "comes first"],
 			[["events", "--rate", "fast"], "--rate"],
 			[["webhooks", "--profile", "mixed"], "--profile"],
 		] as const) {

@@ -150,9 +150,10 @@ static bool is_final(const struct engine *e, const struct err *err)
  */
 static bool is_poison(struct engine *e, const struct err *failure, int *tries)
 {
+	bool ours = failure->kind == ERR_INTERNAL || failure->kind == ERR_INVALID;
 	struct err err;
 
-	if (failure->kind != ERR_INTERNAL || ++*tries < INTERNAL_TRIES) {
+	if (!ours || ++*tries < INTERNAL_TRIES) {
 		return false;
 	}
 	e->poisoned = db_begin(e->db, &err) && store_cursor_set(e->db, &e->cursor, &err) &&

@@ -8,32 +8,64 @@
 #include "journal/file/sealed_file.h"
 #include "journal/file/sealed_write.h"
 
-static bool purge_hits(const struct sealed_purge *purge, struct org_id org,
-		       struct project_id project, uint64_t seq)
+static bool of_all(const struct sealed_purge *purge)
 {
-	bool all = purge->org.v == 0 && purge->project.v == 0;
-
-	return seq < purge->floor_seq &&
-	       (all || (purge->org.v == org.v && purge->project.v == project.v));
+	return purge->org.v == 0 && purge->project.v == 0;
 }
 
-static bool purged(const struct sealed_rewrite *rewrite, struct org_id org,
-		   struct project_id project, uint64_t seq)
+static bool purge_hits(const struct sealed_purge *purge, const struct block_project *project,
+		       const struct block_item *item)
 {
-	for (size_t i = 0; i < rewrite->purges_n; i++) {
-		if (purge_hits(&rewrite->purges[i], org, project, seq)) {
+	return item->seq < purge->floor_seq &&
+	       (purge->kinds == 0 || (purge->kinds >> item->kind & 1) != 0) &&
+	       (of_all(purge) ||
+		(purge->org.v == project->org.v && purge->project.v == project->project.v));
+}
+
+static bool purged(const struct sealed_rewrite *rewrite, const struct block *block, size_t i)
+{
+	const struct block_item *item = &block->items[i];
+
+	for (size_t k = 0; k < rewrite->purges_n; k++) {
+		if (purge_hits(&rewrite->purges[k], &block->projects[item->project], item)) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool hits_any(const struct sealed_rewrite *rewrite, const struct sealed_index *index)
+static bool may_hit_block(const struct sealed_purge *purge, const struct sealed_block *block)
 {
-	for (size_t i = 0; i < index->projects_n; i++) {
-		const struct sealed_project *p = &index->projects[i];
+	return block->first_seq < purge->floor_seq &&
+	       (purge->kinds == 0 || (purge->kinds & block->kinds) != 0);
+}
 
-		if (purged(rewrite, p->org, p->project, p->first_seq)) {
+/* Judged by the index alone: true may turn out to be nothing. */
+static bool may_hit(const struct sealed_purge *purge, const struct sealed_index *index)
+{
+	const struct sealed_project *p;
+
+	if (of_all(purge)) {
+		for (size_t i = 0; i < index->blocks_n; i++) {
+			if (may_hit_block(purge, &index->blocks[i])) {
+				return true;
+			}
+		}
+		return false;
+	}
+	p = sealed_index_project(index, purge->org, purge->project);
+	for (uint32_t i = 0; p != NULL && p->first_seq < purge->floor_seq && i < p->blocks_n; i++) {
+		if (may_hit_block(purge, &index->blocks[index->project_blocks[p->blocks_at + i]])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool may_hit_any(const struct sealed_rewrite *rewrite, const struct sealed_index *index)
+{
+	for (size_t i = 0; i < rewrite->purges_n; i++) {
+		if (may_hit(&rewrite->purges[i], index)) {
 			return true;
 		}
 	}
@@ -49,9 +81,7 @@ static bool copy_block(const struct sealed *s, const struct sealed_rewrite *rewr
 	bool ok = true;
 
 	for (size_t i = 0; i < block->n; i++) {
-		const struct block_project *p = &block->projects[block->items[i].project];
-
-		if (!purged(rewrite, p->org, p->project, block->items[i].seq)) {
+		if (!purged(rewrite, block, i)) {
 			block_record(block, i, &s->hash, &records[kept++]);
 		}
 	}
@@ -103,6 +133,13 @@ static void options_of(const struct sealed *s, struct sealed_options *o)
 	};
 }
 
+static void keep_file(const struct sealed *s, struct sealed_info *info)
+{
+	if (info != NULL) {
+		*info = s->footer.info;
+	}
+}
+
 bool sealed_copy(struct sealed *s, const struct sealed_rewrite *rewrite, struct sealed_info *info,
 		 struct err *err)
 {
@@ -111,10 +148,8 @@ bool sealed_copy(struct sealed *s, const struct sealed_rewrite *rewrite, struct 
 	struct sealed_options o;
 	bool ok = index != NULL;
 
-	if (ok && !rewrite->force && !hits_any(rewrite, index)) {
-		if (info != NULL) {
-			*info = s->footer.info;
-		}
+	if (ok && !rewrite->force && !may_hit_any(rewrite, index)) {
+		keep_file(s, info);
 		goto out;
 	}
 	if (ok && index->missing > 0 && !rewrite->accept_loss) {
@@ -125,7 +160,12 @@ bool sealed_copy(struct sealed *s, const struct sealed_rewrite *rewrite, struct 
 	o.created_at_us = rewrite->created_at_us;
 	o.level = rewrite->level;
 	w = ok ? sealed_writer_new(&o, err) : NULL;
-	ok = w != NULL && copy_blocks(s, rewrite, index, w, err) && sealed_writer_end(w, info, err);
+	ok = w != NULL && copy_blocks(s, rewrite, index, w, err);
+	if (ok && !rewrite->force && w->footer.info.records == s->footer.info.records) {
+		keep_file(s, info); /* the index promised too much: what was written goes again */
+	} else {
+		ok = ok && sealed_writer_end(w, info, err);
+	}
 out:
 	sealed_writer_free(&w);
 	sealed_index_unref(s, &index);

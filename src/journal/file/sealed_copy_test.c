@@ -15,7 +15,7 @@ static bool purged(const struct sealed_rewrite *rewrite, const struct record *r)
 	for (size_t i = 0; i < rewrite->purges_n; i++) {
 		const struct sealed_purge *p = &rewrite->purges[i];
 
-		if (r->seq < p->floor_seq &&
+		if (r->seq < p->floor_seq && (p->kinds == 0 || (p->kinds >> r->kind & 1) != 0) &&
 		    (p->org.v == 0 || (p->org.v == r->org.v && p->project.v == r->project.v))) {
 			return true;
 		}
@@ -110,6 +110,9 @@ static struct sealed_purge random_purge(const struct pile *pile)
 	const struct record *floor = &pile->records[sim_below(pile->sim, pile->n)];
 	struct sealed_purge purge = { .floor_seq = floor->seq };
 
+	if (sim_below(pile->sim, 3) == 0) {
+		purge.kinds = 1U << RECORD_EVENT;
+	}
 	if (sim_below(pile->sim, 4) != 0) {
 		purge.org = r->org;
 		purge.project = r->project;
@@ -188,7 +191,11 @@ TEST(whole_blocks_are_copied_as_they_are)
 TEST(a_purge_of_nothing_writes_nothing)
 {
 	struct pile_plan plan = { .seed = 65, .n = 100, .projects = 2, .first_seq = 50 };
-	struct sealed_purge purges[] = { { { 1 }, { 5 }, UINT64_MAX }, { { 0 }, { 0 }, 50 } };
+	struct sealed_purge purges[] = {
+		{ { 1 }, { 5 }, UINT64_MAX, 0 },
+		{ .floor_seq = 50 },
+		{ .floor_seq = UINT64_MAX, .kinds = 1U << 9 },
+	};
 	struct sealed_rewrite rewrite = { .purges = purges, .purges_n = ARRAY_LEN(purges) };
 	struct pile pile;
 	struct sealed *sealed;
@@ -207,6 +214,34 @@ TEST(a_purge_of_nothing_writes_nothing)
 	T_OK(sealed_copy(sealed, &rewrite, &info, &err));
 	T_INT(info.records, 0);
 	T_INT(info.blocks, 0);
+	sealed_close(&sealed);
+	check_copy(&pile, &rewrite);
+	pile_release(&pile);
+}
+
+TEST(a_purge_that_turns_out_to_be_of_nothing_changes_nothing)
+{
+	struct pile_plan plan = { .seed = 67, .n = 40, .projects = 1 };
+	struct sealed_purge purge = { .kinds = 1U << RECORD_EVENT };
+	struct sealed_rewrite rewrite = { .purges = &purge, .purges_n = 1, .created_at_us = 77 };
+	struct pile pile;
+	struct sealed *sealed;
+	struct sealed_info info;
+	struct err err = { 0 };
+
+	pile_make(&pile, &plan);
+	for (size_t i = 0; i < pile.n; i++) {
+		pile.records[i].kind = i < 5 ? RECORD_CONTROL : RECORD_EVENT;
+	}
+	purge.floor_seq = pile.records[5].seq; /* in a block that also has events */
+	sealed = pile_open(&pile);
+	T_OK(sealed_copy(sealed, &rewrite, &info, &err));
+	T_INT(info.created_at_us, 0);
+	T_TRUE(sim_find(pile.sim, "0000000000000009.tmp") == NULL);
+	purge.floor_seq++;
+	T_OK(sealed_copy(sealed, &rewrite, &info, &err));
+	T_INT(info.created_at_us, 77);
+	T_INT(info.records, 39);
 	sealed_close(&sealed);
 	check_copy(&pile, &rewrite);
 	pile_release(&pile);
@@ -248,5 +283,6 @@ TEST(a_purge_that_fails_leaves_the_old_file_or_the_new_one)
 }
 
 T_MAIN(T(a_purge_takes_what_is_below_its_floor_and_nothing_else),
+       T(a_purge_that_turns_out_to_be_of_nothing_changes_nothing),
        T(whole_blocks_are_copied_as_they_are), T(a_purge_of_nothing_writes_nothing),
        T(a_purge_that_fails_leaves_the_old_file_or_the_new_one))

@@ -61,7 +61,8 @@ struct sealed_options {
 };
 
 /*
- * Writing. Records come in the order of their numbers, as an iterator gives them, and their slices
+ * Writing. One writer (or copy, or repair) of an epoch at a time: they share the temporary name.
+ * Records come in the order of their numbers, as an iterator gives them, and their slices
  * are needed during the call alone. Memory: open_bytes_max, and about 24 bytes per record, 16 per
  * idempotency key and 100 per project.
  */
@@ -232,7 +233,8 @@ NODISCARD bool sealed_copy(struct sealed *sealed, const struct sealed_rewrite *r
 			   struct sealed_info *info, struct err *err);
 /*
  * Write the file anew with all that parity gives back; nothing may be lost for good, else
- * ERR_CORRUPT. Page for page, so that it also works when nothing of the index is understood.
+ * ERR_CORRUPT, and sealed_copy with force keeps what can be read. Page for page, so that it also
+ * works when nothing of the index is understood.
  */
 NODISCARD bool sealed_repair(struct sealed *sealed, struct sealed_info *info, struct err *err);
 

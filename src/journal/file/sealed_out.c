@@ -14,6 +14,7 @@
 #include "journal/file/sealed_parity.h"
 
 #define PATH_BYTES 4096
+#define FLUSH_BYTES ((uint64_t)4 << 20) /* small enough not to hold up the log's own flushes */
 
 static void path_of(const struct sealed_out *out, const char *name, char path[PATH_BYTES])
 {
@@ -72,7 +73,9 @@ static bool end_page(struct sealed_out *out, struct err *err)
 
 	add_sum(out, crc32c(0, out->page, n));
 	out->page_n = 0;
-	return files_write(&out->files, out->fd, out->page, n, at, out->tmp, err);
+	return files_write(&out->files, out->fd, out->page, n, at, out->tmp, err) &&
+	       (out->content % FLUSH_BYTES != 0 ||
+		files_flush(&out->files, out->fd, out->tmp, err));
 }
 
 bool sealed_out_put(struct sealed_out *out, const void *bytes, size_t n, struct err *err)

@@ -144,6 +144,12 @@ static bool read_keys(const struct bench_flags *in, struct arena *boot, struct r
 	return true;
 }
 
+static bool check_plan(const struct run_options *o, struct err *err)
+{
+	return o->rate > 0 || !o->poisson ||
+	       err_set(err, ERR_INVALID, "\"--poisson\" needs a rate: a closed loop has no plan");
+}
+
 /* What is kept in memory per event has an end. */
 static bool check_size(const struct run_options *o, struct err *err)
 {
@@ -180,8 +186,8 @@ static bool read_options(const struct flags *flags, const struct bench_flags *in
 	if (o->mode != RUN_EVENTS && flags_given(flags, "profile")) {
 		return err_set(err, ERR_INVALID, "\"--profile\" is for events alone");
 	}
-	return read_rate(in->rate, &o->rate, err) && read_keys(in, boot, o, err) &&
-	       check_size(o, err);
+	return read_rate(in->rate, &o->rate, err) && check_plan(o, err) &&
+	       read_keys(in, boot, o, err) && check_size(o, err);
 }
 
 static void print(const struct run *r, bool json)

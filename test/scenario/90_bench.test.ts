@@ -216,6 +216,9 @@ describe("against a server that delays each answer by 200 ms", () => {
 		// Twenty answers take at least four seconds, of which the plan was 950 ms.
 		expect(open.max!).toBeGreaterThan(3_000_000);
 		expect(open.p50!).toBeGreaterThan(2 * service.p50!);
+		// The client had time: what it waited for was the connection.
+		expect(r.latencyUs.clientDelay!.count).toBe(20);
+		expect(r.latencyUs.clientDelay!.p50!).toBeLessThan(r.latencyUs.plannedToSent!.p50! / 2);
 		expect(open.max! - r.latencyUs.plannedToSent!.max!).toBeLessThan(2 * service.max!);
 		expect(r.server).toBeNull();
 		expect(r.serverStatus).toBe(403);
@@ -351,6 +354,7 @@ describe("without a server", () => {
 			[["event"], "comes first"],
 			[["events", "--rate", "fast"], "--rate"],
 			[["webhooks", "--profile", "mixed"], "--profile"],
+			[["events", "--rate", "max", "--poisson"], "--poisson"],
 		] as const) {
 			const ran = await tocsin(["bench", ...args, "--key", "k"]);
 			expect(ran.code).toBe(2);

@@ -28,6 +28,9 @@ struct report_row report_row(const struct run *r, enum report_latency which)
 		return (struct report_row) { "planned to sent", "plannedToSent",
 					     open ? &r->waited_us : NULL,
 					     run_never(r) - r->unanswered };
+	case REPORT_OWN:
+		return (struct report_row) { "client's own delay", "clientDelay",
+					     open ? &r->own_us : NULL, 0 };
 	case REPORT_SERVICE:
 		return (struct report_row) { "sent to answered", "sentToAnswered", &r->service_us,
 					     0 };
@@ -165,13 +168,29 @@ static void put_latencies(const struct run *r, FILE *out)
 	}
 }
 
+#define CPU_SHARE_MOST 0.9
+#define OWN_SHARE_MOST 0.5 /* of what is quoted, at the 99th percentile */
+
+/* Why the figures may be those of this client, or of a machine with no time for it. */
+static const char *doubt(const struct run *r, double share)
+{
+	uint64_t own_us = hist_at(&r->own_us, 0.99), open_us = hist_at(&r->open_us, 0.99);
+
+	if (share > CPU_SHARE_MOST) {
+		return "; the client may be what was measured";
+	}
+	if (r->o.rate > 0 && (double)own_us > OWN_SHARE_MOST * (double)open_us) {
+		return "; much of the latency is the client's own delay: this machine is busy";
+	}
+	return "";
+}
+
 static void put_client(const struct run *r, FILE *out)
 {
 	double share = r->wall_us == 0 ? 0 : (double)r->cpu_us / (double)r->wall_us;
 
 	fprintf(out, "\n  client     %.0f %% of a CPU, %.1f us a request%s\n", share * 100,
-		r->sent == 0 ? 0.0 : (double)r->cpu_us / (double)r->sent,
-		share > 0.9 ? "; the client may be what was measured" : "");
+		r->sent == 0 ? 0.0 : (double)r->cpu_us / (double)r->sent, doubt(r, share));
 }
 
 static double most(const struct scrape *s, enum scraped what)
@@ -269,6 +288,10 @@ static void put_server(const struct run *r, FILE *out)
 			fprintf(out, "%s\n", s->problem[0] != '\0' ? s->problem : "no answer");
 		}
 		return;
+	}
+	if (scrape_restarted(s)) {
+		fprintf(out,
+			"\n  server     it was RESTARTED meanwhile, and counts anew since then\n");
 	}
 	wall_s = (double)(last->at_us - s->samples[0].at_us) / 1e6;
 	fprintf(out, "\n  server, as its /metrics say, within %.1f s\n", wall_s);

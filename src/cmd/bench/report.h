@@ -13,6 +13,7 @@
 enum report_latency {
 	REPORT_OPEN,	     /* planned to answered; an open load alone has it */
 	REPORT_WAITED,	     /* planned to sent; likewise */
+	REPORT_OWN,	     /* the part of that which is the delay of this client itself */
 	REPORT_SERVICE,	     /* sent to answered */
 	REPORT_REFUSED,	     /* the same, of answers that are not 2xx */
 	REPORT_RECEIPT,	     /* planned to received; in the modes with a receiver */

@@ -214,6 +214,7 @@ static void put_server(const struct run *r, struct json_w *w)
 		return;
 	}
 	json_w_object(w);
+	json_put_bool(w, "restarted", scrape_restarted(s));
 	put_double(w, "stored", scrape_gain(s, SCRAPED_STORED));
 	put_double(w, "duplicate", scrape_gain(s, SCRAPED_DUPLICATE));
 	put_double(w, "engineApplied", scrape_gain(s, SCRAPED_APPLIED));

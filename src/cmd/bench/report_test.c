@@ -63,6 +63,7 @@ static void prepare(double rate)
 	hist_init(&run.open_us);
 	hist_init(&run.service_us);
 	hist_init(&run.waited_us);
+	hist_init(&run.own_us);
 	hist_init(&run.refused_us);
 	for (uint64_t i = 0; i < 10; i++) {
 		hist_add(&run.open_us, 500);

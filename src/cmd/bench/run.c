@@ -23,6 +23,7 @@
 #define REST_US (100 * US_PER_MS) /* before a connection that had no answer is tried again */
 #define CONNECTED_US (10 * US_PER_S)
 #define INTERRUPTED_US US_PER_S	   /* for what is under way */
+#define MISSES_MAX 20		   /* a server that is gone will not catch up */
 #define SETTLE_US (50 * US_PER_MS) /* between two looks at a server that works off its queues */
 
 static int64_t cpu_us(void)
@@ -144,6 +145,8 @@ static void send_one(struct run *r, int64_t due_us, int64_t now_us)
 	r->events_sent += r->o.batch;
 	r->event_bytes += r->body.n;
 	hist_add(&r->waited_us, now_us > due_us ? (uint64_t)(now_us - due_us) : 0);
+	due_us = due_us > r->free_us ? due_us : r->free_us;
+	hist_add(&r->own_us, now_us > due_us ? (uint64_t)(now_us - due_us) : 0);
 	lanes_send(r->lanes, lane, key, buf_slice(&r->body), now_us);
 }
 
@@ -207,6 +210,14 @@ static void count_good(struct run *r, size_t lane, const struct lanes_answer *a)
 	r->events_rejected += counter(a->tail, "\"rejected\":");
 }
 
+static void set_free(struct run *r, size_t lane, int64_t now_us)
+{
+	if (r->idle_n == 0) {
+		r->free_us = now_us;
+	}
+	r->idle[r->idle_n++] = lane;
+}
+
 static void rest(struct run *r, size_t lane, int64_t until_us)
 {
 	size_t i = (r->rests_first + r->rests_n) % r->o.connections;
@@ -234,14 +245,14 @@ static void on_answer(void *owner, size_t lane, const struct lanes_answer *a)
 	} else {
 		hist_add(&r->refused_us, (uint64_t)(a->done_us - a->sent_us));
 	}
-	r->idle[r->idle_n++] = lane;
+	set_free(r, lane, a->done_us);
 	send_due(r, a->done_us);
 }
 
 static void wake_rested(struct run *r, int64_t now_us)
 {
 	while (r->rests_n > 0 && r->rests[r->rests_first].until_us <= now_us) {
-		r->idle[r->idle_n++] = r->rests[r->rests_first].lane;
+		set_free(r, r->rests[r->rests_first].lane, now_us);
 		r->rests_first = (r->rests_first + 1) % r->o.connections;
 		r->rests_n--;
 	}
@@ -370,9 +381,12 @@ static void wait_for_receipts(struct run *r)
 	}
 }
 
-static bool is_behind(const struct sample *s)
+/* Something is left, or the server does not say so far. */
+static bool is_behind(const struct scrape *s)
 {
-	return s->v[SCRAPED_LAG] > 0 || s->v[SCRAPED_QUEUE] > 0;
+	const struct sample *last = scrape_last(s);
+
+	return s->misses > 0 || last->v[SCRAPED_LAG] > 0 || last->v[SCRAPED_QUEUE] > 0;
 }
 
 /* Until rules and courier have nothing left of what was accepted. */
@@ -381,7 +395,10 @@ static void wait_until_caught_up(struct run *r)
 	int64_t until_us = clock_mono_us() + r->o.drain_us, pause_us;
 
 	take_sample(r);
-	while (r->scrape.n > 0 && !r->scrape.failed && is_behind(scrape_last(&r->scrape)) &&
+	if (r->scrape.n == 0) {
+		return;
+	}
+	while (is_behind(&r->scrape) && r->scrape.misses < MISSES_MAX &&
 	       !is_out_of_patience(r, until_us)) {
 		pause_us = clock_mono_us() + SETTLE_US;
 		while (clock_mono_us() < pause_us) {
@@ -389,7 +406,7 @@ static void wait_until_caught_up(struct run *r)
 		}
 		take_sample(r);
 	}
-	if (r->scrape.n > 0 && !r->scrape.failed && !is_behind(scrape_last(&r->scrape))) {
+	if (!is_behind(&r->scrape)) {
 		r->caught_up_us = scrape_last(&r->scrape)->at_us;
 	}
 }
@@ -511,6 +528,7 @@ bool run_open(struct run *r, const struct run_options *o, struct err *err)
 	hist_init(&r->service_us);
 	hist_init(&r->open_us);
 	hist_init(&r->waited_us);
+	hist_init(&r->own_us);
 	hist_init(&r->refused_us);
 	hist_init(&r->recent_us);
 	if (begin(r, err)) {

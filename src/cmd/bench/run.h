@@ -58,6 +58,7 @@ struct run {
 
 	struct buf body;
 	int64_t *due_us; /* of the request on each lane */
+	int64_t free_us; /* since when a connection is free, if one is */
 	size_t *idle;
 	size_t idle_n;
 	struct run_rest {
@@ -93,6 +94,7 @@ struct run {
 	struct hist service_us; /* of good ones: sent to answered */
 	struct hist open_us;	/* of good ones: planned to answered */
 	struct hist waited_us;	/* of all sent: planned to sent */
+	struct hist own_us;	/* the part of it that no connection was waited for */
 	struct hist refused_us; /* of answers that are not good: sent to answered */
 	struct hist recent_us;	/* as open_us (service_us when closed), since the last tick */
 	uint64_t ticked_good;

@@ -85,7 +85,8 @@ static void on_done(struct far_call *call, int status, const char *problem)
 	struct scrape *s = call->owner;
 
 	if (status != 200 || s->n == SCRAPE_SAMPLES_MAX) {
-		s->failed = true;
+		s->failed = s->n == 0;
+		s->misses++;
 		s->status = status;
 		snprintf(s->problem, sizeof(s->problem), "%s", problem);
 		return;
@@ -96,6 +97,7 @@ static void on_done(struct far_call *call, int status, const char *problem)
 	scrape_parse(buf_slice(&s->body), &s->samples[s->n]);
 	s->samples[s->n].at_us = clock_mono_us();
 	s->n++;
+	s->misses = 0;
 }
 
 void scrape_init(struct scrape *s, struct far *far, const char *url, const char *authorization)
@@ -138,6 +140,16 @@ bool scrape_is_idle(const struct scrape *s)
 const struct sample *scrape_last(const struct scrape *s)
 {
 	return s->n == 0 ? NULL : &s->samples[s->n - 1];
+}
+
+bool scrape_restarted(const struct scrape *s)
+{
+	for (size_t i = 1; i < s->n; i++) {
+		if (s->samples[i].v[SCRAPED_UPTIME] < s->samples[i - 1].v[SCRAPED_UPTIME]) {
+			return true;
+		}
+	}
+	return false;
 }
 
 double scrape_gain(const struct scrape *s, enum scraped what)

@@ -42,8 +42,9 @@ struct scrape {
 	struct buf body;
 	struct sample *samples;
 	size_t n;
-	bool failed; /* once: not asked again */
-	int status;  /* when failed */
+	bool failed;	 /* the first time: not asked again */
+	unsigned misses; /* in a row since the last answer; a server under load may miss some */
+	int status;	 /* of the last one that failed */
 	char problem[160];
 };
 
@@ -58,6 +59,8 @@ void scrape_start(struct scrape *s);
 bool scrape_is_idle(const struct scrape *s);
 /* The newest sample, NULL when there is none. */
 const struct sample *scrape_last(const struct scrape *s);
+/* Whether the server began anew in between, so that its counters did too. */
+bool scrape_restarted(const struct scrape *s);
 /* What was added to a counter from the first sample to the last. */
 double scrape_gain(const struct scrape *s, enum scraped what);
 /* The time that this share of the flushes between first and last sample did not exceed, or -1. */

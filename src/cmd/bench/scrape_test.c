@@ -54,5 +54,18 @@ TEST(a_gain_and_a_share_are_of_the_time_between_first_and_last)
 	T_TRUE(scrape_flush_s(&s, 0.5) < 0);
 }
 
+TEST(a_server_that_began_anew_is_seen)
+{
+	struct sample samples[3] = { { .v[SCRAPED_UPTIME] = 10 },
+				     { .v[SCRAPED_UPTIME] = 11 },
+				     { .v[SCRAPED_UPTIME] = 12 } };
+	struct scrape s = { .samples = samples, .n = 3 };
+
+	T_FALSE(scrape_restarted(&s));
+	samples[2].v[SCRAPED_UPTIME] = 0.5;
+	T_TRUE(scrape_restarted(&s));
+}
+
 T_MAIN(T(what_is_known_is_read_and_the_rest_passed_over),
-       T(a_gain_and_a_share_are_of_the_time_between_first_and_last))
+       T(a_gain_and_a_share_are_of_the_time_between_first_and_last),
+       T(a_server_that_began_anew_is_seen))

@@ -311,6 +311,7 @@ static sqlite3 *look_at(struct home *home)
 	assert_int_equal(
 		sqlite3_open_v2(home_path(home, "state.db"), &db, SQLITE_OPEN_READWRITE, NULL),
 		SQLITE_OK);
+	sqlite3_busy_timeout(db, 10000);
 	return db;
 }
 

@@ -264,9 +264,13 @@ static void put_timeline(const struct run *r, FILE *out)
 	fprintf(out, "\n    %8s %11s %10s %11s %9s %10s %6s\n", "second", "stored/s", "lag",
 		"delivered/s", "waiting", "memory", "CPU");
 	for (size_t i = 1; i < s->n; i++) {
-		if (s->samples[i].at_us - from->at_us >= step_us || i + 1 == s->n) {
-			put_sample(r, from, &s->samples[i], out);
-			from = &s->samples[i];
+		const struct sample *to = &s->samples[i];
+
+		if (to->at_us <= r->start_us) {
+			from = to; /* the last one before the load */
+		} else if (to->at_us - from->at_us >= step_us || i + 1 == s->n) {
+			put_sample(r, from, to, out);
+			from = to;
 		}
 	}
 }

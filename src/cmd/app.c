@@ -22,6 +22,7 @@
 #include "engine/heartbeat.h"
 #include "engine/keeper.h"
 #include "engine/ticker.h"
+#include "store/save.h"
 
 #define POSTS_MAX 65536
 #define WORK_QUEUE_MAX 1024 /* API requests that may wait for a worker */
@@ -127,14 +128,24 @@ static bool open_journal(struct app *app, struct err *err)
 	return journal_open(&app->journal, &options, err) && is_past(app, err);
 }
 
-static bool open_store(struct app *app, struct err *err)
+static struct slice state_url(struct app *app)
 {
 	struct slice url = app->settings->database_url;
+
+	return url.n == 0 ? slice_of(path_in(app, "state.db")) : url;
+}
+
+/* The log is opened first, and that writes: what a newer program left has to be refused before. */
+static bool check_state(struct app *app, struct err *err)
+{
+	return store_not_newer(state_url(app), err);
+}
+
+static bool open_store(struct app *app, struct err *err)
+{
+	struct slice url = state_url(app);
 	unsigned applied;
 
-	if (url.n == 0) {
-		url = slice_of(path_in(app, "state.db"));
-	}
 	if (!store_open(url, &app->store, err) ||
 	    !store_migrate(app->store, store_schema_newest(), clock_wall_us(), &applied, err)) {
 		return false;
@@ -485,9 +496,9 @@ static bool open_all(struct app *app, struct err *err)
 	app->tickets = tickets_new();
 	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
 	reporter_count_in(app->reporter, app->metrics);
-	if (!lock_data(app, err) || !open_journal(app, err) || !open_store(app, err) ||
-	    !open_engine(app, err) || !append_start(app, err) || !open_workers(app, err) ||
-	    !fill_api(app, err)) {
+	if (!lock_data(app, err) || !check_state(app, err) || !open_journal(app, err) ||
+	    !open_store(app, err) || !open_engine(app, err) || !append_start(app, err) ||
+	    !open_workers(app, err) || !fill_api(app, err)) {
 		return false;
 	}
 	app->api.workers = app->workers;

@@ -301,20 +301,6 @@ static size_t check_json(struct run *r)
 	return wrong;
 }
 
-/* SQLite leaves an empty log beside a database that it has only read. */
-static size_t check_and_tidy(struct run *r, bool json)
-{
-	bool tidy = !r->peek.served && access(in_data(r, "state.db-wal"), F_OK) != 0;
-	size_t wrong = json ? check_json(r) : check_all(r, NULL);
-
-	store_close(&r->store);
-	if (tidy) {
-		(void)unlink(in_data(r, "state.db-wal"));
-		(void)unlink(in_data(r, "state.db-shm"));
-	}
-	return wrong;
-}
-
 static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
 	const struct check_flags *in = arg;
@@ -330,8 +316,9 @@ static int run(const struct flags *flags, const void *arg, struct arena *boot)
 	if (!peek_open(&r.peek, settings.data, boot, &err) || !open_store(&r, &err)) {
 		fprintf(stderr, "tocsin check: %s\n", err.text);
 	} else {
-		code = check_and_tidy(&r, in->json) > 0;
+		code = (in->json ? check_json(&r) : check_all(&r, NULL)) > 0;
 	}
+	store_close(&r.store);
 	survey_release(&r.survey);
 	peek_close(&r.peek);
 	return code;

@@ -14,7 +14,6 @@
 
 #include "pg/pg.h"
 #include "store/db_impl.h"
-#include "store/global.h"
 #include "store/queries.h"
 
 #define TABLES_MAX 256
@@ -23,12 +22,18 @@
 #define FILE_END "end\n"
 #define ROWS_END "\\.\n"
 
-enum { SCHEMA, STRAY_ALERTS, STRAY_DELIVERIES, STRAY_ATTEMPTS };
+enum { SCHEMA, CURSOR, STRAY_ALERTS, STRAY_DELIVERIES, STRAY_ATTEMPTS };
 static const struct query queries[] = {
 	[SCHEMA] = {
 		.name = "save_schema", .args = "", .cols = "i",
 		.sql = "select coalesce(max(number), 0) from schema_migrations",
 		.global = "the schema is the installation's",
+	},
+	/* Of any schema since the first, because it is read before that is brought up to date. */
+	[CURSOR] = {
+		.name = "save_cursor", .args = "", .cols = "iii",
+		.sql = "select seq, alerts, deliveries from engine_cursors where partition_id = 0",
+		.global = "the cursor is the installation's",
 	},
 	[STRAY_ALERTS] = {
 		.name = "save_stray_alerts", .args = "", .cols = "i",
@@ -72,22 +77,22 @@ static bool one_number(struct db *db, const struct query *q, struct db_args args
 
 static bool read_saved(struct db *db, struct store_saved *out, struct err *err)
 {
-	struct engine_cursor cursor = { 0 };
-	struct arena tick;
-	int64_t schema;
 	enum found found;
+	int64_t schema;
 
 	if (!one_number(db, &queries[SCHEMA], (struct db_args) { 0 }, &schema, err)) {
 		return false;
 	}
-	arena_init(&tick, 0);
-	found = store_cursor_get(db, 0, &tick, &cursor, err);
-	arena_release(&tick);
-	*out = (struct store_saved) { .schema = (unsigned)schema,
-				      .cursor = cursor.seq,
-				      .alerts = cursor.alerts,
-				      .deliveries = cursor.deliveries };
-	return found != FAILED;
+	out->schema = (unsigned)schema;
+	if (!db_run(db, &queries[CURSOR], (struct db_args) { 0 }, err)) {
+		return false;
+	}
+	while ((found = db_next(db, err)) == FOUND) {
+		out->cursor = (uint64_t)db_col_int(db, 0);
+		out->alerts = (uint64_t)db_col_int(db, 1);
+		out->deliveries = (uint64_t)db_col_int(db, 2);
+	}
+	return found == NOT_FOUND;
 }
 
 bool store_saved(struct store *store, struct store_saved *out, struct err *err)
@@ -108,6 +113,26 @@ static bool check_known(unsigned schema, struct err *err)
 		       "the state store has schema %u, this program knows up to %u: use a newer "
 		       "tocsin",
 		       schema, store_schema_newest());
+}
+
+bool store_not_newer(struct slice url, struct err *err)
+{
+	struct store *store = NULL;
+	struct db *db = NULL;
+	int64_t schema = 0;
+	struct err ignored;
+
+	if (!store_open(url, &store, err)) {
+		return false;
+	}
+	store_only_look(store);
+	if (store_connect(store, STORE_KEEPER, &db, &ignored) &&
+	    !one_number(db, &queries[SCHEMA], (struct db_args) { 0 }, &schema, &ignored)) {
+		schema = 0;
+	}
+	db_close(&db);
+	store_close(&store);
+	return check_known((unsigned)schema, err);
 }
 
 /* Tables. */

@@ -16,8 +16,13 @@ struct store_saved {
 	uint64_t deliveries;
 };
 
-/* Schema and cursor as they are now; zeros for a store without a schema. Changes nothing. */
+/* Schema and cursor as they are now. */
 NODISCARD bool store_saved(struct store *store, struct store_saved *out, struct err *err);
+/*
+ * Before anything is opened to write: ERR_CONFLICT when the state is of a newer program. True for
+ * one that is not there yet or cannot be read, which opening it will tell.
+ */
+NODISCARD bool store_not_newer(struct slice url, struct err *err);
 /*
  * Write the file, readable by its owner only, in the place of what is there. ERR_CONFLICT when the
  * schema is newer than this program.

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct sqlite_db {
 	struct stmt *current;
 	bool done;	/* current has no more rows */
 	bool autolock;	/* current holds the write lock for itself */
+	bool tidy;	/* only looks, and found no write-ahead log */
 	uint64_t wrote; /* rows, by the last statement that ended */
 };
 
@@ -308,6 +310,25 @@ static bool sqlite_script(struct db *db, const char *sql, struct err *err)
 	return run_text(from(db), sql, err);
 }
 
+/* Who only reads leaves an empty log and its index behind, when there were none. */
+static void remove_beside(const char *target)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s-wal", target);
+	(void)unlink(path);
+	snprintf(path, sizeof(path), "%s-shm", target);
+	(void)unlink(path);
+}
+
+static bool has_log(const char *target)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s-wal", target);
+	return access(path, F_OK) == 0;
+}
+
 static void sqlite_close(struct db *db)
 {
 	struct sqlite_db *s = from(db);
@@ -320,6 +341,9 @@ static void sqlite_close(struct db *db)
 	}
 	map_release(&s->stmts);
 	ensure(sqlite3_close(s->handle) == SQLITE_OK);
+	if (s->tidy) {
+		remove_beside(store_target(db->store));
+	}
 	free(s);
 }
 
@@ -408,6 +432,7 @@ bool sqlite_connect(struct store *store, enum store_role role, struct db **out, 
 	flags |= store_looks_only(store) ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	s = mem_alloc(1, sizeof(*s));
 	s->base = (struct db) { .driver = &driver, .store = store, .role = role };
+	s->tidy = store_looks_only(store) && !has_log(path);
 	map_init(&s->stmts);
 	/* Even a failed open may give a handle, which holds the reason and is closed like any. */
 	if (sqlite3_open_v2(path, &s->handle, flags, NULL) != SQLITE_OK) {

@@ -27,7 +27,8 @@ NODISCARD bool store_open(struct slice url, struct store **out, struct err *err)
 void store_close(struct store **store);
 /*
  * Connections made from now on only look: SQLite's file is not made when it is missing, and nothing
- * in it or in its log is changed.
+ * in it or in its log is changed. One at a time; while no other process writes, unless one has the
+ * file open already.
  */
 void store_only_look(struct store *store);
 enum store_kind store_kind(const struct store *store);

@@ -20,6 +20,21 @@ TEST(every_kind_has_a_row_of_its_own)
 	}
 }
 
+/* Who is refused for a reason that passes is told when to come back; who is wrong is not. */
+TEST(what_passes_says_when)
+{
+	for (enum err_kind kind = ERR_NONE + 1; kind < ERR_KINDS; kind++) {
+		const struct err_info *info = err_info(kind);
+		int status = info->http_status;
+
+		if (status == 429 || status == 503 || status == 507) {
+			T_TRUE(info->retry_s >= 1 && info->retry_s <= 60);
+		} else if (status < 500 && status != 408) {
+			T_INT(info->retry_s, 0);
+		}
+	}
+}
+
 TEST(errors_are_filled)
 {
 	struct err err = { 0 };
@@ -65,5 +80,5 @@ TEST(long_texts_are_cut)
 	T_TRUE(slice_ends(slice_of(err.text), S(": Input/output error")));
 }
 
-T_MAIN(T(every_kind_has_a_row_of_its_own), T(errors_are_filled), T(errno_tells_a_full_disk_apart),
-       T(long_texts_are_cut))
+T_MAIN(T(every_kind_has_a_row_of_its_own), T(what_passes_says_when), T(errors_are_filled),
+       T(errno_tells_a_full_disk_apart), T(long_texts_are_cut))

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api } from "../harness/api.ts";
 import { tenant, tocsin } from "../harness/command.ts";
+import { type Event, listAll } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
 
 const METRICS_TOKEN = "a-metrics-token-of-ours";
@@ -31,7 +32,7 @@ interface Report {
 	statuses: Record<string, number>;
 	latencyUs: Record<string, Latency>;
 	receipts?: Record<string, number>;
-	server: (Record<string, number> & { samples: Record<string, number>[] }) | null;
+	server: (Record<string, number | boolean> & { samples: Record<string, number>[] }) | null;
 	serverStatus?: number;
 }
 
@@ -167,6 +168,27 @@ describe("against a server", () => {
 		expect(r.clean).toBe(false);
 		expect(r.events.accepted).toBe(0);
 		expect(r.latencyUs.sentToRefused!.count).toBe(20);
+	});
+
+	it("goes on behind a server that is killed and comes back, and loses nothing", async () => {
+		const own = await tenant(server, "killed");
+		const args = ["events", ...to(own), "--rate", "100", "--duration", "6s", "--progress"];
+		let back: Promise<void> | undefined;
+		const ran = await tocsin(["bench", ...args, "--json"], {
+			onStderr: (text) => {
+				if (text.includes(" 1 s ")) back ??= server.restart("SIGKILL");
+			},
+		});
+		await back;
+		const r = JSON.parse(ran.stdout) as Report;
+		expect(ran.code).toBe(1);
+		expect(r.server!.restarted).toBe(true);
+		expect(r.requests.unanswered).toBeGreaterThan(0);
+		expect(r.requests.answered! + r.requests.unanswered!).toBe(r.requests.sent);
+		expect(r.events.accepted).toBe(r.requests.answered);
+		const kept = (await listAll<Event>(own, "/api/v1/events")).length;
+		expect(kept).toBeGreaterThanOrEqual(r.events.accepted!);
+		expect(kept).toBeLessThanOrEqual(r.events.sent!);
 	});
 
 	it("ends early with the report so far", async () => {

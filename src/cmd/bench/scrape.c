@@ -145,7 +145,7 @@ const struct sample *scrape_last(const struct scrape *s)
 bool scrape_restarted(const struct scrape *s)
 {
 	for (size_t i = 1; i < s->n; i++) {
-		if (s->samples[i].v[SCRAPED_UPTIME] < s->samples[i - 1].v[SCRAPED_UPTIME]) {
+		if (s->samples[i].v[SCRAPED_STARTED] > s->samples[0].v[SCRAPED_STARTED]) {
 			return true;
 		}
 	}

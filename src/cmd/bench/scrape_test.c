@@ -56,13 +56,13 @@ TEST(a_gain_and_a_share_are_of_the_time_between_first_and_last)
 
 TEST(a_server_that_began_anew_is_seen)
 {
-	struct sample samples[3] = { { .v[SCRAPED_UPTIME] = 10 },
-				     { .v[SCRAPED_UPTIME] = 11 },
-				     { .v[SCRAPED_UPTIME] = 12 } };
+	struct sample samples[3] = { { .v[SCRAPED_STARTED] = 10 },
+				     { .v[SCRAPED_STARTED] = 10 },
+				     { .v[SCRAPED_STARTED] = 10 } };
 	struct scrape s = { .samples = samples, .n = 3 };
 
 	T_FALSE(scrape_restarted(&s));
-	samples[2].v[SCRAPED_UPTIME] = 0.5;
+	samples[2].v[SCRAPED_STARTED] = 13.5;
 	T_TRUE(scrape_restarted(&s));
 }
 

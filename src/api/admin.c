@@ -27,6 +27,7 @@ struct admin_fields {
 	struct field_list scopes;
 	struct slice key;
 	bool demo;
+	uint32_t scope_set; /* what the words of scopes mean */
 };
 
 static const char *check_slug(struct slice s)
@@ -88,12 +89,29 @@ struct place {
 	struct project_row project;
 };
 
+static bool read_scopes(const struct field_list *words, uint32_t *set, struct err *err)
+{
+	*set = words->n == 0 ? SCOPES_ALL : 0;
+	for (size_t i = 0; i < words->n; i++) {
+		uint32_t scope = scope_parse(words->v[i]);
+
+		if (scope == 0) {
+			return err_field(err, ERR_INVALID, "scopes",
+					 "\"scopes\" has the unknown word \"%.*s\"",
+					 SARG(words->v[i]));
+		}
+		*set |= scope;
+	}
+	return true;
+}
+
 static bool read_body(struct call *c, struct admin_fields *in, struct err *err)
 {
 	const struct json *body;
 
 	return call_body(c, &body, err) &&
-	       fields_parse(body, rows_of_body, ARRAY_LEN(rows_of_body), in, NULL, c->req, err);
+	       fields_parse(body, rows_of_body, ARRAY_LEN(rows_of_body), in, NULL, c->req, err) &&
+	       read_scopes(&in->scopes, &in->scope_set, err);
 }
 
 static bool read_project(struct call *c, struct place *p, struct slice slug, struct err *err)
@@ -165,37 +183,16 @@ static void put_in_ring(void *arg)
 	keyring_put(change->api->keys, &change->put);
 }
 
-static bool read_scopes(const struct field_list *words, uint32_t *set, struct err *err)
-{
-	*set = words->n == 0 ? SCOPES_ALL : 0;
-	for (size_t i = 0; i < words->n; i++) {
-		uint32_t scope = scope_parse(words->v[i]);
-
-		if (scope == 0) {
-			return err_field(err, ERR_INVALID, "scopes",
-					 "\"scopes\" has the unknown word \"%.*s\"",
-					 SARG(words->v[i]));
-		}
-		*set |= scope;
-	}
-	return true;
-}
-
 static bool make_key(struct call *c, const struct admin_fields *in, const struct place *p,
 		     struct key_row *row, struct slice *secret, struct err *err)
 {
 	struct ring_change *change = arena_new(c->req, struct ring_change);
-	uint32_t scopes;
-
-	if (!read_scopes(&in->scopes, &scopes, err)) {
-		return false;
-	}
 	*secret = in->key.n > 0 ? in->key : setup_new_secret(c->req);
 	*row = (struct key_row) { .org = p->org.id,
 				  .project = p->project.id,
 				  .name = in->name,
 				  .created_us = c->now_us };
-	if (!setup_insert_key(c, row, *secret, scopes, &change->put, err)) {
+	if (!setup_insert_key(c, row, *secret, in->scope_set, &change->put, err)) {
 		if (err->kind == ERR_CONFLICT) {
 			err_field(err, ERR_CONFLICT, "key",
 				  "\"key\" belongs to another organization");

@@ -33,6 +33,7 @@ struct fixture {
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	bool stopping;
+	bool has_socket;
 };
 
 uint16_t fixture_port(const struct fixture *f)
@@ -317,6 +318,23 @@ void server_on_loop(struct fixture *f, void (*fn)(void *arg), void *arg)
 		pthread_cond_wait(&f->done, &f->lock);
 	}
 	pthread_mutex_unlock(&f->lock);
+}
+
+static void listen_unix(void *arg)
+{
+	struct fixture *f = arg;
+	struct err err;
+
+	T_OK(http_server_listen_unix(f->api.http, path_in(f, "socket"), 0600, &err));
+	f->has_socket = true;
+}
+
+struct client server_socket(struct fixture *f)
+{
+	if (!f->has_socket) {
+		server_on_loop(f, listen_unix, f);
+	}
+	return client_open_unix(path_in(f, "socket"));
 }
 
 static void put_key(void *arg)

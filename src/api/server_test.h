@@ -31,6 +31,8 @@ struct store *server_store(struct fixture *f);
  * which lives as long as the server.
  */
 const char *server_key(struct fixture *f, const char *slug, uint32_t scopes);
+/* A connection over the Unix socket of whoever runs the server. */
+struct client server_socket(struct fixture *f);
 /* Run fn(arg) on the loop and wait for it. */
 void server_on_loop(struct fixture *f, void (*fn)(void *arg), void *arg);
 

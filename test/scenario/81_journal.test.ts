@@ -1,10 +1,12 @@
 // Looking at the log: what is in it, and what to do when a disk changed it.
 import {
 	closeSync,
+	cpSync,
 	openSync,
 	readdirSync,
 	readFileSync,
 	readSync,
+	renameSync,
 	rmSync,
 	writeFileSync,
 	writeSync,
@@ -15,6 +17,7 @@ import { Api } from "../harness/api.ts";
 import { tocsin } from "../harness/command.ts";
 import { alertsOf, caughtUp, type Event, listAll, makeRule, sendEvent } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
+import { randomFrom } from "../harness/tools.ts";
 
 interface Damage {
 	file: string;
@@ -140,6 +143,51 @@ describe("tocsin journal", () => {
 		const ids = (await alertsOf(api, rule)).map((alert) => alert.id);
 		expect(ids.slice(-6)).toEqual(alerts.map((alert) => alert.id));
 		expect(new Set(ids).size).toBe(ids.length);
+	});
+
+	it("helps with any one wrong bit, and then the server has all the rest", { timeout: 120_000 }, async () => {
+		await makeRule(api, { eventType: "looked.at", threshold: 3 });
+		for (let i = 20; i < 40; i++) {
+			await sendEvent(api, "looked.at", { idempotencyKey: `k${i}`, payload: { n: `<${i}>` } });
+		}
+		await caughtUp(api);
+		await server.kill("SIGTERM");
+		const seed = Number(process.env.TOCSIN_TEST_SEED ?? 81);
+		const random = randomFrom(seed);
+		const whole = readFileSync(join(server.data, "journal", FIRST));
+		const used = whole.length - [...whole].reverse().findIndex((byte) => byte !== 0);
+		const kept = `${server.data}.kept`;
+		renameSync(server.data, kept);
+		const keys = Array.from({ length: 40 }, (_, i) => `k${i}`);
+		const wanted = Number(process.env.TOCSIN_TEST_FLIPS ?? 1000) / 100;
+		for (let i = 0; i < wanted; i++) {
+			cpSync(kept, server.data, { recursive: true });
+			const at = Math.floor(random() * used);
+			const bad = Buffer.from(whole);
+			bad[at]! ^= 1 << Math.floor(random() * 8);
+			writeFileSync(join(server.data, "journal", FIRST), bad);
+			if (random() < 0.5) rmSync(join(server.data, "snapshots"), { recursive: true });
+			const what = `bit at ${at}, seed ${seed}`;
+			const told = JSON.parse(
+				(await tocsin(["journal", "verify", "--json", "--data", server.data])).stdout,
+			) as Look;
+			expect(told.recordsLost, what).toBeLessThanOrEqual(1);
+			if (!told.ok) {
+				await expect(server.launch(), what).rejects.toThrow("`tocsin journal quarantine`");
+				expect(await look("quarantine"), what).toMatchObject({ setAside: 1 });
+			}
+			await server.launch();
+			const events = await listAll<Event>(api, "/api/v1/events");
+			const got = events.map((event) => event.idempotencyKey!);
+			const missing = keys.filter((key) => !got.includes(key));
+			expect(missing.length, what).toBeLessThanOrEqual(told.recordsLost);
+			expect(got.length + missing.length, what).toBe(keys.length);
+			await sendEvent(api, "looked.at");
+			await caughtUp(api);
+			await server.kill("SIGTERM");
+			rmSync(server.data, { recursive: true });
+		}
+		renameSync(kept, server.data);
 	});
 
 	it("puts right one wrong byte of meta", async () => {

@@ -51,6 +51,7 @@ struct backup {
 	size_t cap;
 	struct peek peek;
 	int lock;
+	size_t damaged; /* places in the log, as far as it was read */
 	uint64_t copied_files;
 	uint64_t copied_bytes;
 };
@@ -268,12 +269,19 @@ static bool take_state(struct backup *b, struct err *err)
 
 /* The log. */
 
+static void count_damage(void *arg, const struct journal_damage *damage)
+{
+	((struct backup *)arg)->damaged += !damage->known;
+}
+
 /* What nobody serves is read to see how far it goes; damage is copied as it is, and told. */
 static bool list_unserved(struct backup *b, struct journal_file **files, size_t *n, struct err *err)
 {
+	struct journal_options options = { .on_damage = count_damage, .on_damage_arg = b };
 	struct journal *journal = NULL;
 
-	if (!peek_journal(&b->peek, NULL, &journal, err)) {
+	b->damaged = 0;
+	if (!peek_journal(&b->peek, &options, &journal, err)) {
 		return false;
 	}
 	*n = journal_files(journal, b->boot, files);
@@ -466,6 +474,11 @@ static void print(const struct backup *b)
 	       (unsigned long long)b->now.state.cursor);
 	printf("  files    %zu, of which %llu with %llu bytes are new\n", b->now.n,
 	       (unsigned long long)b->copied_files, (unsigned long long)b->copied_bytes);
+	if (b->damaged > 0) {
+		printf("  the log is damaged (places: %zu) and was copied as it is: see `tocsin "
+		       "journal verify`\n",
+		       b->damaged);
+	}
 	if (b->key.set) {
 		printf("  encrypted; without the key file it cannot be read\n");
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tocsin journal: what is in the log, whether all of it is right, and what to do when it is not. */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -126,9 +128,11 @@ static bool verify(struct task *t, struct err *err)
 		survey_print_damage(s);
 	}
 	if (s->unknown > 0) {
-		return err_set(err, ERR_CORRUPT,
-			       "damaged in %zu places; `tocsin journal quarantine` sets that aside",
-			       s->unknown);
+		return err_set(
+			err, ERR_CORRUPT,
+			"the log is damaged (places: %zu); `tocsin journal quarantine` sets that "
+			"aside",
+			s->unknown);
 	}
 	if (!t->json) {
 		printf(s->damage_n == 0 ? "every record is intact\n"
@@ -140,6 +144,21 @@ static bool verify(struct task *t, struct err *err)
 static void note_damage(void *arg, const struct journal_damage *damage)
 {
 	survey_note(arg, damage);
+}
+
+/* What is written here is for a server that may run as somebody else than who types commands. */
+static bool check_owner(const struct task *t, struct err *err)
+{
+	struct stat st;
+
+	if (stat(t->peek.dir, &st) != 0) {
+		return err_errno(err, errno, "look at \"%s\"", t->peek.dir);
+	}
+	return st.st_uid == geteuid() ||
+	       err_set(err, ERR_FORBIDDEN,
+		       "run this as the user with the number %u, who owns \"%s\": the server could "
+		       "not read what it writes",
+		       (unsigned)st.st_uid, t->peek.dir);
 }
 
 /* With the lock, so that no server is in the way. */
@@ -154,7 +173,7 @@ static bool quarantine(struct task *t, struct err *err)
 		return err_set(err, ERR_CONFLICT,
 			       "a server runs on this data directory: stop it first");
 	}
-	if (!journal_quarantine(&options, &n, err)) {
+	if (!check_owner(t, err) || !journal_quarantine(&options, &n, err)) {
 		return false;
 	}
 	if (t->json) {

@@ -259,6 +259,22 @@ describe("a backup", () => {
 		}
 	});
 
+	it("copies a damaged log as it is, and says so", async () => {
+		await server.kill("SIGTERM");
+		const path = join(server.data, "journal", "0000000000000001.seg");
+		const bytes = readFileSync(path);
+		bytes[bytes.indexOf("xxxxxxxx") + 100]! ^= 1;
+		writeFileSync(path, bytes);
+		expect(await backup(server, dir)).toContain("damaged (places: 1)");
+		const other = await Server.prepare();
+		expect(await restore(other, dir)).toMatch(/^0000000000000001\.seg: .* record \d+ is lost$/m);
+		const aside = await tocsin(["journal", "quarantine", "--data", other.data]);
+		expect(aside.code).toBe(0);
+		await other.launch();
+		expect(await keysOf(other.url)).toHaveLength(59);
+		await other.stop();
+	});
+
 	it("goes to no place where something else is", async () => {
 		await backup(server, dir);
 		const full = join(root, "full");

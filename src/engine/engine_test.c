@@ -92,37 +92,15 @@ TEST(a_restart_at_every_boundary_changes_nothing)
 	stage_release(&stage);
 }
 
-#define IMAGES_MAX 12
-
-struct images {
-	struct home homes[IMAGES_MAX];
-	size_t n;
-};
-
-/* On the engine's thread, right after a commit: what a kill -9 at this point would leave. */
-static void take_image(struct home *home)
-{
-	struct images *images = home->arg;
-
-	if (images->n < IMAGES_MAX) {
-		home_copy(&images->homes[images->n++], home);
-	}
-}
-
 TEST(a_crash_after_any_commit_repeats_and_loses_nothing)
 {
 	static struct images images;
 	struct stage stage;
 	struct home whole;
-	struct err err;
 
-	stage_init(&stage);
-	home_init(&whole, &stage);
+	scene_begin(&stage, &whole);
 	whole.options.snapshot_records = 100;
-	whole.on_news = take_image;
-	whole.arg = &images;
-	T_OK(home_open(&whole, &err));
-	engine_start(whole.engine);
+	images_begin(&images, 12, &whole);
 	stage_rule(&stage, 100, 0, PER_USER);
 	stage_rule(&stage, 101, 0, EACH);
 	for (int i = 0; i < 10; i++) {
@@ -137,12 +115,9 @@ TEST(a_crash_after_any_commit_repeats_and_loses_nothing)
 
 		T_TRUE(had < home_number(&whole, "select count(*) from alerts") ||
 		       i + 1 >= images.n - 1);
-		home_run(&images.homes[i]);
-		home_same(&whole, &images.homes[i]);
-		home_release(&images.homes[i]);
 	}
-	home_release(&whole);
-	stage_release(&stage);
+	images_same(&images, &whole);
+	scene_end(&stage, &whole);
 }
 
 static void flip(const char *path, off_t at)
@@ -195,8 +170,7 @@ TEST(snapshots_lost_or_damaged_cost_time_but_no_answer)
 	struct stage stage;
 	struct home first, homes[HARMS];
 
-	stage_init(&stage);
-	home_init(&first, &stage);
+	scene_begin(&stage, &first);
 	first.options.snapshot_records = 200;
 	stage_rule(&stage, 100, 0, PER_USER);
 	stage_events(&stage, "checkout.card", 400, 7);
@@ -216,8 +190,7 @@ TEST(snapshots_lost_or_damaged_cost_time_but_no_answer)
 		home_same(&first, &homes[harm]);
 		home_release(&homes[harm]);
 	}
-	home_release(&first);
-	stage_release(&stage);
+	scene_end(&stage, &first);
 }
 
 /* Each byte of a snapshot, one at a time: found by a checksum, never believed. */
@@ -229,8 +202,7 @@ TEST(no_damaged_byte_of_a_snapshot_is_believed)
 	off_t size;
 	int fd;
 
-	stage_init(&stage);
-	home_init(&home, &stage);
+	scene_begin(&stage, &home);
 	stage_rule(&stage, 100, 0, PER_USER);
 	stage_events(&stage, "checkout.card", 20, 3);
 	home_run(&home);
@@ -245,8 +217,7 @@ TEST(no_damaged_byte_of_a_snapshot_is_believed)
 		home_same(&home, &copy);
 		home_release(&copy);
 	}
-	home_release(&home);
-	stage_release(&stage);
+	scene_end(&stage, &home);
 }
 
 TEST(a_snapshot_of_another_log_is_passed_over)
@@ -308,8 +279,7 @@ TEST(state_and_log_that_do_not_belong_together_are_refused)
 	/* A cursor beyond the log. */
 	T_INT(home_number(&home, "update engine_cursors set seq = seq + 100 returning 1"), 1);
 	T_FAIL(home_open(&home, &err), ERR_CONFLICT);
-	home_release(&home);
-	stage_release(&stage);
+	scene_end(&stage, &home);
 	stage_release(&other);
 }
 
@@ -319,8 +289,7 @@ TEST(the_engine_that_lost_its_place_stops)
 	struct home first, second;
 	struct err err;
 
-	stage_init(&stage);
-	home_init(&first, &stage);
+	scene_begin(&stage, &first);
 	stage_rule(&stage, 101, 0, EACH);
 	T_OK(home_open(&first, &err));
 	engine_start(first.engine);
@@ -339,8 +308,7 @@ TEST(the_engine_that_lost_its_place_stops)
 	home_close(&first);
 	home_close(&second);
 	T_INT(home_number(&first, "select count(*) from alerts"), 3);
-	home_release(&first);
-	stage_release(&stage);
+	scene_end(&stage, &first);
 }
 
 TEST(a_held_engine_waits_for_its_release)
@@ -349,8 +317,7 @@ TEST(a_held_engine_waits_for_its_release)
 	struct home home;
 	struct err err;
 
-	stage_init(&stage);
-	home_init(&home, &stage);
+	scene_begin(&stage, &home);
 	stage_rule(&stage, 101, 0, EACH);
 	stage_events(&stage, "order_failed", 3, 1);
 	home.options.hold = true;
@@ -361,8 +328,7 @@ TEST(a_held_engine_waits_for_its_release)
 	T_TRUE(home_drain(&home));
 	home_close(&home);
 	T_INT(home_number(&home, "select count(*) from alerts"), 3);
-	home_release(&home);
-	stage_release(&stage);
+	scene_end(&stage, &home);
 }
 
 T_MAIN(T(a_second_run_over_the_log_decides_the_same),

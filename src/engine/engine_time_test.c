@@ -26,19 +26,13 @@ static int64_t last_us(const struct stage *stage)
 	return journal_last_received_at(stage->bed.journal);
 }
 
-static void begin(struct stage *stage, struct home *home)
-{
-	stage_init(stage);
-	home_init(home, stage);
-}
-
 TEST(a_tick_ends_an_alert_as_of_its_due_time)
 {
 	struct stage stage;
 	struct home home;
 	int64_t first_us;
 
-	begin(&stage, &home);
+	scene_begin(&stage, &home);
 	stage_rule(&stage, 100, 0, RULE("a", "2", "10", "0"));
 	stage_event(&stage, "a", "{\"user\":1}");
 	first_us = last_us(&stage);
@@ -56,8 +50,7 @@ TEST(a_tick_ends_an_alert_as_of_its_due_time)
 	T_INT(home_number(&home, "select resolved_at from alerts"), first_us + 10 * US_PER_S);
 	T_INT(home_number(&home, ENDS), 1);
 	T_INT(home_number(&home, "select count(*) from deliveries"), 1);
-	home_release(&home);
-	stage_release(&stage);
+	scene_end(&stage, &home);
 }
 
 TEST(any_record_lets_time_pass_before_it_is_applied)
@@ -66,7 +59,7 @@ TEST(any_record_lets_time_pass_before_it_is_applied)
 	struct stage stage;
 	struct home home;
 
-	begin(&stage, &home);
+	scene_begin(&stage, &home);
 	stage_rule(&stage, 100, 0, RULE("a", "1", "10", "3600"));
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		char user[32];
@@ -89,8 +82,7 @@ TEST(any_record_lets_time_pass_before_it_is_applied)
 	T_INT(home_number(&home, "select count(*) from alerts where resolved_at - created_at"
 				 " = 10000000"),
 	      3);
-	home_release(&home);
-	stage_release(&stage);
+	scene_end(&stage, &home);
 }
 
 TEST(timers_due_at_once_end_in_one_order)
@@ -98,7 +90,7 @@ TEST(timers_due_at_once_end_in_one_order)
 	struct stage stage;
 	struct home home;
 
-	begin(&stage, &home);
+	scene_begin(&stage, &home);
 	stage_rule(&stage, 100, 0, RULE("a", "1", "50", "0"));
 	stage_rule(&stage, 101, 0, RULE("a", "2", "20", "0"));
 	stage_rule(&stage, 102, 0, RULE("a", "1", "20", "0"));
@@ -115,8 +107,7 @@ TEST(timers_due_at_once_end_in_one_order)
 			  " lag(json_extract(body, '$.resolvedAt')) over (order by number) as p"
 			  " from changes where kind = 'alert.resolved') where p > t"),
 	      0);
-	home_release(&home);
-	stage_release(&stage);
+	scene_end(&stage, &home);
 }
 
 TEST(an_alert_that_ends_in_its_own_batch_is_born_so)
@@ -124,7 +115,7 @@ TEST(an_alert_that_ends_in_its_own_batch_is_born_so)
 	struct stage stage;
 	struct home home;
 
-	begin(&stage, &home);
+	scene_begin(&stage, &home);
 	stage_rule(&stage, 100, 0, RULE("a", "1", "60", "0"));
 	stage_events(&stage, "a", 400, 1);
 	home_run(&home);
@@ -135,8 +126,7 @@ TEST(an_alert_that_ends_in_its_own_batch_is_born_so)
 				 " b.number = a.number + 1 where a.resolution = 'superseded'"
 				 " and a.resolved_at = b.created_at"),
 	      399);
-	home_release(&home);
-	stage_release(&stage);
+	scene_end(&stage, &home);
 }
 
 /* Alerts of all sorts that come and go: for logs that are run in several ways. */
@@ -208,7 +198,7 @@ TEST(open_alerts_survive_restarts_and_lost_snapshots)
 	struct stage stage;
 	struct home once, often, forgetful;
 
-	begin(&stage, &once);
+	scene_begin(&stage, &once);
 	home_init(&often, &stage);
 	home_init(&forgetful, &stage);
 	rules(&stage);
@@ -235,35 +225,15 @@ TEST(open_alerts_survive_restarts_and_lost_snapshots)
 	stage_release(&stage);
 }
 
-#define IMAGES_MAX 24
-
-struct images {
-	struct home homes[IMAGES_MAX];
-	size_t n;
-};
-
-static void take_image(struct home *home)
-{
-	struct images *images = home->arg;
-
-	if (images->n < IMAGES_MAX) {
-		home_copy(&images->homes[images->n++], home);
-	}
-}
-
 TEST(a_crash_after_any_commit_ends_each_alert_once)
 {
 	static struct images images;
 	struct stage stage;
 	struct home whole;
-	struct err err;
 
-	begin(&stage, &whole);
+	scene_begin(&stage, &whole);
 	whole.options.snapshot_records = 20;
-	whole.on_news = take_image;
-	whole.arg = &images;
-	T_OK(home_open(&whole, &err));
-	engine_start(whole.engine);
+	images_begin(&images, 24, &whole);
 	rules(&stage);
 	for (int i = 0; i < 24; i++) {
 		some_time(&stage, i);
@@ -271,15 +241,10 @@ TEST(a_crash_after_any_commit_ends_each_alert_once)
 	}
 	home_close(&whole);
 	T_TRUE(images.n > 10);
-	for (size_t i = 0; i < images.n; i++) {
-		home_run(&images.homes[i]);
-		home_same(&whole, &images.homes[i]);
-		home_release(&images.homes[i]);
-	}
+	images_same(&images, &whole);
 	T_INT(home_number(&whole, ENDS),
 	      home_number(&whole, "select count(*) from alerts where resolved_at is not null"));
-	home_release(&whole);
-	stage_release(&stage);
+	scene_end(&stage, &whole);
 }
 
 TEST(a_start_that_cannot_say_who_fires_is_refused)
@@ -288,7 +253,7 @@ TEST(a_start_that_cannot_say_who_fires_is_refused)
 	struct home home;
 	struct err err;
 
-	begin(&stage, &home);
+	scene_begin(&stage, &home);
 	stage_rule(&stage, 100, 0, RULE("a", "1", "10", "0"));
 	stage_event(&stage, "a", "{\"user\":1}");
 	stage_pass(&stage, 20 * US_PER_S);
@@ -296,8 +261,7 @@ TEST(a_start_that_cannot_say_who_fires_is_refused)
 	home_run(&home);
 	T_INT(home_number(&home, "update alerts set resolved_at = null returning 1"), 1);
 	T_FAIL(home_open(&home, &err), ERR_CORRUPT);
-	home_release(&home);
-	stage_release(&stage);
+	scene_end(&stage, &home);
 }
 
 static void count_due(void *arg)
@@ -324,7 +288,7 @@ TEST(the_engine_says_when_it_is_due)
 	int calls = 0;
 	int64_t due_us;
 
-	begin(&stage, &home);
+	scene_begin(&stage, &home);
 	home.options.due = count_due;
 	home.arg = &calls;
 	/* In a future that no wall clock has reached: only the log's time counts here. */
@@ -346,8 +310,7 @@ TEST(the_engine_says_when_it_is_due)
 	stage_pass(&stage, 10 * US_PER_S);
 	stage_mark(&stage, RECORD_TICK);
 	T_TRUE(due_is(&home, INT64_MAX));
-	home_release(&home);
-	stage_release(&stage);
+	scene_end(&stage, &home);
 }
 
 T_MAIN(T(a_tick_ends_an_alert_as_of_its_due_time),

@@ -214,22 +214,6 @@ TEST(writes_and_restarts_at_any_place_change_no_count)
 	counted_close(&often);
 }
 
-#define IMAGES_MAX 40
-
-struct images {
-	struct home homes[IMAGES_MAX];
-	size_t n;
-};
-
-static void take_image(struct home *home)
-{
-	struct images *images = home->arg;
-
-	if (images->n < IMAGES_MAX) {
-		home_copy(&images->homes[images->n++], home);
-	}
-}
-
 static void drop_snapshots(struct home *home)
 {
 	char names[8][32], path[2048];
@@ -280,7 +264,6 @@ TEST(crashes_and_lost_snapshots_count_each_event_once)
 	static struct images images;
 	struct stage stage;
 	struct home whole, often;
-	struct err err;
 	uint64_t x = 7;
 
 	stage_init(&stage);
@@ -288,10 +271,7 @@ TEST(crashes_and_lost_snapshots_count_each_event_once)
 	home_init(&often, &stage);
 	stage_rule(&stage, 100, 0, EACH("fires"));
 	whole.options.snapshot_records = 100;
-	whole.on_news = take_image;
-	whole.arg = &images;
-	T_OK(home_open(&whole, &err));
-	engine_start(whole.engine);
+	images_begin(&images, IMAGES_MAX, &whole);
 	for (int i = 0; i < 60; i++) {
 		some_events(&stage, &x);
 		T_TRUE(home_drain(&whole));
@@ -310,13 +290,10 @@ TEST(crashes_and_lost_snapshots_count_each_event_once)
 		if (i % 2 == 0) {
 			drop_snapshots(&images.homes[i]);
 		}
-		home_run(&images.homes[i]);
-		home_same(&whole, &images.homes[i]);
-		home_release(&images.homes[i]);
 	}
-	home_release(&whole);
+	images_same(&images, &whole);
 	home_release(&often);
-	stage_release(&stage);
+	scene_end(&stage, &whole);
 }
 
 /* As after an upgrade: the log is older than the counts. */

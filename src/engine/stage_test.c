@@ -374,6 +374,50 @@ void home_same(struct home *a, struct home *b)
 	buf_release(&y);
 }
 
+void scene_begin(struct stage *stage, struct home *home)
+{
+	stage_init(stage);
+	home_init(home, stage);
+}
+
+void scene_end(struct stage *stage, struct home *home)
+{
+	home_release(home);
+	stage_release(stage);
+}
+
+/* On the engine's thread, right after a commit. */
+static void take_image(struct home *home)
+{
+	struct images *images = home->arg;
+
+	if (images->n < images->max) {
+		home_copy(&images->homes[images->n++], home);
+	}
+}
+
+void images_begin(struct images *images, size_t max, struct home *home)
+{
+	struct err err;
+
+	ensure(max <= IMAGES_MAX);
+	images->n = 0;
+	images->max = max;
+	home->on_news = take_image;
+	home->arg = images;
+	T_OK(home_open(home, &err));
+	engine_start(home->engine);
+}
+
+void images_same(struct images *images, struct home *whole)
+{
+	for (size_t i = 0; i < images->n; i++) {
+		home_run(&images->homes[i]);
+		home_same(whole, &images->homes[i]);
+		home_release(&images->homes[i]);
+	}
+}
+
 int64_t home_number(struct home *home, const char *sql)
 {
 	sqlite3 *db = look_at(home);

@@ -60,6 +60,20 @@ bool home_drain(struct home *home);
 void home_close(struct home *home);
 /* Open, drain, close: must all go well. */
 void home_run(struct home *home);
+/* What a kill -9 right after each of the first commits, up to max, would leave of a home. */
+#define IMAGES_MAX 40
+struct images {
+	struct home homes[IMAGES_MAX];
+	size_t n;
+	size_t max; /* at most IMAGES_MAX */
+};
+/* A log and one home for it. */
+void scene_begin(struct stage *stage, struct home *home);
+void scene_end(struct stage *stage, struct home *home);
+/* Open the home, start its engine, and take images of it from then on; they outlive it. */
+void images_begin(struct images *images, size_t max, struct home *home);
+/* Run each image to the end of the log: it must come to the same as whole. Releases it. */
+void images_same(struct images *images, struct home *whole);
 /* All that the engine has decided, as text; the home is closed. */
 void home_dump(struct home *home, struct buf *out);
 /* Both homes hold the same. */

@@ -420,6 +420,16 @@ static void copy_file(const struct bed *from, const struct bed *to, const struct
 	free(bytes);
 }
 
+static void copy_all(const struct bed *from, const struct bed *to, struct arena *req)
+{
+	struct journal_file *files;
+	size_t n = journal_files(from->journal, req, &files);
+
+	for (size_t i = 0; i < n; i++) {
+		copy_file(from, to, &files[i]);
+	}
+}
+
 /* While the journal goes on, its files up to what they said are the log up to then. */
 TEST(a_copy_of_its_files_is_the_journal_as_it_was)
 {
@@ -448,6 +458,30 @@ TEST(a_copy_of_its_files_is_the_journal_as_it_was)
 	bed_check(&copy, 1, 720);
 	bed_release(&copy);
 	bed_check(bed, 1, 1000);
+	bed_release(bed);
+	arena_release(&req);
+}
+
+/*
+ * A journal that was not closed is recovered, which cuts a file: its files are as long as they say.
+ */
+TEST(a_recovered_journal_can_be_copied_too)
+{
+	struct bed *bed = fresh();
+	struct bed once, twice;
+	struct arena req;
+
+	arena_init(&req, 0);
+	bed_fill(bed, 1, 700);
+	bed_init(&once, mode);
+	copy_all(bed, &once, &req);
+	bed_open(&once);
+	bed_init(&twice, mode);
+	copy_all(&once, &twice, &req);
+	bed_open(&twice);
+	bed_check(&twice, 1, 700);
+	bed_release(&twice);
+	bed_release(&once);
 	bed_release(bed);
 	arena_release(&req);
 }
@@ -516,4 +550,5 @@ T_MAIN(ON_ALL(records_are_dense_and_readable_both_ways),
        ON_ALL(a_budget_bounds_the_work_of_a_walk), ON_ALL(opening_says_what_is_wrong),
        ON_ALL(readers_follow_while_records_come), ON_ALL(waiting_ends_by_time_or_interrupt),
        ON_ALL(a_copy_of_its_files_is_the_journal_as_it_was),
+       ON_ALL(a_recovered_journal_can_be_copied_too),
        ON_ALL(who_only_looks_sees_what_the_owner_says_and_changes_nothing))

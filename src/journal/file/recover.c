@@ -537,6 +537,7 @@ static bool cut_old(struct recovery *r, uint64_t first_moved, struct err *err)
 	segment_cut(old, first_moved,
 		    (uint32_t)(r->tail.head.count > 0 ? r->tail.offset : r->tail.end));
 	rc = j->files.ops->truncate(j->files.arg, old->fd, old->end);
+	old->bytes = old->end;
 	return rc < 0 ? err_errno(err, -rc, "cut \"%s\"", old->name) : true;
 }
 

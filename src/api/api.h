@@ -45,11 +45,12 @@ struct api {
 	struct buf raw;	    /* scratch of one event: payload and tags without white space */
 	struct buf encoded; /* scratch of one event: its canonical form */
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
-	pthread_mutex_t admin; /* of calls that make what is missing; api_handlers makes it */
-	bool noop;	       /* serve POST /api/v1/noop, for the benchmark's yardstick */
-	bool stopping;	       /* readiness is off */
-	int ended;	       /* atomic; set by api_end */
-	bool set_up;	       /* the first key was made */
+	pthread_mutex_t admin;	/* of calls that make what is missing; api_handlers makes it */
+	bool noop;		/* serve POST /api/v1/noop, for the benchmark's yardstick */
+	size_t page_read_bytes; /* of the log, for a page of events; 0: PAGE_READ_BYTES_MAX */
+	bool stopping;		/* readiness is off */
+	int ended;		/* atomic; set by api_end */
+	bool set_up;		/* the first key was made */
 };
 
 /* The handlers for http_server_new; ctx is the api. */

@@ -143,6 +143,7 @@ static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct
 
 static bool walk_page(struct page_walk *walk, struct json_w *w, struct err *err)
 {
+	size_t budget = walk->c->api->page_read_bytes;
 	struct journal_iter *iter;
 	bool ok;
 
@@ -151,7 +152,7 @@ static bool walk_page(struct page_walk *walk, struct json_w *w, struct err *err)
 	}
 	iter = journal_iter_new(walk->c->api->journal, walk->before == 0 ? 0 : walk->before - 1,
 				true);
-	journal_iter_set_budget(iter, PAGE_READ_BYTES_MAX);
+	journal_iter_set_budget(iter, budget == 0 ? PAGE_READ_BYTES_MAX : budget);
 	arena_init(&walk->one, 0);
 	ok = write_page(walk, iter, w, err);
 	arena_release(&walk->one);

@@ -95,6 +95,35 @@ TEST(pages_of_large_events_end_early_and_go_on)
 	stage_release(&s);
 }
 
+/* One in many matches: pages are short or empty, and their cursors lead to it all the same. */
+TEST(a_page_reads_a_bounded_part_of_the_log)
+{
+	static struct stage s;
+	char path[256] = "/api/v1/events?type=rare";
+	size_t pages = 0, found = 0;
+
+	stage_init(&s);
+	server_api(s.f)->page_read_bytes = PAD_BYTES;
+	ask(&s, "POST", "/api/v1/events", "{\"type\":\"rare\"}", "201");
+	for (unsigned n = 0; n < 20; n++) {
+		post_event(&s, n, s.pad);
+	}
+	for (;;) {
+		const char *reply = ask(&s, "GET", path, "", "200");
+		const char *cursor = server_member(reply, "nextCursor");
+
+		found += strstr(reply, "\"type\":\"rare\"") != NULL ? 1 : 0;
+		pages++;
+		if (strcmp(cursor, "null") == 0) {
+			break;
+		}
+		snprintf(path, sizeof(path), "/api/v1/events?type=rare&cursor=%s", cursor);
+	}
+	T_INT(found, 1);
+	T_TRUE(pages > 5);
+	stage_release(&s);
+}
+
 /* Older lists have no cursor that could go on, so theirs are whole. */
 TEST(older_pages_of_large_events_are_whole)
 {
@@ -252,6 +281,6 @@ TEST(older_list_of_keys_is_whole_and_alive)
 	stage_release(&s);
 }
 
-T_MAIN(T(pages_of_large_events_end_early_and_go_on), T(older_pages_of_large_events_are_whole),
-       T(older_list_of_rules_is_whole), T(an_older_list_that_no_answer_holds_is_refused),
-       T(older_list_of_keys_is_whole_and_alive))
+T_MAIN(T(pages_of_large_events_end_early_and_go_on), T(a_page_reads_a_bounded_part_of_the_log),
+       T(older_pages_of_large_events_are_whole), T(older_list_of_rules_is_whole),
+       T(an_older_list_that_no_answer_holds_is_refused), T(older_list_of_keys_is_whole_and_alive))

@@ -172,6 +172,21 @@ void bed_fill(struct bed *bed, uint64_t first, uint64_t last)
 	}
 }
 
+int bed_seal(struct bed *bed)
+{
+	struct err err = { 0 };
+	enum found found;
+	int calls = 0;
+
+	while ((found = journal_seal(bed->journal, &err)) == FOUND) {
+		calls++;
+	}
+	if (found == FAILED) {
+		fail_msg("seal: %s", err.text);
+	}
+	return calls;
+}
+
 static void check_record(const struct record *record, uint64_t seq)
 {
 	struct slice body = slice_of(bed_body(seq));

@@ -55,6 +55,8 @@ struct journal_result bed_put(struct bed *bed, uint64_t org, const char *key, co
 void bed_fill(struct bed *bed, uint64_t first, uint64_t last);
 /* The body that bed_fill gives to record seq; terminated, in a static buffer. */
 const char *bed_body(uint64_t seq);
+/* Seal until nothing is left to seal; returns how many calls did something. */
+int bed_seal(struct bed *bed);
 /* All records from first to last are there, in both directions and one by one, and no more. */
 void bed_check(struct bed *bed, uint64_t first, uint64_t last);
 

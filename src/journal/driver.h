@@ -16,6 +16,7 @@ struct journal_driver {
 	void (*complete)(struct journal *journal);
 	bool (*failed)(const struct journal *journal);
 	bool (*prepare)(struct journal *journal, struct err *err);
+	enum found (*seal)(struct journal *journal, struct err *err);
 	uint64_t (*flushed)(const struct journal *journal);
 	uint64_t (*first)(struct journal *journal);
 	int64_t (*last_received_at)(const struct journal *journal);
@@ -23,7 +24,9 @@ struct journal_driver {
 	void (*interrupt)(struct journal *journal);
 	enum found (*read)(struct journal *journal, uint64_t seq, struct arena *req,
 			   struct record *record, struct err *err);
-	struct journal_iter *(*iter_new)(struct journal *journal, uint64_t from_seq, bool reverse);
+	/* filter may be NULL. */
+	struct journal_iter *(*iter_new)(struct journal *journal, uint64_t from_seq, bool reverse,
+					 const struct journal_filter *filter);
 	size_t (*files)(struct journal *journal, struct arena *req, struct journal_file **files);
 	void (*stats)(struct journal *journal, struct journal_stats *stats);
 };

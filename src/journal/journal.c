@@ -97,6 +97,11 @@ bool journal_prepare(struct journal *journal, struct err *err)
 	return journal->driver->prepare(journal, err);
 }
 
+enum found journal_seal(struct journal *journal, struct err *err)
+{
+	return journal->driver->seal(journal, err);
+}
+
 uint64_t journal_flushed(const struct journal *journal)
 {
 	return journal->driver->flushed(journal);
@@ -130,7 +135,13 @@ enum found journal_read(struct journal *journal, uint64_t seq, struct arena *req
 
 struct journal_iter *journal_iter_new(struct journal *journal, uint64_t from_seq, bool reverse)
 {
-	return journal->driver->iter_new(journal, from_seq, reverse);
+	return journal->driver->iter_new(journal, from_seq, reverse, NULL);
+}
+
+struct journal_iter *journal_iter_where(struct journal *journal, uint64_t from_seq, bool reverse,
+					const struct journal_filter *filter)
+{
+	return journal->driver->iter_new(journal, from_seq, reverse, filter);
 }
 
 void journal_iter_free(struct journal_iter **iter)

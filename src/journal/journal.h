@@ -198,6 +198,14 @@ bool journal_failed(const struct journal *journal);
 /* Zero the next segment ahead if there is none. The keeper calls this often. Any thread; blocks. */
 NODISCARD bool journal_prepare(struct journal *journal, struct err *err);
 
+/*
+ * Rewrite what is closed of the log in its lasting form, small and indexed, a little per call.
+ * FOUND: some was done, call again soon. NOT_FOUND: there is nothing to do for now. FAILED:
+ * ERR_IO or ERR_DISK_FULL, nothing is lost, and the next call begins anew. One thread at a time,
+ * not during close; blocks for about 50 ms.
+ */
+enum found journal_seal(struct journal *journal, struct err *err);
+
 /* The number of the last flushed record, 0 for none. Any thread, never blocks. */
 uint64_t journal_flushed(const struct journal *journal);
 /* The first record that is still there, or flushed + 1. Any thread. */
@@ -225,6 +233,24 @@ enum found journal_read(struct journal *journal, uint64_t seq, struct arena *req
  */
 struct journal_iter;
 struct journal_iter *journal_iter_new(struct journal *journal, uint64_t from_seq, bool reverse);
+/* Which records a walk is for. What is zero matches everything. */
+struct journal_filter {
+	bool one_project; /* these two alone */
+	struct org_id org;
+	struct project_id project;
+	int64_t from_us;     /* received at or after */
+	int64_t to_us;	     /* and before */
+	uint32_t severities; /* 1 << severity, together; records without one have 0 */
+	uint32_t kinds;	     /* 1 << kind, together */
+	struct slice type;   /* exactly, or "prefix.*": what begins with "prefix." */
+};
+/*
+ * The same, giving only what matches; what the index of sealed files excludes is not read. Where
+ * no record behind can match, the walk is at its end. Records come without their hash. The filter
+ * is copied, its slices are borrowed until the iterator is freed.
+ */
+struct journal_iter *journal_iter_where(struct journal *journal, uint64_t from_seq, bool reverse,
+					const struct journal_filter *filter);
 void journal_iter_free(struct journal_iter **iter);
 /*
  * FOUND: *record, borrowed until the next call. NOT_FOUND: no more for now, or the budget is used
@@ -250,8 +276,11 @@ struct journal_stats {
 	uint64_t flush_buckets[JOURNAL_FLUSH_BUCKETS];
 	uint64_t duplicates;
 	uint64_t conflicts;
-	uint64_t segments;
+	uint64_t segments; /* not sealed */
 	uint64_t file_bytes;
+	uint64_t sealed_files;
+	uint64_t sealed_bytes;	/* of them */
+	uint64_t sealed_bodies; /* bytes of the events' JSON in them */
 	uint64_t idempotency_keys;
 	uint64_t idempotency_bytes;
 	uint64_t idempotency_shortened; /* times keys were dropped before the window was over */

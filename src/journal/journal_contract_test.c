@@ -375,6 +375,159 @@ TEST(readers_follow_while_records_come)
 	bed_release(bed);
 }
 
+TEST(sealed_records_read_as_before)
+{
+	struct bed *bed = fresh();
+	struct journal_stats stats;
+
+	bed_fill(bed, 1, 900);
+	T_TRUE(bed_seal(bed) > 0);
+	journal_stats(bed->journal, &stats);
+	T_TRUE(stats.sealed_files >= 2);
+	T_TRUE(stats.sealed_bytes > 0 && stats.sealed_bodies > stats.sealed_bytes);
+	T_INT(journal_first(bed->journal), 1);
+	bed_check(bed, 1, 900);
+	bed_check(bed, 3, 900);
+	bed_fill(bed, 901, 1300);
+	bed_check(bed, 1, 1300);
+	bed_reopen(bed);
+	bed_check(bed, 1, 1300);
+	bed_seal(bed);
+	bed_check(bed, 1, 1300);
+	bed_fill(bed, 1301, 1400);
+	bed_reopen(bed);
+	bed_reopen(bed);
+	T_INT(journal_first(bed->journal), 1);
+	bed_check(bed, 1, 1400);
+	T_INT(bed_seal(bed), 0);
+	bed_release(bed);
+}
+
+/* Half of the walk on segments, the other half when they are sealed. */
+static void seal_under(struct bed *bed, bool reverse, uint64_t at, uint64_t last)
+{
+	struct journal_iter *iter = journal_iter_new(bed->journal, 0, reverse);
+	struct record record;
+	struct err err;
+
+	for (uint64_t i = 1; i <= last; i++) {
+		if (i == at) {
+			bed_seal(bed);
+		}
+		T_INT(journal_iter_at(iter), reverse ? last + 1 - i : i);
+		T_INT(journal_iter_next(iter, &record, &err), FOUND);
+		T_INT(record.seq, reverse ? last + 1 - i : i);
+	}
+	T_INT(journal_iter_next(iter, &record, &err), NOT_FOUND);
+	journal_iter_free(&iter);
+}
+
+TEST(walks_go_on_while_the_log_is_sealed)
+{
+	for (uint64_t at = 1; at < 600; at += 149) {
+		struct bed *bed = fresh();
+
+		bed_fill(bed, 1, 600);
+		seal_under(bed, at % 2 == 0, at, 600);
+		bed_release(bed);
+	}
+}
+
+TEST(a_budget_ends_a_walk_through_sealed_records_too)
+{
+	struct bed *bed = fresh();
+
+	bed_fill(bed, 1, 900);
+	bed_seal(bed);
+	for (int reverse = 0; reverse <= 1; reverse++) {
+		struct journal_iter *iter = journal_iter_new(bed->journal, 0, reverse != 0);
+		struct record record;
+		struct err err;
+		int pauses = 0;
+
+		for (int i = 0; i < 900;) {
+			enum found found;
+
+			journal_iter_set_budget(iter, 4096);
+			while ((found = journal_iter_next(iter, &record, &err)) == FOUND) {
+				i++;
+				T_INT(record.seq, reverse ? 901 - i : i);
+			}
+			T_INT(found, NOT_FOUND);
+			pauses++;
+		}
+		T_TRUE(pauses > 2);
+		journal_iter_free(&iter);
+	}
+	bed_release(bed);
+}
+
+TEST(keys_outlive_sealing)
+{
+	struct bed *bed = fresh();
+	struct journal_result first = bed_put(bed, 1, "order-1", "{\"a\":1}");
+	struct journal_result other = bed_put(bed, 2, "order-1", "{\"a\":2}");
+	struct journal_result again;
+	struct journal_stats stats;
+
+	bed_fill(bed, 3, 900);
+	bed_seal(bed);
+	for (int i = 0; i < 2; i++) {
+		again = bed_put(bed, 1, "order-1", "{\"a\":1}");
+		T_INT(again.verdict, JOURNAL_DUPLICATE);
+		T_INT(again.seq, first.seq);
+		T_INT(again.received_at_us, first.received_at_us);
+		again = bed_put(bed, 2, "order-1", "{\"a\":1}");
+		T_INT(again.verdict, JOURNAL_CONFLICT);
+		T_INT(again.seq, other.seq);
+		bed_reopen(bed);
+	}
+	journal_stats(bed->journal, &stats);
+	T_INT(stats.idempotency_keys, 0); /* they are read from the file */
+	bed->wall_us += 8 * 24 * 3600 * US_PER_S;
+	T_INT(bed_put(bed, 1, "order-1", "{\"a\":3}").verdict, JOURNAL_STORED);
+	T_INT(bed_put(bed, 1, "order-1", "{\"a\":3}").verdict, JOURNAL_DUPLICATE);
+	bed_release(bed);
+}
+
+static void *seal_on(void *arg)
+{
+	struct follower *f = arg;
+	struct err err;
+
+	f->ok = true;
+	while (journal_flushed(f->bed->journal) < f->last) {
+		enum found found = journal_seal(f->bed->journal, &err);
+
+		f->ok = f->ok && found != FAILED;
+		if (found == NOT_FOUND) {
+			journal_wait(f->bed->journal, journal_flushed(f->bed->journal), 1000);
+		}
+	}
+	return NULL;
+}
+
+TEST(readers_follow_while_the_log_is_sealed)
+{
+	struct bed *bed = fresh();
+	struct follower forward = { .bed = bed, .last = 1500 };
+	struct follower back = { .bed = bed, .last = 1500 };
+	struct follower sealer = { .bed = bed, .last = 1500 };
+	pthread_t threads[3];
+
+	pthread_create(&threads[0], NULL, follow, &forward);
+	pthread_create(&threads[1], NULL, scan_back, &back);
+	pthread_create(&threads[2], NULL, seal_on, &sealer);
+	bed_fill(bed, 1, 1500);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(threads[i], NULL);
+	}
+	T_TRUE(forward.ok && back.ok && sealer.ok);
+	T_INT(forward.seen, 1500);
+	bed_check(bed, 1, 1500);
+	bed_release(bed);
+}
+
 static void *wait_for_more(void *arg)
 {
 	struct follower *f = arg;
@@ -542,7 +695,10 @@ static int use_thread(void **state UNUSED)
 	}
 #define ON_ALL(test) ON(test, use_inline, "file"), ON(test, use_thread, "file threaded")
 
-T_MAIN(ON_ALL(records_are_dense_and_readable_both_ways),
+T_MAIN(ON_ALL(sealed_records_read_as_before), ON_ALL(walks_go_on_while_the_log_is_sealed),
+       ON_ALL(a_budget_ends_a_walk_through_sealed_records_too), ON_ALL(keys_outlive_sealing),
+       ON_ALL(readers_follow_while_the_log_is_sealed),
+       ON_ALL(records_are_dense_and_readable_both_ways),
        ON_ALL(everything_is_there_after_reopening), ON_ALL(every_field_comes_back),
        ON_ALL(same_key_is_one_record), ON_ALL(same_key_in_one_turn_is_one_record),
        ON_ALL(keys_are_forgotten_after_the_window), ON_ALL(time_never_stands_still_or_goes_back),

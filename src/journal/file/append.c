@@ -6,6 +6,8 @@
 #include "journal/file/file_journal.h"
 
 #define RUN ((size_t)16) /* as many misses as a core can have under way */
+/* Records of one key in one sealed file: more only when its window ended as often meanwhile. */
+#define KEY_SEQS_MAX 16
 
 uint64_t key_hash(const struct file_journal *j, struct org_id org, struct slice key)
 {
@@ -67,6 +69,7 @@ static bool in_turn(const struct turn *turn, uint64_t seq)
 static enum found fetch(struct file_journal *j, uint64_t seq, struct record *record,
 			struct err *err)
 {
+	struct part *part;
 	const char *p = NULL;
 	size_t size;
 	enum found found = FOUND;
@@ -76,8 +79,18 @@ static enum found fetch(struct file_journal *j, uint64_t seq, struct record *rec
 	} else if (in_turn(j->flight, seq)) {
 		p = j->flight->p + j->flight->offsets[seq - j->flight->first_seq];
 	} else {
-		walk_seek(&j->lookup, seq);
-		found = walk_next(&j->lookup, true, &p, &size, err);
+		do {
+			part = parts_find(j, seq);
+			if (part != NULL) {
+				arena_clear(&j->lookup_arena);
+				found = sealed_read(part->sealed, seq, &j->lookup_arena, record,
+						    err);
+				part_unref(&part);
+				return found;
+			}
+			walk_seek(&j->lookup, seq);
+			found = walk_next(&j->lookup, true, &p, &size, err);
+		} while (found == NOT_FOUND && j->lookup.sealed);
 	}
 	if (found == FOUND) {
 		record_decode(p, record);
@@ -85,36 +98,85 @@ static enum found fetch(struct file_journal *j, uint64_t seq, struct record *rec
 	return found;
 }
 
-/* Whether something holds the item's key already; then *result is the verdict. */
-static bool was_seen(struct file_journal *j, const struct record *item, uint64_t hash,
-		     int64_t now_us, struct journal_result *result)
+/* Whether record seq holds the item's key, or is damaged and may; then *result is the verdict. */
+static bool holds(struct file_journal *j, const struct record *item, uint64_t seq, int64_t now_us,
+		  struct journal_result *result)
 {
 	struct record old;
 	struct err err;
-	uint64_t seq;
+	enum found found = fetch(j, seq, &old, &err);
+	bool same;
 
-	for (size_t at = 0; (seq = idem_next(&j->idem, hash, &at)) != 0;) {
-		enum found found = fetch(j, seq, &old, &err);
+	if (found == FAILED) {
+		log_error("journal_record_unreadable", log_str("error", err.text));
+		*result = (struct journal_result) { JOURNAL_UNREADABLE, seq, 0 };
+		return true;
+	}
+	if (found == NOT_FOUND || old.seq != seq || old.org.v != item->org.v ||
+	    !slice_eq(old.idempotency_key, item->idempotency_key) ||
+	    old.received_at_us <= now_us - j->idem.window_us) {
+		return false;
+	}
+	same = old.hash.lo == item->hash.lo && old.hash.hi == item->hash.hi;
+	j->counts.duplicates += same;
+	j->counts.conflicts += !same;
+	*result = (struct journal_result) { same ? JOURNAL_DUPLICATE : JOURNAL_CONFLICT, seq,
+					    old.received_at_us };
+	return true;
+}
 
-		if (found == FAILED) {
-			log_error("journal_record_unreadable", log_str("error", err.text));
-			*result = (struct journal_result) { JOURNAL_UNREADABLE, seq, 0 };
-			return true;
-		}
-		if (found == FOUND && old.seq == seq && old.org.v == item->org.v &&
-		    slice_eq(old.idempotency_key, item->idempotency_key) &&
-		    old.received_at_us > now_us - j->idem.window_us) {
-			bool same = old.hash.lo == item->hash.lo && old.hash.hi == item->hash.hi;
+static bool part_holds(struct file_journal *j, struct part *part, const struct record *item,
+		       uint64_t hash, int64_t now_us, struct journal_result *result)
+{
+	uint64_t seqs[KEY_SEQS_MAX];
+	size_t n;
+	struct err err;
 
-			j->counts.duplicates += same;
-			j->counts.conflicts += !same;
-			*result = (struct journal_result) { same ? JOURNAL_DUPLICATE
-								 : JOURNAL_CONFLICT,
-							    seq, old.received_at_us };
+	if (!sealed_find_key(part->sealed, hash, seqs, KEY_SEQS_MAX, &n, &err)) {
+		log_error("journal_keys_unreadable", log_str("error", err.text));
+		*result = (struct journal_result) { JOURNAL_UNREADABLE, part->info->first_seq, 0 };
+		return true;
+	}
+	while (n > 0) {
+		if (holds(j, item, seqs[--n], now_us, result)) {
 			return true;
 		}
 	}
 	return false;
+}
+
+/* The sealed files inside the window whose keys are not in memory, newest first. */
+static bool parts_hold(struct file_journal *j, const struct record *item, uint64_t hash,
+		       int64_t now_us, struct journal_result *result)
+{
+	uint64_t known = j->idem.from_seq > j->idem_base ? j->idem.from_seq : j->idem_base;
+	struct part *part;
+	bool held = false;
+
+	for (size_t i = 0; !held && (part = parts_before(j, known, i)) != NULL; i++) {
+		bool old = part->info->last_us <= now_us - j->idem.window_us;
+
+		held = !old && part_holds(j, part, item, hash, now_us, result);
+		part_unref(&part);
+		if (old) {
+			break;
+		}
+	}
+	return held;
+}
+
+/* Whether something holds the item's key already; then *result is the verdict. */
+static bool was_seen(struct file_journal *j, const struct record *item, uint64_t hash,
+		     int64_t now_us, struct journal_result *result)
+{
+	uint64_t seq;
+
+	for (size_t at = 0; (seq = idem_next(&j->idem, hash, &at)) != 0;) {
+		if (holds(j, item, seq, now_us, result)) {
+			return true;
+		}
+	}
+	return parts_hold(j, item, hash, now_us, result);
 }
 
 static void put(struct turn *turn, const struct record *record)

@@ -59,7 +59,9 @@ TEST(power_cuts_lose_nothing_acked_and_invent_nothing)
 	struct err err = { 0 };
 
 	for (uint64_t seed = 1; seed <= 1200; seed++) {
-		life = (struct life) { .sim = sim_new(seed), .wall_us = 1000, .seed = seed };
+		life = (struct life) {
+			.sim = sim_new(seed), .wall_us = 1000, .seed = seed, .seals = true
+		};
 		for (int i = 0; i < 5; i++) {
 			live(&life);
 		}

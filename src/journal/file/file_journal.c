@@ -49,7 +49,11 @@ static uint64_t file_first(struct journal *journal)
 	uint64_t first;
 
 	pthread_mutex_lock(&j->lock);
-	first = j->segments_n == 0 ? 1 : j->segments[0]->first_seq;
+	if (j->parts_n > 0) {
+		first = j->parts[0]->info->first_seq;
+	} else {
+		first = j->segments_n == 0 ? 1 : j->segments[0]->first_seq;
+	}
 	pthread_mutex_unlock(&j->lock);
 	return first;
 }
@@ -101,6 +105,12 @@ static void file_stats(struct journal *journal, struct journal_stats *stats)
 	for (size_t i = 0; i < j->segments_n; i++) {
 		stats->file_bytes += j->segments[i]->bytes;
 	}
+	stats->sealed_files = j->parts_n;
+	stats->sealed_bytes = stats->sealed_bodies = 0;
+	for (size_t i = 0; i < j->parts_n; i++) {
+		stats->sealed_bytes += j->parts[i]->info->file_bytes;
+		stats->sealed_bodies += j->parts[i]->info->body_bytes;
+	}
 	pthread_mutex_unlock(&j->lock);
 }
 
@@ -132,15 +142,24 @@ static size_t file_files(struct journal *journal, struct arena *req, struct jour
 {
 	struct file_journal *j = file_journal(journal);
 	struct journal_file *files;
-	size_t n;
+	size_t n = 0;
 
 	pthread_mutex_lock(&j->lock);
-	files = arena_array(req, j->segments_n + 2, sizeof(*files));
-	for (n = 0; n < j->segments_n; n++) {
-		const struct segment *s = j->segments[n];
+	files = arena_array(req, j->parts_n + j->segments_n + 2, sizeof(*files));
+	for (size_t i = 0; i < j->parts_n; i++, n++) {
+		const struct sealed_info *info = j->parts[i]->info;
+		char name[SEALED_NAME_BYTES];
+
+		sealed_name(info->epoch, name);
+		add_file(&files[n], name, info->file_bytes);
+		files[n].first_seq = info->first_seq;
+		files[n].last_seq = info->last_seq;
+	}
+	for (size_t i = 0; i < j->segments_n; i++, n++) {
+		const struct segment *s = j->segments[i];
 		uint64_t end = atomic_load_explicit(&s->end, memory_order_acquire);
 
-		add_file(&files[n], s->name, n + 1 < j->segments_n ? s->bytes : end);
+		add_file(&files[n], s->name, i + 1 < j->segments_n ? s->bytes : end);
 		files[n].first_seq = s->first_seq;
 		files[n].last_seq = atomic_load_explicit(&s->last_seq, memory_order_acquire);
 	}
@@ -158,6 +177,7 @@ static const struct journal_driver driver = {
 	.complete = file_complete,
 	.failed = file_failed,
 	.prepare = file_prepare,
+	.seal = file_seal,
 	.flushed = file_flushed,
 	.first = file_first,
 	.last_received_at = file_last_received_at,
@@ -206,21 +226,28 @@ static struct file_journal *make(const struct journal_options *options)
 	j->flight = &j->turns[1];
 	idem_init(&j->idem, options->idempotency_keys_max, options->idempotency_window_us);
 	walk_init(&j->lookup, j, LOOKUP_CHUNK);
+	arena_init(&j->lookup_arena, 0);
 	return j;
 }
 
 void file_journal_free(struct file_journal *j)
 {
+	sealing_stop(j);
 	for (size_t i = 0; i < j->segments_n; i++) {
 		segment_unref(&j->segments[i]);
 	}
 	free(j->segments);
 	damages_release(&j->known);
+	for (size_t i = 0; i < j->parts_n; i++) {
+		part_unref(&j->parts[i]);
+	}
+	free(j->parts);
 	segment_unref(&j->spare);
 	if (j->lock_fd >= 0) {
 		j->files.ops->close(j->files.arg, j->lock_fd);
 	}
 	walk_release(&j->lookup);
+	arena_release(&j->lookup_arena);
 	idem_release(&j->idem);
 	turn_release(&j->turns[0]);
 	turn_release(&j->turns[1]);

@@ -7,6 +7,7 @@
 #include "journal/driver.h"
 #include "journal/file/damage.h"
 #include "journal/file/idem.h"
+#include "journal/file/parts.h"
 #include "journal/file/segment.h"
 #include "journal/file/walk.h"
 
@@ -65,6 +66,9 @@ struct file_journal {
 	struct segment **segments; /* by first_seq; the last is the active one */
 	size_t segments_n;
 	size_t segments_cap;
+	struct part **parts; /* sealed, and before the segments */
+	size_t parts_n;
+	size_t parts_cap;
 	struct segment *spare; /* the next one */
 	bool preparing;
 	uint64_t epoch; /* the highest given */
@@ -82,12 +86,17 @@ struct file_journal {
 	int64_t last_mono_us;
 	bool mono_known;
 	struct idem idem;
+	uint64_t idem_base; /* the keys of records before it were never read into idem */
 	struct walk lookup;
+	struct arena lookup_arena; /* a record out of a sealed file */
 	bool completing;
 	struct journal_stats counts; /* copied to stats now and then */
 	int64_t flush_us[FLUSH_SAMPLES];
 	size_t flush_n;
 	bool threaded;
+
+	/* Of whoever calls file_seal. */
+	struct sealing *sealing;
 
 	/* The flusher's, under flight_lock. */
 	pthread_mutex_t flight_lock;
@@ -106,6 +115,10 @@ static inline struct file_journal *file_journal(struct journal *journal)
 	return CONTAINER_OF(journal, struct file_journal, base);
 }
 
+/* recover.c: tell of damage, and say whether to go on; sets damage->known. */
+NODISCARD bool damage_met(struct file_journal *j, struct journal_damage *damage, struct err *err);
+/* Whether the options let this file be looked at. */
+bool file_wanted(const struct file_journal *j, const char *name);
 /* recover.c: read the segments, leave an active one to append to. */
 NODISCARD bool recover(struct file_journal *j, struct err *err);
 
@@ -138,6 +151,9 @@ NODISCARD bool batch_write(const struct segment *segment, uint32_t offset, uint6
 NODISCARD bool mark_write(const struct segment *segment, uint32_t offset, uint64_t next_seq,
 			  struct err *err);
 
+/* sealing.c: give up what is half done, its file too. */
+void sealing_stop(struct file_journal *j);
+
 /* Give everything back as it is; the flusher thread has ended. */
 void file_journal_free(struct file_journal *j);
 
@@ -146,7 +162,9 @@ bool file_append(struct journal *journal, struct journal_batch *batch, int64_t w
 		 int64_t mono_us, struct err *err);
 void file_turn(struct journal *journal);
 void file_complete(struct journal *journal);
-struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, bool reverse);
+struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, bool reverse,
+				   const struct journal_filter *filter);
+enum found file_seal(struct journal *journal, struct err *err);
 enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
 		     struct record *record, struct err *err);
 

@@ -146,6 +146,8 @@ static void make_room(struct idem *idem, struct idem_table *table)
 
 static void drop_oldest(struct idem *idem)
 {
+	idem->from_seq = idem->generations_n > 1 ? generation(idem, 1)->first_seq
+						 : idem->newest_seq + 1;
 	idem->keys -= generation(idem, 0)->keys;
 	idem->head = (idem->head + 1) % IDEM_GENERATIONS;
 	idem->generations_n--;

@@ -37,6 +37,7 @@ struct idem {
 	size_t slots;
 	int64_t window_us;
 	uint64_t newest_seq;
+	uint64_t from_seq;  /* keys of records before it were forgotten */
 	uint64_t shortened; /* times keys went although inside the window */
 };
 

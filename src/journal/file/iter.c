@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Iterators. Forward is a walk. Reverse loads one group at a time, the records from one mark of
- * the index to the next, remembers where each is, and hands them out from the back.
+ * Iterators. Through sealed files a cursor goes, one file after the other. Elsewhere forward is a
+ * walk; reverse loads one group at a time, the records from one mark of the index to the next,
+ * remembers where each is, and hands them out from the back.
  */
 #include <stdlib.h>
 
@@ -21,7 +22,12 @@ struct file_iter {
 	struct journal_iter base;
 	struct file_journal *journal;
 	struct walk walk;
+	struct part *part; /* where the cursor is, or NULL */
+	struct sealed_cursor *cursor;
 	uint64_t budget; /* value of reader.loaded at which to stop */
+	bool filtered;
+	struct journal_filter filter;
+	bool past; /* no record behind can match */
 	bool reverse;
 	uint64_t next; /* reverse: the number to hand out next */
 	char *group;
@@ -46,15 +52,134 @@ static void places_clear(struct file_iter *it)
 	it->group_n = 0;
 }
 
+static void leave_part(struct file_iter *it)
+{
+	sealed_cursor_free(&it->cursor);
+	part_unref(&it->part);
+}
+
 static void iter_free(struct journal_iter *iter)
 {
 	struct file_iter *it = file_iter(iter);
 
 	places_clear(it);
+	leave_part(it);
 	walk_release(&it->walk);
 	free(it->group);
 	free(it->places);
 	free(it);
+}
+
+static void go_to(struct file_iter *it, uint64_t seq)
+{
+	if (it->reverse) {
+		it->next = seq < journal_first(&it->journal->base) ? 0 : seq;
+	} else {
+		walk_seek(&it->walk, seq);
+	}
+}
+
+/* Into the part, at seq; behind it when it cannot be read. */
+static enum found enter_part(struct file_iter *it, uint64_t seq, struct err *err)
+{
+	const struct sealed_info *info = it->part->info;
+	const struct journal_filter *f = &it->filter;
+	struct sealed_filter filter = { .one_project = f->one_project,
+					.org = f->org,
+					.project = f->project,
+					.from_us = f->from_us,
+					.to_us = f->to_us,
+					.severities = f->severities,
+					.kinds = f->kinds,
+					.type = f->type,
+					.hashes = !it->filtered };
+
+	*(it->reverse ? &filter.last_seq : &filter.first_seq) = seq;
+	it->cursor = sealed_cursor_new(it->part->sealed, &filter, it->reverse, err);
+	if (it->cursor == NULL) {
+		if (err->kind == ERR_CORRUPT) {
+			go_to(it, it->reverse ? info->first_seq - 1 : info->last_seq + 1);
+		}
+		leave_part(it);
+		return FAILED;
+	}
+	if (it->budget != UINT64_MAX) {
+		sealed_cursor_set_budget(it->cursor, it->budget - it->walk.reader.loaded);
+	}
+	return FOUND;
+}
+
+/* The end of the part, or of the budget. */
+static bool left_part(struct file_iter *it)
+{
+	size_t bytes = it->part->info->file_bytes;
+	uint64_t left = it->budget - it->walk.reader.loaded;
+
+	if (!sealed_cursor_done(it->cursor)) {
+		return false;
+	}
+	if (it->budget != UINT64_MAX) {
+		it->budget -= left < bytes ? left : bytes;
+	}
+	leave_part(it);
+	return true;
+}
+
+/* By what is in memory of it. */
+static bool part_may_match(const struct file_iter *it)
+{
+	const struct journal_filter *f = &it->filter;
+	const struct sealed_info *info = it->part->info;
+
+	return (f->from_us == 0 || info->last_us >= f->from_us) &&
+	       (f->to_us == 0 || info->first_us < f->to_us) &&
+	       (!f->one_project || sealed_may_have(it->part->sealed, f->org, f->project));
+}
+
+/* FOUND or FAILED from a sealed file; NOT_FOUND with *end: the budget is used up. */
+static enum found next_sealed(struct file_iter *it, struct record *record, bool *end,
+			      struct err *err)
+{
+	*end = false;
+	for (;;) {
+		uint64_t at = it->reverse ? it->next : it->walk.seq;
+		enum found found;
+
+		if (it->cursor == NULL) {
+			const struct sealed_info *info;
+
+			/* In the middle of a segment it goes on there, sealed or not. */
+			bool inside = it->reverse ? it->places_n > 0 : it->walk.offset != 0;
+
+			it->part = inside ? NULL : parts_find(it->journal, at);
+			if (it->part == NULL) {
+				return NOT_FOUND;
+			}
+			*end = it->walk.reader.loaded >= it->budget;
+			if (*end) {
+				part_unref(&it->part);
+				return NOT_FOUND;
+			}
+			info = it->part->info;
+			if (!part_may_match(it)) {
+				go_to(it, it->reverse ? info->first_seq - 1 : info->last_seq + 1);
+				part_unref(&it->part);
+				continue;
+			}
+			if (enter_part(it, at, err) == FAILED) {
+				return FAILED;
+			}
+		}
+		found = sealed_cursor_next(it->cursor, record, err);
+		go_to(it, sealed_cursor_at(it->cursor));
+		if (found != NOT_FOUND) {
+			return found;
+		}
+		*end = !left_part(it);
+		if (*end) {
+			return NOT_FOUND;
+		}
+	}
 }
 
 static enum found next_forward(struct file_iter *it, struct record *record, struct err *err)
@@ -106,7 +231,11 @@ static uint64_t group_start(struct file_iter *it, uint64_t seq)
 	uint64_t last;
 
 	if (segment == NULL) {
-		return seq;
+		uint64_t before, after;
+
+		/* Lost with a sealed file, all in one report. */
+		parts_around(it->journal, seq, &before, &after);
+		return before != 0 && before < seq ? before : seq;
 	}
 	last = atomic_load_explicit(&segment->last_seq, memory_order_acquire);
 	if (seq > last) { /* lost with the end of its segment, all in one report */
@@ -160,8 +289,8 @@ static enum found next_reverse(struct file_iter *it, struct record *record, stru
 		if (!load_group(it, err)) {
 			return FAILED;
 		}
-		if (it->places_n == 0) { /* before the first record */
-			it->next = 0;
+		if (it->places_n == 0) { /* before the first record, or sealed meanwhile */
+			it->next = it->walk.sealed ? it->next : 0;
 			return NOT_FOUND;
 		}
 	}
@@ -179,18 +308,73 @@ static enum found next_reverse(struct file_iter *it, struct record *record, stru
 	return FOUND;
 }
 
+static bool type_matches(struct slice want, struct slice type)
+{
+	if (want.n >= 2 && want.p[want.n - 2] == '.' && want.p[want.n - 1] == '*') {
+		return slice_starts(type, (struct slice) { want.p, want.n - 1 });
+	}
+	return want.n == 0 || slice_eq(want, type);
+}
+
+static bool matches(const struct journal_filter *f, const struct record *record)
+{
+	return (!f->one_project ||
+		(record->org.v == f->org.v && record->project.v == f->project.v)) &&
+	       record->received_at_us >= f->from_us &&
+	       (f->to_us == 0 || record->received_at_us < f->to_us) &&
+	       (f->severities == 0 || (f->severities >> record->severity & 1) != 0) &&
+	       (f->kinds == 0 || (f->kinds >> record->kind & 1) != 0) &&
+	       type_matches(f->type, record->type);
+}
+
+/* A record of a segment: whether it is given; sees the end of what can match. */
+static bool given(struct file_iter *it, const struct record *record)
+{
+	const struct journal_filter *f = &it->filter;
+
+	it->past = it->reverse ? record->received_at_us < f->from_us
+			       : f->to_us != 0 && record->received_at_us >= f->to_us;
+	return !it->past && matches(f, record);
+}
+
+static enum found next_any(struct file_iter *it, struct record *record, bool *raw, struct err *err)
+{
+	enum found found;
+
+	do {
+		*raw = false;
+		bool end = false;
+
+		found = next_sealed(it, record, &end, err);
+		if (found != NOT_FOUND || end) {
+			return found;
+		}
+		*raw = true;
+		found = it->reverse ? next_reverse(it, record, err) : next_forward(it, record, err);
+	} while (found == NOT_FOUND && it->walk.sealed);
+	return found;
+}
+
 static enum found iter_next(struct journal_iter *iter, struct record *record, struct err *err)
 {
 	struct file_iter *it = file_iter(iter);
 
-	return it->reverse ? next_reverse(it, record, err) : next_forward(it, record, err);
+	while (!it->past) {
+		bool raw;
+		enum found found = next_any(it, record, &raw, err);
+
+		if (found != FOUND || !it->filtered || !raw || given(it, record)) {
+			return found;
+		}
+	}
+	return NOT_FOUND;
 }
 
 static uint64_t iter_at(const struct journal_iter *iter)
 {
 	const struct file_iter *it = CONTAINER_OF(iter, const struct file_iter, base);
 
-	return it->reverse ? it->next : it->walk.seq;
+	return it->reverse ? it->past ? 0 : it->next : it->walk.seq;
 }
 
 static void iter_set_budget(struct journal_iter *iter, size_t bytes)
@@ -198,6 +382,9 @@ static void iter_set_budget(struct journal_iter *iter, size_t bytes)
 	struct file_iter *it = file_iter(iter);
 
 	it->budget = it->walk.reader.loaded + bytes;
+	if (it->cursor != NULL) {
+		sealed_cursor_set_budget(it->cursor, bytes);
+	}
 }
 
 static const struct journal_iter_driver iter_driver = {
@@ -207,7 +394,8 @@ static const struct journal_iter_driver iter_driver = {
 	.set_budget = iter_set_budget,
 };
 
-struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, bool reverse)
+struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, bool reverse,
+				   const struct journal_filter *filter)
 {
 	struct file_iter *it = mem_alloc(1, sizeof(*it));
 	uint64_t flushed = journal_flushed(journal);
@@ -215,6 +403,10 @@ struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, b
 	it->base.driver = &iter_driver;
 	it->journal = file_journal(journal);
 	it->budget = UINT64_MAX;
+	it->filtered = filter != NULL;
+	if (filter != NULL) {
+		it->filter = *filter;
+	}
 	it->reverse = reverse;
 	walk_init(&it->walk, it->journal, reverse ? REVERSE_CHUNK : FORWARD_CHUNK);
 	if (reverse) {
@@ -233,6 +425,7 @@ struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, b
 enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
 		     struct record *record, struct err *err)
 {
+	struct file_journal *j = file_journal(journal);
 	struct walk walk;
 	const char *p;
 	size_t size;
@@ -241,9 +434,18 @@ enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
 	if (seq < journal_first(journal)) {
 		return NOT_FOUND;
 	}
-	walk_init(&walk, file_journal(journal), READ_CHUNK);
-	walk_seek(&walk, seq);
-	found = walk_next(&walk, true, &p, &size, err);
+	walk_init(&walk, j, READ_CHUNK);
+	do {
+		struct part *part = parts_find(j, seq);
+
+		if (part != NULL) {
+			found = sealed_read(part->sealed, seq, req, record, err);
+			part_unref(&part);
+			goto out;
+		}
+		walk_seek(&walk, seq);
+		found = walk_next(&walk, true, &p, &size, err);
+	} while (found == NOT_FOUND && walk.sealed);
 	if (found == FOUND) {
 		record_decode(p, record);
 		record->idempotency_key = arena_dup(req, record->idempotency_key);
@@ -252,6 +454,7 @@ enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
 		/* The walk steps over a hole at the start of the log; that is not this record. */
 		found = record->seq == seq ? FOUND : NOT_FOUND;
 	}
+out:
 	walk_release(&walk);
 	return found;
 }

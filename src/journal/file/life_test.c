@@ -163,6 +163,17 @@ void life_check_keys(struct life *life)
 }
 
 /* Some turns of some requests; stops when anything fails. */
+/* A part of the way, or all of it. */
+static bool seal(struct life *life, struct err *err)
+{
+	enum found found = FOUND;
+
+	for (uint64_t i = sim_below(life->sim, 6); i > 0 && found == FOUND; i--) {
+		found = journal_seal(life->journal, err);
+	}
+	return found != FAILED;
+}
+
 bool life_work(struct life *life, size_t turns, struct err *err)
 {
 	static struct life_request requests[4];
@@ -187,6 +198,9 @@ bool life_work(struct life *life, size_t turns, struct err *err)
 			T_TRUE(requests[i].ok != journal_failed(life->journal));
 		}
 		if (sim_below(life->sim, 8) == 0 && !journal_prepare(life->journal, err)) {
+			return false;
+		}
+		if (life->seals && sim_below(life->sim, 4) == 0 && !seal(life, err)) {
 			return false;
 		}
 		if (journal_failed(life->journal)) {

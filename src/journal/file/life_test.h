@@ -28,6 +28,7 @@ struct life {
 	struct journal *journal;
 	int64_t wall_us;
 	uint64_t seed;
+	bool seals; /* life_work seals now and then */
 };
 
 struct life_request {

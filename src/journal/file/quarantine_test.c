@@ -396,7 +396,67 @@ TEST(a_missing_segment_is_refused)
 	sim_free(&life.sim);
 }
 
+/* A journal with sealed files, closed. */
+static void grow_sealed(struct life *life, uint64_t seed)
+{
+	struct err err = { 0 };
+	enum found found;
+
+	grow(life, seed, 60);
+	do {
+		found = journal_seal(life->journal, &err);
+	} while (found == FOUND);
+	if (found == FAILED) {
+		fail_msg("seal: %s", err.text);
+	}
+	life_check_all(life);
+	journal_close(&life->journal);
+}
+
+TEST(a_flipped_bit_of_a_sealed_file_costs_nothing)
+{
+	static struct life life, damaged;
+
+	grow_sealed(&life, 14);
+	for (int i = 0; i < 600; i++) {
+		struct err err = { 0 };
+		struct sim_file *file;
+
+		damaged = life;
+		damaged.sim = sim_power_cut(life.sim);
+		file = sim_find(damaged.sim, "0000000000000002.sealed");
+		file->cache[sim_below(life.sim, file->size)] ^= (char)(1 << sim_below(life.sim, 8));
+		T_OK(open_damaged(&damaged, false, &err));
+		life_check_all(&damaged);
+		life_check_keys(&damaged);
+		journal_close(&damaged.journal);
+		sim_free(&damaged.sim);
+	}
+	sim_free(&life.sim);
+}
+
+TEST(a_missing_sealed_file_is_refused_or_set_aside)
+{
+	static struct life life;
+	struct look look = { 0 };
+	struct journal_options options;
+	struct err err = { 0 };
+	size_t n;
+
+	grow_sealed(&life, 15);
+	options = quarantine_options(&life, &look);
+	T_INT(sim_ops.unlink(life.sim, "d/0000000000000002.sealed"), 0);
+	T_FAIL(open_damaged(&life, false, &err), ERR_CORRUPT);
+	T_TRUE(strstr(err.text, "tocsin journal quarantine") != NULL);
+	T_OK(journal_quarantine(&options, &n, &err));
+	T_TRUE(n == 1 && look.lost > 3);
+	go_on(&life, &look);
+	sim_free(&life.sim);
+}
+
 T_MAIN(T(a_flipped_bit_costs_one_record_and_is_reported),
        T(damage_to_acked_records_is_refused_at_open_or_accepted_on_request),
        T(exactly_what_is_damaged_is_set_aside), T(setting_aside_covers_no_other_damage),
-       T(a_lost_segment_can_be_set_aside), T(a_missing_segment_is_refused))
+       T(a_lost_segment_can_be_set_aside), T(a_missing_segment_is_refused),
+       T(a_flipped_bit_of_a_sealed_file_costs_nothing),
+       T(a_missing_sealed_file_is_refused_or_set_aside))

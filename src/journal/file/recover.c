@@ -31,6 +31,7 @@ struct recovery {
 	struct tail tail;
 	struct segment *before; /* the segment read before this one, */
 	uint64_t before_end;	/* and where its intact batches end */
+	struct parts_found sealed;
 	uint64_t *epochs;
 	size_t epochs_n;
 	struct segment **all; /* NULL once scanned */
@@ -39,7 +40,7 @@ struct recovery {
 	size_t empty_n;
 };
 
-static bool wanted(const struct file_journal *j, const char *name)
+bool file_wanted(const struct file_journal *j, const char *name)
 {
 	for (size_t i = 0; i < j->n_only; i++) {
 		if (slice_eq(slice_of(j->only[i].name), slice_of(name))) {
@@ -54,7 +55,7 @@ static void note_epoch(void *to, const char *name)
 	struct recovery *r = to;
 	uint64_t epoch;
 
-	if (segment_epoch(name, &epoch) && wanted(r->j, name)) {
+	if (segment_epoch(name, &epoch) && file_wanted(r->j, name)) {
 		r->epochs = mem_resize(r->epochs, r->epochs_n + 1, sizeof(epoch));
 		r->epochs[r->epochs_n++] = epoch;
 	}
@@ -68,13 +69,10 @@ static int by_epoch(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* False unless this damage was set aside, or damage is accepted. */
-static bool told(struct recovery *r, struct journal_damage *damage, struct err *err)
+bool damage_met(struct file_journal *j, struct journal_damage *damage, struct err *err)
 {
-	struct file_journal *j = r->j;
 	char text[160];
 
-	r->holes++;
 	damage->known = damages_have(&j->known, damage);
 	if (j->on_damage != NULL) {
 		j->on_damage(j->on_damage_arg, damage);
@@ -84,12 +82,21 @@ static bool told(struct recovery *r, struct journal_damage *damage, struct err *
 		log_warn("journal_damage_known", log_str("damage", text));
 		return true;
 	}
-	r->damaged = true;
 	if (j->accept_damage) {
 		log_error("journal_damaged", log_str("damage", text));
 	}
 	return j->accept_damage || j->read_only ||
 	       err_set(err, ERR_CORRUPT, "%s; `tocsin journal quarantine` sets that aside", text);
+}
+
+/* False unless this damage was set aside, or damage is accepted. */
+static bool told(struct recovery *r, struct journal_damage *damage, struct err *err)
+{
+	bool go_on = damage_met(r->j, damage, err);
+
+	r->holes++;
+	r->damaged = r->damaged || !damage->known;
+	return go_on;
 }
 
 /* Bytes of the reader's segment that are not what was flushed, up to record to_seq. */
@@ -365,7 +372,8 @@ static bool open_all(struct recovery *r, struct err *err)
 {
 	r->all = mem_alloc(r->epochs_n + 1, sizeof(struct segment *));
 	for (size_t i = 0; i < r->epochs_n; i++) {
-		if (!open_one(r, r->epochs[i], err)) {
+		/* What is in a sealed file, too, was left by a crash. */
+		if (r->epochs[i] > r->sealed.epoch && !open_one(r, r->epochs[i], err)) {
 			return false;
 		}
 	}
@@ -398,9 +406,12 @@ static bool next_start(struct recovery *r, size_t i, uint64_t *limit, struct err
 
 static bool scan_all(struct recovery *r, struct err *err)
 {
-	if (!open_all(r, err)) {
+	if (!parts_open(r->j, &r->sealed, err) || !open_all(r, err)) {
 		return false;
 	}
+	r->next = r->sealed.next;
+	r->damaged = r->damaged || r->sealed.damaged;
+	r->j->idem_base = r->next;
 	for (size_t i = 0; i < r->all_n; i++) {
 		struct segment *segment = r->all[i];
 		uint64_t limit;
@@ -588,7 +599,7 @@ static bool settle(struct recovery *r, struct err *err)
 	if (r->next == 0) {
 		r->next = 1;
 	}
-	if (clean == FAILED || !sort_empty(r, err)) {
+	if (clean == FAILED || !parts_sweep(j, r->sealed.epoch, err) || !sort_empty(r, err)) {
 		return false;
 	}
 	if (clean == NOT_FOUND && !move_tail(r, err)) {

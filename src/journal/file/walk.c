@@ -28,11 +28,14 @@ void walk_seek(struct walk *walk, uint64_t seq)
 
 static void report(const struct walk *walk, uint64_t to, uint64_t offset, struct err *err)
 {
-	const char *name = walk->reader.segment == NULL ? "?" : walk->reader.segment->name;
+	const char *name = walk->reader.segment == NULL ? NULL : walk->reader.segment->name;
 	unsigned long long first = walk->seq;
 	unsigned long long last = to - 1;
 
-	if (to == walk->seq) {
+	if (name == NULL) {
+		err_set(err, ERR_CORRUPT, "a sealed file is missing: records %llu to %llu are lost",
+			first, last);
+	} else if (to == walk->seq) {
 		err_set(err, ERR_CORRUPT,
 			"segment \"%s\" is damaged at offset %llu: no record is lost", name,
 			(unsigned long long)offset);
@@ -52,6 +55,28 @@ static uint64_t segment_last(const struct segment *segment)
 	return atomic_load_explicit(&segment->last_seq, memory_order_acquire);
 }
 
+/* No segment begins at or before the wanted record: a part has it, or nothing. */
+static enum found before_segments(struct walk *walk, uint64_t first_seq, struct err *err)
+{
+	struct part *part = parts_find(walk->journal, walk->seq);
+	uint64_t before, after;
+
+	walk->sealed = part != NULL;
+	part_unref(&part);
+	if (walk->sealed) {
+		return NOT_FOUND;
+	}
+	parts_around(walk->journal, walk->seq, &before, &after);
+	first_seq = after != 0 ? after : first_seq;
+	if (before != 0) {
+		reader_turn_to(&walk->reader, NULL);
+		report(walk, first_seq, 0, err);
+	}
+	walk->seq = first_seq;
+	walk->offset = 0;
+	return before != 0 ? FAILED : FOUND;
+}
+
 /* Nothing has the wanted record: go to what comes next. FAILED reports what no segment has. */
 static enum found skip(struct walk *walk, struct segment *segment, struct err *err)
 {
@@ -63,13 +88,14 @@ static enum found skip(struct walk *walk, struct segment *segment, struct err *e
 	}
 	first_seq = next->first_seq;
 	segment_unref(&next);
-	if (segment != NULL) {
-		reader_turn_to(&walk->reader, segment);
-		report(walk, first_seq, segment->end, err);
+	if (segment == NULL) {
+		return before_segments(walk, first_seq, err);
 	}
+	reader_turn_to(&walk->reader, segment);
+	report(walk, first_seq, segment->end, err);
 	walk->seq = first_seq;
 	walk->offset = 0;
-	return segment == NULL ? FOUND : FAILED;
+	return FAILED;
 }
 
 /* Find the segment and the closest mark. FOUND without an offset: once more. */
@@ -186,6 +212,7 @@ enum found walk_next(struct walk *walk, bool verify, const char **p, size_t *siz
 {
 	uint64_t flushed = atomic_load_explicit(&walk->journal->flushed, memory_order_acquire);
 
+	walk->sealed = false;
 	while (walk->seq <= flushed) {
 		enum found found = FOUND;
 		bool wanted;

@@ -17,6 +17,7 @@ struct walk {
 	uint64_t at;	    /* of the record at offset, at most seq */
 	uint64_t offset;    /* 0: to be found */
 	uint64_t batch_end; /* 0 when a damaged header hides it */
+	bool sealed;	    /* NOT_FOUND, because a sealed file has the record by now */
 };
 
 void walk_init(struct walk *walk, struct file_journal *journal, size_t chunk);

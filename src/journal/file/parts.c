@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The list of sealed files, under the lock of the list of segments, so that a record is always in
+ * one of the two: a reader that finds it in neither saw the end of the log.
+ */
+#include "journal/file/parts.h"
+
+#include <stdlib.h>
+
+#include "journal/file/file_journal.h"
+
+/* Under the lock. */
+static void add(struct file_journal *j, struct sealed *sealed)
+{
+	struct part *part = mem_alloc(1, sizeof(*part));
+
+	part->refs = 1;
+	part->sealed = sealed;
+	part->info = sealed_info(sealed);
+	if (j->parts_n == j->parts_cap) {
+		j->parts_cap = j->parts_cap == 0 ? 16 : j->parts_cap * 2;
+		j->parts = mem_resize(j->parts, j->parts_cap, sizeof(struct part *));
+	}
+	j->parts[j->parts_n++] = part;
+}
+
+void parts_add(struct file_journal *j, struct sealed *sealed)
+{
+	pthread_mutex_lock(&j->lock);
+	add(j, sealed);
+	pthread_mutex_unlock(&j->lock);
+}
+
+void parts_replace(struct file_journal *j, struct sealed *sealed, size_t n)
+{
+	struct segment **old = mem_alloc(n, sizeof(struct segment *));
+
+	pthread_mutex_lock(&j->lock);
+	ensure(n < j->segments_n);
+	add(j, sealed);
+	memcpy(old, j->segments, n * sizeof(struct segment *));
+	j->segments_n -= n;
+	memmove(j->segments, j->segments + n, j->segments_n * sizeof(struct segment *));
+	pthread_mutex_unlock(&j->lock);
+	for (size_t i = 0; i < n; i++) {
+		segment_unref(&old[i]);
+	}
+	free(old);
+}
+
+/* How many parts begin before seq. Under the lock. */
+static size_t begun(const struct file_journal *j, uint64_t seq)
+{
+	size_t lo = 0;
+	size_t hi = j->parts_n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (j->parts[mid]->info->first_seq < seq) {
+			lo = mid + 1;
+		} else {
+			hi = mid;
+		}
+	}
+	return lo;
+}
+
+struct part *parts_before(struct file_journal *j, uint64_t seq, size_t i)
+{
+	struct part *found = NULL;
+	size_t n;
+
+	pthread_mutex_lock(&j->lock);
+	n = begun(j, seq);
+	if (i < n) {
+		found = j->parts[n - 1 - i];
+		atomic_fetch_add(&found->refs, 1);
+	}
+	pthread_mutex_unlock(&j->lock);
+	return found;
+}
+
+struct part *parts_find(struct file_journal *j, uint64_t seq)
+{
+	struct part *found = parts_before(j, seq + 1, 0);
+
+	if (found != NULL && found->info->last_seq < seq) {
+		part_unref(&found);
+	}
+	return found;
+}
+
+void part_unref(struct part **part_p)
+{
+	struct part *part = *part_p;
+
+	*part_p = NULL;
+	if (part == NULL || atomic_fetch_sub(&part->refs, 1) > 1) {
+		return;
+	}
+	sealed_close(&part->sealed);
+	free(part);
+}
+
+uint64_t parts_end(struct file_journal *j)
+{
+	uint64_t end = 0;
+
+	pthread_mutex_lock(&j->lock);
+	if (j->parts_n > 0) {
+		end = j->parts[j->parts_n - 1]->info->last_seq + 1;
+	}
+	pthread_mutex_unlock(&j->lock);
+	return end;
+}
+
+void parts_around(struct file_journal *j, uint64_t seq, uint64_t *before, uint64_t *after)
+{
+	size_t n;
+
+	pthread_mutex_lock(&j->lock);
+	n = begun(j, seq);
+	*before = n > 0 ? j->parts[n - 1]->info->last_seq + 1 : 0;
+	*after = n < j->parts_n ? j->parts[n]->info->first_seq : 0;
+	pthread_mutex_unlock(&j->lock);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOURNAL_FILE_PARTS_H
+#define JOURNAL_FILE_PARTS_H
+
+#include <stdatomic.h>
+
+#include "journal/file/sealed.h"
+
+struct file_journal;
+
+/*
+ * The sealed start of the log: files in the order of their numbers, each beginning where the one
+ * before it ends; the segments begin behind the last. A file leaves the list by being replaced,
+ * and lives on while somebody reads it. Any thread.
+ */
+struct part {
+	_Atomic unsigned refs;
+	struct sealed *sealed;
+	const struct sealed_info *info; /* of sealed */
+};
+
+/* What parts_open found. */
+struct parts_found {
+	uint64_t next;	/* the number behind the last part; 0: there is none */
+	uint64_t epoch; /* segments up to this one are in sealed files */
+	bool damaged;	/* in a way that nobody has set aside */
+};
+/* parts_open.c: open what is there and check that no number is missing. Changes nothing. */
+NODISCARD bool parts_open(struct file_journal *j, struct parts_found *found, struct err *err);
+/* Remove what sealing left when it was cut short, and segments up to epoch. */
+NODISCARD bool parts_sweep(struct file_journal *j, uint64_t epoch, struct err *err);
+
+/* Takes the open file. The reference is the list's. */
+void parts_add(struct file_journal *j, struct sealed *sealed);
+/* The same, and in one step the first n segments leave their list. */
+void parts_replace(struct file_journal *j, struct sealed *sealed, size_t n);
+/* The part that stands for seq, or NULL. The reference is the caller's. */
+struct part *parts_find(struct file_journal *j, uint64_t seq);
+/*
+ * Of the parts that begin before seq the i-th from the newest, or NULL. The reference is the
+ * caller's.
+ */
+struct part *parts_before(struct file_journal *j, uint64_t seq, size_t i);
+/* NULL ok; sets NULL. */
+void part_unref(struct part **part);
+/* The number behind the last part; 0 when there is none. */
+uint64_t parts_end(struct file_journal *j);
+/*
+ * Around a number that no part has: where the part before it ends (the number behind), and where
+ * the part after it begins; 0 when there is none.
+ */
+void parts_around(struct file_journal *j, uint64_t seq, uint64_t *before, uint64_t *after);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sealed files at the opening of a journal: their footers alone are read. A crash while sealing
+ * leaves an unfinished file, or a whole one beside its segments; the whole one counts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "journal/file/file_journal.h"
+
+#define PATH_BYTES 4096
+
+struct names {
+	const struct file_journal *j;
+	uint64_t *epochs; /* of sealed files */
+	size_t n;
+	uint64_t sweep_to;
+	int rc;
+};
+
+static void note_sealed(void *to, const char *name)
+{
+	struct names *names = to;
+	uint64_t epoch;
+
+	if (sealed_epoch(name, &epoch) && file_wanted(names->j, name)) {
+		names->epochs = mem_resize(names->epochs, names->n + 1, sizeof(epoch));
+		names->epochs[names->n++] = epoch;
+	}
+}
+
+static int by_epoch(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a;
+	uint64_t y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Whether the last of the segments that a sealed file was made of is still there. */
+static bool has_segment(const struct file_journal *j, uint64_t epoch)
+{
+	char name[SEGMENT_NAME_BYTES];
+	char path[PATH_BYTES];
+	int fd;
+
+	segment_name(epoch, name);
+	snprintf(path, sizeof(path), "%s/%s", j->dir, name);
+	fd = j->files.ops->open(j->files.arg, path, O_RDONLY);
+	if (fd >= 0) {
+		j->files.ops->close(j->files.arg, fd);
+	}
+	return fd >= 0;
+}
+
+/* Records up to the one before to_seq are nowhere. */
+static bool hole(struct file_journal *j, struct parts_found *found, uint64_t epoch, uint64_t to_seq,
+		 struct err *err)
+{
+	struct journal_damage damage = { .epoch = epoch,
+					 .first_seq = found->next,
+					 .last_seq = to_seq - 1 };
+
+	sealed_name(epoch, damage.file);
+	if (!damage_met(j, &damage, err)) {
+		return false;
+	}
+	found->damaged = found->damaged || !damage.known;
+	return true;
+}
+
+static bool take(struct file_journal *j, struct parts_found *found, struct sealed *sealed,
+		 struct err *err)
+{
+	const struct sealed_info *info = sealed_info(sealed);
+
+	if (found->next != 0 && info->first_seq < found->next) {
+		return err_set(err, ERR_CORRUPT, "a sealed file starts again at record %llu",
+			       (unsigned long long)info->first_seq);
+	}
+	if (found->next != 0 && info->first_seq > found->next &&
+	    !hole(j, found, info->epoch, info->first_seq, err)) {
+		return false;
+	}
+	found->next = info->last_seq + 1;
+	found->epoch = info->epoch;
+	if (info->last_us > j->last_received_at_us) {
+		j->last_received_at_us = info->last_us;
+	}
+	return true;
+}
+
+static bool open_one(struct file_journal *j, struct parts_found *found, uint64_t epoch,
+		     struct err *err)
+{
+	struct sealed_options options = { .files = j->files,
+					  .dir = j->dir,
+					  .id = j->base.meta.id,
+					  .hash = j->base.meta.hash,
+					  .epoch = epoch };
+	struct sealed *sealed = sealed_open(&options, err);
+
+	j->epoch = epoch;
+	if (sealed == NULL) {
+		/* Nobody knows its numbers; the file after it shows which are missing. */
+		return err->kind == ERR_CORRUPT &&
+		       (has_segment(j, epoch) || hole(j, found, epoch, found->next, err));
+	}
+	if (!take(j, found, sealed, err)) {
+		sealed_close(&sealed);
+		return false;
+	}
+	parts_add(j, sealed);
+	return true;
+}
+
+bool parts_open(struct file_journal *j, struct parts_found *found, struct err *err)
+{
+	struct names names = { .j = j };
+	int rc = j->files.ops->list(j->files.arg, j->dir, note_sealed, &names);
+	bool ok = true;
+
+	*found = (struct parts_found) { 0 };
+	if (rc < 0) {
+		ok = err_errno(err, -rc, "list \"%s\"", j->dir);
+	}
+	if (names.n > 0) {
+		qsort(names.epochs, names.n, sizeof(*names.epochs), by_epoch);
+	}
+	for (size_t i = 0; ok && i < names.n; i++) {
+		ok = open_one(j, found, names.epochs[i], err);
+	}
+	free(names.epochs);
+	return ok;
+}
+
+static bool is_unfinished(const char *name)
+{
+	char segment[SEGMENT_NAME_BYTES];
+	char tmp[SEALED_NAME_BYTES];
+	uint64_t epoch;
+
+	snprintf(segment, sizeof(segment), "%.16s.seg", name);
+	if (!segment_epoch(segment, &epoch)) {
+		return false;
+	}
+	sealed_tmp_name(epoch, tmp);
+	return strcmp(name, tmp) == 0;
+}
+
+static void sweep(void *to, const char *name)
+{
+	struct names *names = to;
+	const struct file_journal *j = names->j;
+	char path[PATH_BYTES];
+	uint64_t epoch;
+	int rc = 0;
+
+	if (is_unfinished(name) || (segment_epoch(name, &epoch) && epoch <= names->sweep_to)) {
+		snprintf(path, sizeof(path), "%s/%s", j->dir, name);
+		rc = j->files.ops->unlink(j->files.arg, path);
+	}
+	if (rc < 0 && rc != -ENOENT) {
+		names->rc = rc;
+	}
+}
+
+bool parts_sweep(struct file_journal *j, uint64_t epoch, struct err *err)
+{
+	struct names names = { .j = j, .sweep_to = epoch };
+	int rc = j->files.ops->list(j->files.arg, j->dir, sweep, &names);
+
+	rc = rc < 0 ? rc : names.rc;
+	return rc < 0 ? err_errno(err, -rc, "sweep \"%s\"", j->dir) : true;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Closed segments become one sealed file, oldest first, a little per call, because whoever calls
+ * has to zero segments meanwhile. The file is named after the last of its segments: whatever
+ * segment has that epoch or a lower one is in it and may go, also after a crash in between.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "journal/file/file_journal.h"
+
+#define PATH_BYTES 4096
+#define SLICE_BYTES ((size_t)2 << 20) /* about 20 ms of packing */
+#define GROUP_MAX 64		      /* segments in one file, when restarts left many small ones */
+#define WALK_CHUNK ((size_t)256 << 10)
+
+struct sealing {
+	struct sealed_writer *writer;
+	struct walk walk;
+	size_t segments;   /* from the front of the list */
+	uint64_t last_seq; /* of the last of them */
+	uint64_t epoch;	   /* likewise */
+	bool damaged;
+};
+
+/*
+ * As many closed segments as fill one, or what fits with the next one too large. Fewer wait: what
+ * restarts cut off is small, and small files pack badly. 0: nothing to seal yet.
+ */
+static size_t choose(const struct file_journal *j)
+{
+	size_t bytes = 0;
+	size_t n = 0;
+
+	while (n + 1 < j->segments_n) {
+		size_t more = j->segments[n]->end;
+
+		if (n == GROUP_MAX || (n > 0 && bytes + more > j->segment_bytes)) {
+			return n;
+		}
+		bytes += more;
+		n++;
+	}
+	return bytes > j->segment_bytes / 2 ? n : 0;
+}
+
+static bool begin(struct file_journal *j, struct err *err)
+{
+	struct sealed_options options = {
+		.files = j->files,
+		.dir = j->dir,
+		.id = j->base.meta.id,
+		.hash = j->base.meta.hash,
+		.created_at_us = clock_wall_us(),
+	};
+	struct sealing *s = mem_alloc(1, sizeof(*s));
+
+	pthread_mutex_lock(&j->lock);
+	s->segments = choose(j);
+	if (s->segments > 0) {
+		s->last_seq = j->segments[s->segments]->first_seq - 1;
+		s->epoch = j->segments[s->segments - 1]->epoch;
+		options.first_seq = j->segments[0]->first_seq;
+		options.last_seq = s->last_seq;
+		options.epoch = s->epoch;
+	}
+	pthread_mutex_unlock(&j->lock);
+	if (s->segments > 0) {
+		s->writer = sealed_writer_new(&options, err);
+		if (s->writer == NULL) {
+			free(s);
+			return false;
+		}
+		walk_init(&s->walk, j, WALK_CHUNK);
+		walk_seek(&s->walk, options.first_seq);
+		j->sealing = s;
+	} else {
+		free(s);
+	}
+	return true;
+}
+
+void sealing_stop(struct file_journal *j)
+{
+	struct sealing *s = j->sealing;
+
+	if (s != NULL) {
+		walk_release(&s->walk);
+		sealed_writer_free(&s->writer);
+		free(s);
+		j->sealing = NULL;
+	}
+}
+
+/* Some records more. NOT_FOUND: that was the last. */
+static enum found add_some(struct sealing *s, struct err *err)
+{
+	uint64_t stop = s->walk.reader.loaded + SLICE_BYTES;
+
+	while (s->walk.seq <= s->last_seq) {
+		struct record record;
+		const char *p;
+		size_t size;
+		enum found found = walk_next(&s->walk, true, &p, &size, err);
+
+		if (found == FAILED && err->kind == ERR_CORRUPT) {
+			log_error("journal_damaged", log_str("error", err->text));
+			s->damaged = true;
+			continue;
+		}
+		if (found != FOUND) {
+			return found;
+		}
+		record_decode(p, &record);
+		if (!sealed_writer_add(s->writer, &record, err)) {
+			return FAILED;
+		}
+		if (s->walk.reader.loaded >= stop) {
+			return FOUND;
+		}
+	}
+	return NOT_FOUND;
+}
+
+/* Damaged segments are kept under another name: what was lost may still be read by eye. */
+static void put_away(struct file_journal *j, const char *name, bool damaged)
+{
+	char path[PATH_BYTES];
+	char kept[PATH_BYTES];
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/%s", j->dir, name);
+	snprintf(kept, sizeof(kept), "%s/%s.damaged", j->dir, name);
+	rc = damaged ? j->files.ops->rename(j->files.arg, path, kept)
+		     : j->files.ops->unlink(j->files.arg, path);
+	if (rc < 0 && rc != -ENOENT) {
+		log_warn("segment_not_removed", log_str("path", path), log_int("errno", -rc));
+	}
+}
+
+static bool take_place(struct file_journal *j, struct err *err)
+{
+	struct sealing *s = j->sealing;
+	struct sealed_options options = { .files = j->files,
+					  .dir = j->dir,
+					  .id = j->base.meta.id,
+					  .hash = j->base.meta.hash,
+					  .epoch = s->epoch };
+	char names[GROUP_MAX][SEGMENT_NAME_BYTES];
+	struct sealed *sealed;
+
+	if (!sealed_writer_commit(s->writer, NULL, err)) {
+		return false;
+	}
+	sealed = sealed_open(&options, err);
+	if (sealed == NULL) {
+		return false;
+	}
+	pthread_mutex_lock(&j->lock);
+	for (size_t i = 0; i < s->segments; i++) {
+		memcpy(names[i], j->segments[i]->name, SEGMENT_NAME_BYTES);
+	}
+	pthread_mutex_unlock(&j->lock);
+	parts_replace(j, sealed, s->segments);
+	for (size_t i = 0; i < s->segments; i++) {
+		put_away(j, names[i], s->damaged);
+	}
+	return true;
+}
+
+enum found file_seal(struct journal *journal, struct err *err)
+{
+	struct file_journal *j = file_journal(journal);
+	enum found found;
+
+	if (j->sealing == NULL) {
+		if (!begin(j, err)) {
+			return FAILED;
+		}
+		return j->sealing == NULL ? NOT_FOUND : FOUND;
+	}
+	found = add_some(j->sealing, err);
+	if (found == NOT_FOUND) {
+		found = take_place(j, err) ? FOUND : FAILED;
+		sealing_stop(j);
+	} else if (found == FAILED) {
+		sealing_stop(j);
+	}
+	return found;
+}

@@ -62,17 +62,6 @@ static bool read_filter(struct call *c, struct filter *f, struct err *err)
 	       call_query_time(c, "to", &f->to_us, err);
 }
 
-static bool type_matches(struct slice want, struct slice have)
-{
-	if (want.n == 0) {
-		return true;
-	}
-	if (slice_ends(want, S(".*"))) {
-		return slice_starts(have, (struct slice) { want.p, want.n - 1 });
-	}
-	return slice_eq(want, have);
-}
-
 static bool event_matches(const struct filter *f, const struct event *event)
 {
 	enum event_kind kind;
@@ -85,17 +74,6 @@ static bool event_matches(const struct filter *f, const struct event *event)
 	}
 	return (f->source.n == 0 || slice_eq(f->source, event->source)) &&
 	       (f->environment.n == 0 || slice_eq(f->environment, event->environment));
-}
-
-/* The cheap tests come first: they need no parsing. */
-static bool record_matches(const struct page_walk *walk, const struct record *record)
-{
-	const struct filter *f = &walk->filter;
-
-	return record->kind == RECORD_EVENT && record->org.v == walk->c->caller.org.v &&
-	       record->project.v == walk->c->caller.project.v &&
-	       (f->to_us == 0 || record->received_at_us < f->to_us) &&
-	       type_matches(f->type, record->type);
 }
 
 static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct json_w *w,
@@ -115,12 +93,8 @@ static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct
 		if (found == FAILED && err->kind != ERR_CORRUPT) {
 			return false;
 		}
-		if (found == FAILED || !record_matches(walk, &record)) {
+		if (found == FAILED) {
 			continue;
-		}
-		if (record.received_at_us < walk->filter.from_us) {
-			walk->next = 0;
-			return true;
 		}
 		arena_clear(&walk->one);
 		if (!event_decode(record.body, &walk->one, &event, err) ||
@@ -144,14 +118,22 @@ static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct
 static bool walk_page(struct page_walk *walk, struct json_w *w, struct err *err)
 {
 	size_t budget = walk->c->api->page_read_bytes;
+	const struct caller *caller = &walk->c->caller;
+	struct journal_filter filter = { .one_project = true,
+					 .org = caller->org,
+					 .project = caller->project,
+					 .from_us = walk->filter.from_us,
+					 .to_us = walk->filter.to_us,
+					 .kinds = UINT32_C(1) << RECORD_EVENT,
+					 .type = walk->filter.type };
 	struct journal_iter *iter;
 	bool ok;
 
 	if (walk->before == 1) {
 		return true;
 	}
-	iter = journal_iter_new(walk->c->api->journal, walk->before == 0 ? 0 : walk->before - 1,
-				true);
+	iter = journal_iter_where(walk->c->api->journal, walk->before == 0 ? 0 : walk->before - 1,
+				  true, &filter);
 	journal_iter_set_budget(iter, budget == 0 ? PAGE_READ_BYTES_MAX : budget);
 	arena_init(&walk->one, 0);
 	ok = write_page(walk, iter, w, err);

@@ -32,6 +32,8 @@ static void put_rule(struct client *c, const char *key, const char *type, unsign
  * gauges among them are 0 in a server with nothing to do.
  */
 static const enum metric explained[] = {
+	METRIC_JOURNAL_SEALED_BYTES, /* needs a whole segment */
+	METRIC_JOURNAL_SEALED_BODIES,
 	METRIC_INGEST_RATE_LIMITED, /* no limit of rates yet */
 	METRIC_INGEST_QUOTA,	    /* no plans yet */
 	METRIC_OUTCOMES_LOST,	    /* engine/ledger */

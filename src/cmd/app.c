@@ -382,6 +382,7 @@ static bool open_keeper(struct app *app, struct err *err)
 		.store = app->store,
 		.keys = app->keys,
 		.ledger = app->ledger,
+		.seal = app->settings->seal,
 	};
 
 	return keeper_open(&app->keeper, &options, err);

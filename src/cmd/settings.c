@@ -44,6 +44,9 @@ const struct field settings_rows[] = {
 			   "measured."),
 	FIELD_SIZE(struct settings, segment_size, "segment-size", .fallback = "64MiB",
 		   .min = 1 << 20, .max = 1 << 30, .help = "Size of a file of the log."),
+	FIELD_BOOL(struct settings, seal, "seal", .fallback = "true",
+		   .help = "Pack closed files of the log: small, indexed, and safe from single "
+			   "damage."),
 	FIELD_SECONDS(struct settings, idempotency_window, "idempotency-window", .fallback = "7d",
 		      .min = 86400, .max = 86400 * 31,
 		      .help = "How long a repeated idempotency key is recognised."),

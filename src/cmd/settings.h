@@ -22,6 +22,7 @@ struct settings {
 	int64_t courier_concurrency;
 	struct field_list allow_private_targets;
 	enum journal_flush flush;
+	bool seal;
 	int64_t segment_size;
 	int64_t idempotency_window;
 	int64_t engine_lag_max;

@@ -2,17 +2,22 @@
 /*
  * What has to be done now and then. Segments are looked after often, because a segment that is
  * not ready when it is needed is zeroed on the loop; the rest is a matter of seconds or minutes.
+ * Sealing has a thread of its own, as it takes whole seconds of a core and must not be in the way.
  */
 #include "engine/keeper.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/queue.h"
 #include "store/global.h"
 
-#define PREPARE_US (20 * US_PER_MS) /* a segment lasts at least ten times that at full speed */
+#define PREPARE_US (20 * US_PER_MS)   /* a segment lasts at least ten times that at full speed */
+#define SEAL_US (200 * US_PER_MS)     /* a look whether a segment was closed */
+#define SEAL_AGAIN_US (10 * US_PER_S) /* after a failure, of a full disk most likely */
+#define SEALER_NICE 10		      /* packing can wait for everything else */
 #define CHECKPOINT_US US_PER_S
 #define BOOKS_US US_PER_S /* what a crash may take of the books */
 #define USES_US (30 * US_PER_S)
@@ -35,7 +40,9 @@ struct keeper {
 	struct db *db;
 	struct queue *inbox; /* of struct uses; also what ends the thread when closed */
 	pthread_t thread;
-	struct uses uses; /* the loop's while asked, else ours */
+	pthread_t sealer;
+	struct queue *seal_pause; /* of nothing; closed it ends the sealer */
+	struct uses uses;	  /* the loop's while asked, else ours */
 	bool asked;
 	int64_t checkpoint_at_us, books_at_us, uses_at_us, prune_at_us;
 	bool prepare_failed;
@@ -166,6 +173,27 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static void *run_sealer(void *arg)
+{
+	struct keeper *k = arg;
+	bool failed = false;
+	int64_t wait_us = 0;
+
+	(void)setpriority(PRIO_PROCESS, 0, SEALER_NICE); /* of this thread alone, on Linux */
+	while (!queue_closed(k->seal_pause)) {
+		struct err err;
+		enum found found = journal_seal(k->o.journal, &err);
+
+		if (found == FAILED && !failed) {
+			log_error("seal_failed", log_str("error", err.text));
+		}
+		failed = found == FAILED;
+		wait_us = found == FOUND ? 0 : failed ? SEAL_AGAIN_US : SEAL_US;
+		(void)queue_take(k->seal_pause, wait_us);
+	}
+	return NULL;
+}
+
 bool keeper_open(struct keeper **kp, const struct keeper_options *options, struct err *err)
 {
 	struct keeper *k = mem_alloc(1, sizeof(*k));
@@ -178,7 +206,11 @@ bool keeper_open(struct keeper **kp, const struct keeper_options *options, struc
 		return false;
 	}
 	k->inbox = queue_new(4, NULL, NULL);
+	k->seal_pause = queue_new(1, NULL, NULL);
 	ensure(pthread_create(&k->thread, NULL, run, k) == 0);
+	if (k->o.seal) {
+		ensure(pthread_create(&k->sealer, NULL, run_sealer, k) == 0);
+	}
 	*kp = k;
 	return true;
 }
@@ -191,7 +223,11 @@ void keeper_close(struct keeper **kp)
 		return;
 	}
 	queue_close(k->inbox);
+	queue_close(k->seal_pause);
 	pthread_join(k->thread, NULL);
+	if (k->o.seal) {
+		pthread_join(k->sealer, NULL);
+	}
 	if (queue_take(k->inbox, 0) != NULL) {
 		write_uses(k);
 	}
@@ -200,6 +236,7 @@ void keeper_close(struct keeper **kp)
 	save_books(k);
 	checkpoint(k);
 	queue_free(&k->inbox);
+	queue_free(&k->seal_pause);
 	db_close(&k->db);
 	free(k);
 	*kp = NULL;

@@ -23,6 +23,7 @@ struct keeper_options {
 	struct store *store;
 	struct keyring *keys;
 	struct ledger *ledger; /* NULL: there is none */
+	bool seal;	       /* pack closed segments */
 };
 
 /* Connects and starts the thread. Blocks. */

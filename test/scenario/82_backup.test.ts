@@ -148,7 +148,7 @@ describe("a backup", () => {
 	beforeEach(async () => {
 		root = mkdtempSync(join(tmpdir(), "tocsin-backup-"));
 		dir = join(root, "b");
-		server = await Server.start({ args: ["--segment-size", "1MiB"] });
+		server = await Server.start({ args: ["--segment-size", "1MiB", "--seal", "false"] });
 		api = await Api.bootstrap(server.url);
 		await fill(0, 60);
 	});

@@ -107,6 +107,7 @@ TEST(an_error_is_reported_with_its_fields_and_without_secrets)
 		  log_str("user", "tocsin:hunter2-hunter2"),
 		  log_str("password", "x hunter2-hunter2 x"), log_str("host", "db.example.org"));
 	until(&s, METRIC_REPORT_SENT, 2);
+	T_INT(peer_requests(s.peer), 2);
 	T_TRUE(strstr(peer_last(s.peer),
 		      "\"extra\":{\"whole\":\"********\",\"user\":\"********\","
 		      "\"password\":\"x ******** x\",\"host\":\"db.example.org\"}") != NULL);
@@ -176,6 +177,7 @@ TEST(a_beat_goes_out_when_told_and_not_otherwise)
 	log_error("not_for_the_watcher");
 	reporter_beat(s.reporter);
 	until(&s, METRIC_HEARTBEAT_SENT, 1);
+	T_INT(peer_requests(s.peer), 1);
 	T_TRUE(strstr(peer_last(s.peer), "GET /beat HTTP/1.1\r\n") != NULL);
 	reporter_beat(s.reporter);
 	until(&s, METRIC_HEARTBEAT_SENT, 2);

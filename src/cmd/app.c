@@ -647,6 +647,10 @@ void app_close(struct app **ap)
 	api_end(&app->api);
 	workers_close(&app->workers);
 	loop_run_posted(app->loop);
+	/* Who waits for a flush gets an answer as long as there is somebody to give it to. */
+	if (app->journal != NULL) {
+		journal_drain(app->journal);
+	}
 	http_server_free(&app->http);
 	engine_close(&app->engine, time_left(app) / 2);
 	courier_close(&app->courier, time_left(app));

@@ -14,6 +14,7 @@ struct journal_driver {
 		       int64_t mono_us, struct err *err);
 	void (*turn)(struct journal *journal);
 	void (*complete)(struct journal *journal);
+	void (*drain)(struct journal *journal);
 	bool (*failed)(const struct journal *journal);
 	bool (*prepare)(struct journal *journal, struct err *err);
 	enum found (*seal)(struct journal *journal, struct err *err);

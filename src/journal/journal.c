@@ -82,6 +82,11 @@ void journal_turn(struct journal *journal)
 	journal->driver->turn(journal);
 }
 
+void journal_drain(struct journal *journal)
+{
+	journal->driver->drain(journal);
+}
+
 void journal_complete(struct journal *journal)
 {
 	journal->driver->complete(journal);

@@ -193,6 +193,11 @@ void journal_complete(struct journal *journal);
  * Any thread. The array is in the arena.
  */
 size_t journal_files(struct journal *journal, struct arena *req, struct journal_file **files);
+/*
+ * Wait until all that was appended is flushed, or has failed, and make its done calls: before who
+ * waits for them goes. Loop thread; blocks.
+ */
+void journal_drain(struct journal *journal);
 /* True for good after a failed write or flush. Any thread. */
 bool journal_failed(const struct journal *journal);
 /* Zero the next segment ahead if there is none. The keeper calls this often. Any thread; blocks. */

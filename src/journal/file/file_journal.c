@@ -175,6 +175,7 @@ static const struct journal_driver driver = {
 	.append = file_append,
 	.turn = file_turn,
 	.complete = file_complete,
+	.drain = file_drain,
 	.failed = file_failed,
 	.prepare = file_prepare,
 	.seal = file_seal,

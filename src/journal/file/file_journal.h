@@ -165,6 +165,7 @@ void file_complete(struct journal *journal);
 struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, bool reverse,
 				   const struct journal_filter *filter);
 enum found file_seal(struct journal *journal, struct err *err);
+void file_drain(struct journal *journal);
 enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
 		     struct record *record, struct err *err);
 

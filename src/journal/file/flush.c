@@ -345,17 +345,20 @@ static void wait_landed(struct file_journal *j)
 	pthread_mutex_unlock(&j->flight_lock);
 }
 
+void file_drain(struct journal *journal)
+{
+	struct file_journal *j = file_journal(journal);
+
+	do {
+		wait_landed(j);
+		file_turn(journal);
+	} while (!flight_is(j, FLIGHT_IDLE) || j->gather->first != NULL);
+}
+
 void flight_stop(struct file_journal *j)
 {
-	for (;;) {
-		wait_landed(j);
-		file_turn(&j->base);
-		pthread_mutex_lock(&j->flight_lock);
-		if (j->flight_state == FLIGHT_IDLE && j->gather->first == NULL) {
-			break;
-		}
-		pthread_mutex_unlock(&j->flight_lock);
-	}
+	file_drain(&j->base);
+	pthread_mutex_lock(&j->flight_lock);
 	j->thread_stop = true;
 	pthread_cond_broadcast(&j->flight_cond);
 	pthread_mutex_unlock(&j->flight_lock);

@@ -72,7 +72,7 @@ TEST(an_envelope_holds_one_event)
 				      .name = "engine_failed",
 				      .fields = S("{\"error\":\"no\"}"),
 				      .dropped = 3 };
-	struct slice rest, head, item, body;
+	struct slice rest, head = { 0 }, item = { 0 }, body = { 0 };
 	const struct json *json;
 	struct arena arena;
 	struct buf out;

@@ -193,10 +193,7 @@ void journal_complete(struct journal *journal);
  * Any thread. The array is in the arena.
  */
 size_t journal_files(struct journal *journal, struct arena *req, struct journal_file **files);
-/*
- * Wait until all that was appended is flushed, or has failed, and make its done calls: before who
- * waits for them goes. Loop thread; blocks.
- */
+/* Blocks until all that was appended is flushed, or has failed, and done. Loop thread. */
 void journal_drain(struct journal *journal);
 /* True for good after a failed write or flush. Any thread. */
 bool journal_failed(const struct journal *journal);

@@ -14,6 +14,7 @@ struct command {
 
 int cmd_bench(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
+int cmd_books(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_health(int argc, char **argv);

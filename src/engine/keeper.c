@@ -23,11 +23,8 @@
 #define USES_US (30 * US_PER_S)
 #define PRUNE_US (60 * US_PER_S)
 #define CHANGES_KEPT_US (24 * 3600 * US_PER_S)
-/* Two whole days, and the one that began before them. */
-#define MINUTES_KEPT_US (49 * 3600 * US_PER_S)
-#define HOURS_KEPT_US (400 * INT64_C(86400) * US_PER_S) /* a year, and the same month of the last */
-#define PRUNE_BUCKETS 100				/* per round; a minute brings one */
-#define PRUNE_ROWS 5000					/* per org and round: short transactions */
+#define PRUNE_BUCKETS 100 /* per round; a minute brings one */
+#define PRUNE_ROWS 5000	  /* per org and round: short transactions */
 #define USES_MAX 4096
 
 struct uses {
@@ -83,7 +80,8 @@ static void prune_counts(struct keeper *k, int64_t now_us)
 {
 	static const struct {
 		int64_t step_us, kept_us;
-	} steps[] = { { ROLLUP_MINUTE_US, MINUTES_KEPT_US }, { ROLLUP_HOUR_US, HOURS_KEPT_US } };
+	} steps[] = { { ROLLUP_MINUTE_US, KEEPER_MINUTES_KEPT_US },
+		      { ROLLUP_HOUR_US, KEEPER_HOURS_KEPT_US } };
 	struct err err;
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {

@@ -17,6 +17,10 @@
  */
 struct keeper;
 
+/* How long counts of events and outcomes are kept. Two whole days, and what began before them. */
+#define KEEPER_MINUTES_KEPT_US (49 * INT64_C(3600) * 1000000)
+#define KEEPER_HOURS_KEPT_US (400 * INT64_C(86400) * 1000000) /* a year, and a month to compare */
+
 struct keeper_options {
 	struct loop *loop; /* the keyring's thread */
 	struct journal *journal;

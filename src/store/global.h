@@ -155,6 +155,15 @@ NODISCARD bool store_rollups_newest(struct db *db, int64_t step_us,
 NODISCARD bool store_rollups_prune(struct db *db, int64_t step_us, int64_t before_us,
 				   size_t buckets, struct err *err);
 
+/* The checker of the books adds up all orgs: calls each with org, project and the sum of counts. */
+NODISCARD bool store_rollups_sum(struct db *db, int64_t step_us, int64_t from_us,
+				 void (*each)(void *arg, const struct rollup_row *row), void *arg,
+				 struct err *err);
+/* Likewise, with the outcome. */
+NODISCARD bool store_outcomes_sum(struct db *db, int64_t step_us, int64_t from_us,
+				  void (*each)(void *arg, const struct outcome_row *row), void *arg,
+				  struct err *err);
+
 /* The books of all orgs are saved together; counts are added to those that are there. In a
  * transaction. */
 NODISCARD bool store_outcomes_add(struct db *db, const struct outcome_row *rows, size_t n,

@@ -7,7 +7,10 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { ADD, LIST, PRUNE };
+/* Projects times outcomes: a hundred bytes each, in a command that looks. */
+#define SUMS_MAX 1000000
+
+enum { ADD, LIST, PRUNE, SUM };
 static const struct query queries[] = {
 	[ADD] = {
 		.name = "outcome_add", .args = OUTCOME_LETTERS, .cols = "",
@@ -25,6 +28,13 @@ static const struct query queries[] = {
 		.sql = "delete from outcomes where step = $1 and start_at ="
 		       " (select min(start_at) from outcomes where step = $1) and start_at < $2",
 		.global = "the keeper prunes for all orgs",
+	},
+	[SUM] = {
+		.name = "outcome_sum", .args = "ii", .cols = OUTCOME_LETTERS,
+		.sql = "select org_id, project_id, step, min(start_at), outcome,"
+		       " cast(sum(count) as bigint) from outcomes where step = $1"
+		       " and start_at >= $2 group by org_id, project_id, step, outcome",
+		.global = "the checker of the books adds up all orgs",
 	},
 };
 const struct query_set outcome_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
@@ -73,4 +83,23 @@ bool store_outcomes_prune(struct db *db, int64_t step_us, int64_t before_us, siz
 		}
 	}
 	return true;
+}
+
+bool store_outcomes_sum(struct db *db, int64_t step_us, int64_t from_us,
+			void (*each)(void *arg, const struct outcome_row *row), void *arg,
+			struct err *err)
+{
+	struct arena tick;
+	void *rows;
+	size_t n;
+	bool ok;
+
+	arena_init(&tick, 0);
+	ok = row_list(db, &queries[SUM], DB_ARGS(db_int(step_us), db_int(from_us)), &shape,
+		      SUMS_MAX, &tick, &rows, &n, err);
+	for (size_t i = 0; ok && i < n; i++) {
+		each(arg, &((const struct outcome_row *)rows)[i]);
+	}
+	arena_release(&tick);
+	return ok;
 }

@@ -10,7 +10,7 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { ADD, LIST, NEWEST, PRUNE };
+enum { ADD, LIST, NEWEST, PRUNE, SUM };
 static const struct query queries[] = {
 	[ADD] = {
 		.name = "rollup_add", .args = ROLLUP_LETTERS, .cols = "",
@@ -43,6 +43,12 @@ static const struct query queries[] = {
 		.sql = "delete from rollups where step = $1 and start_at ="
 		       " (select min(start_at) from rollups where step = $1) and start_at < $2",
 		.global = "the keeper prunes for all orgs",
+	},
+	[SUM] = {
+		.name = "rollup_sum", .args = "ii", .cols = "iii",
+		.sql = "select org_id, project_id, cast(sum(count) as bigint) from rollups"
+		       " where step = $1 and start_at >= $2 group by org_id, project_id",
+		.global = "the checker of the books adds up all orgs",
 	},
 };
 const struct query_set rollup_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
@@ -128,4 +134,26 @@ bool store_rollups_prune(struct db *db, int64_t step_us, int64_t before_us, size
 		}
 	}
 	return true;
+}
+
+bool store_rollups_sum(struct db *db, int64_t step_us, int64_t from_us,
+		       void (*each)(void *arg, const struct rollup_row *row), void *arg,
+		       struct err *err)
+{
+	enum found found;
+
+	if (!db_run(db, &queries[SUM], DB_ARGS(db_int(step_us), db_int(from_us)), err)) {
+		return false;
+	}
+	while ((found = db_next(db, err)) == FOUND) {
+		struct rollup_row row = {
+			.org = { (uint64_t)db_col_int(db, 0) },
+			.project = { (uint64_t)db_col_int(db, 1) },
+			.step_us = step_us,
+			.count = (uint64_t)db_col_int(db, 2),
+		};
+
+		each(arg, &row);
+	}
+	return found == NOT_FOUND;
 }

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Three counts of the same events that were made in different places: by who answered, by the
+ * engine, and here from the log. Hours that the log does not reach back to whole are left out, and
+ * so are counts that may have been pruned.
+ */
+#include "engine/books.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "engine/keeper.h"
+
+struct reading {
+	struct books *books;
+	struct arena *boot;
+	struct map lines;
+	size_t cap;
+	int64_t hours_from_us, minutes_from_us;
+};
+
+struct line {
+	struct books_line line; /* its ids are the key */
+	char key[16];
+};
+
+static struct books_line *line_of(struct reading *r, struct org_id org, struct project_id project)
+{
+	struct line *line;
+	char key[16];
+
+	memcpy(key, &org.v, 8);
+	memcpy(key + 8, &project.v, 8);
+	line = map_get(&r->lines, (struct slice) { key, sizeof(key) });
+	if (line != NULL) {
+		return &line->line;
+	}
+	line = arena_new(r->boot, struct line);
+	line->line.org = org;
+	line->line.project = project;
+	memcpy(line->key, key, sizeof(key));
+	map_put(&r->lines, (struct slice) { line->key, sizeof(line->key) }, line);
+	if (r->books->n == r->cap) {
+		struct books_line **more;
+
+		r->cap = r->cap == 0 ? 16 : r->cap * 2;
+		more = arena_array(r->boot, r->cap, sizeof(struct books_line *));
+		if (r->books->n > 0) {
+			memcpy(more, r->books->lines, r->books->n * sizeof(struct books_line *));
+		}
+		r->books->lines = more;
+	}
+	r->books->lines[r->books->n++] = &line->line;
+	return &line->line;
+}
+
+/* The first whole hour at or after a time. */
+static int64_t hour_from(int64_t at_us)
+{
+	return at_us <= 0 ? 0 : (at_us + ROLLUP_HOUR_US - 1) / ROLLUP_HOUR_US * ROLLUP_HOUR_US;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Which hours and minutes must be there. False: the log cannot be read. */
+static bool find_span(struct reading *r, struct journal *journal, int64_t now_us, struct err *err)
+{
+	struct journal_iter *iter = journal_iter_new(journal, 0, false);
+	struct journal_iter *back = journal_iter_new(journal, 0, true);
+	uint64_t first = journal_first(journal);
+	struct record record = { 0 };
+	bool ok = true;
+
+	switch (journal_iter_next(back, &record, err)) {
+	case FOUND:
+		now_us = later(now_us, record.received_at_us);
+		break;
+	case FAILED:
+		ok = err->kind == ERR_CORRUPT;
+		break;
+	case NOT_FOUND:
+		break;
+	}
+	r->hours_from_us = hour_from(now_us - KEEPER_HOURS_KEPT_US);
+	r->minutes_from_us = hour_from(now_us - KEEPER_MINUTES_KEPT_US);
+	if (ok && first > 1 && journal_iter_next(iter, &record, err) == FOUND) {
+		r->hours_from_us = later(r->hours_from_us, hour_from(record.received_at_us));
+	}
+	r->minutes_from_us = later(r->minutes_from_us, r->hours_from_us);
+	journal_iter_free(&iter);
+	journal_iter_free(&back);
+	return ok;
+}
+
+static void count(struct reading *r, const struct record *record)
+{
+	struct books_line *line = line_of(r, record->org, record->project);
+
+	if (record->received_at_us < r->hours_from_us) {
+		return;
+	}
+	line->sent += record->key.v != 0;
+	if (record->seq <= r->books->rollup_seq) {
+		line->events++;
+		line->recent += record->received_at_us >= r->minutes_from_us;
+	}
+}
+
+static bool count_log(struct reading *r, struct journal *journal, struct err *err)
+{
+	struct journal_iter *iter = journal_iter_new(journal, 0, false);
+	struct record record;
+	enum found found;
+	bool ok = true;
+
+	while (ok && (found = journal_iter_next(iter, &record, err)) != NOT_FOUND) {
+		if (found == FAILED) {
+			ok = err->kind == ERR_CORRUPT;
+		} else if (record.kind == RECORD_EVENT) {
+			count(r, &record);
+		}
+	}
+	r->books->last_seq = journal_iter_at(iter) - 1;
+	journal_iter_free(&iter);
+	return ok;
+}
+
+static void take_hours(void *arg, const struct rollup_row *row)
+{
+	line_of(arg, row->org, row->project)->hours += row->count;
+}
+
+static void take_minutes(void *arg, const struct rollup_row *row)
+{
+	line_of(arg, row->org, row->project)->minutes += row->count;
+}
+
+static void take_outcome(void *arg, const struct outcome_row *row)
+{
+	line_of(arg, row->org, row->project)->outcomes[row->outcome] += row->count;
+}
+
+bool books_read(struct books *books, struct journal *journal, struct db *db, int64_t now_us,
+		struct arena *boot, struct err *err)
+{
+	struct reading r = { .books = books, .boot = boot };
+	struct engine_cursor cursor = { 0 };
+	bool ok;
+
+	*books = (struct books) { 0 };
+	map_init(&r.lines);
+	ok = store_cursor_get(db, 0, boot, &cursor, err) != FAILED;
+	books->rollup_seq = cursor.rollup_seq;
+	ok = ok && find_span(&r, journal, now_us, err) && count_log(&r, journal, err) &&
+	     store_rollups_sum(db, ROLLUP_HOUR_US, r.hours_from_us, take_hours, &r, err) &&
+	     store_rollups_sum(db, ROLLUP_MINUTE_US, r.minutes_from_us, take_minutes, &r, err) &&
+	     store_outcomes_sum(db, ROLLUP_HOUR_US, r.hours_from_us, take_outcome, &r, err);
+	map_release(&r.lines);
+	return ok;
+}
+
+int64_t books_open(const struct books_line *line)
+{
+	int64_t open = line->outcomes[OUTCOME_RECEIVED];
+
+	for (size_t i = OUTCOME_ACCEPTED; i < OUTCOMES; i++) {
+		open -= line->outcomes[i];
+	}
+	return open;
+}
+
+const char *books_fault(const struct books_line *line, uint64_t lost, bool exact)
+{
+	uint64_t accepted = (uint64_t)line->outcomes[OUTCOME_ACCEPTED];
+
+	if (line->hours < line->events || line->minutes < line->recent) {
+		return "the log holds events that were not counted";
+	}
+	if (line->hours > line->events + lost || line->minutes > line->recent + lost) {
+		return "more was counted than the log holds";
+	}
+	if (accepted > line->sent + lost) {
+		return "more was accepted than the log holds";
+	}
+	if (books_open(line) < 0) {
+		return "more has an outcome than was received";
+	}
+	if (exact && accepted < line->sent) {
+		return "the log holds events that were not booked";
+	}
+	return exact && books_open(line) > 0 ? "something was received and has no outcome" : NULL;
+}

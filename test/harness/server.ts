@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { closeIdle } from "./api.ts";
+import { checkBooks } from "./books.ts";
 import { type Store, makeDatabase } from "./store.ts";
 
 /** Sanitizers make everything slower; waits grow with it. */
@@ -27,6 +28,8 @@ export interface ServerOptions {
 	env?: Record<string, string>;
 	/** A fixed data directory; without it each server gets a fresh one, removed at the end. */
 	data?: string;
+	/** What it starts with comes from a backup, whose books may lack a second of its log. */
+	restored?: boolean;
 	/** Where the state is: a file in the data directory, or a database made for this server. */
 	store?: Store;
 	/** Let the clock be moved by Server.advance. */
@@ -54,6 +57,7 @@ export class Server {
 	private exited: Promise<number | null> = Promise.resolve(0);
 	/** The signal that ended the last process, if one did. */
 	endedBy: string | null = null;
+	private crashed = false;
 	private readonly root: string;
 	private readonly clockFile: string;
 	private shiftUs = 0n;
@@ -140,6 +144,7 @@ export class Server {
 		// "close" comes after the last log line, "exit" may come before it.
 		this.exited = once(child, "close").then(([code, signal]) => {
 			this.endedBy = signal as string | null;
+			this.crashed ||= code !== 0;
 			return code as number | null;
 		});
 		createInterface({ input: child.stderr }).on("line", (line) => this.onLine(line));
@@ -236,18 +241,39 @@ export class Server {
 		await this.launch();
 	}
 
-	/** Stop politely and remove what was made for this server. */
-	async stop(): Promise<void> {
-		const code = await this.kill("SIGTERM");
-		rmSync(this.root, { recursive: true, force: true });
-		await this.database?.drop();
-		if (code !== 0) throw new Error(`the server left with ${code}:\n${this.tail()}`);
+	/** Throws when what was sent to the server, which has ended, is not all accounted for. */
+	private async audit(readable: boolean): Promise<void> {
+		const env: Record<string, string> = { ...this.env };
+		if (this.options.clock === true) env.TOCSIN_TEST_CLOCK = this.clockFile;
+		// Of what comes from elsewhere nobody knows whether its server has crashed.
+		const elsewhere = this.options.data !== undefined || this.options.restored === true;
+		const exact = !this.crashed && !elsewhere;
+		await checkBooks({ flags: this.stateFlags(), env, exact, readable });
 	}
 
-	/** Remove what was made for a server that does not run. */
-	async discard(): Promise<void> {
-		await this.kill("SIGKILL");
+	private async remove(): Promise<void> {
 		rmSync(this.root, { recursive: true, force: true });
 		await this.database?.drop();
+	}
+
+	/** Stop politely, look into the books, and remove what was made for this server. */
+	async stop(): Promise<void> {
+		const code = await this.kill("SIGTERM");
+		try {
+			if (code !== 0) throw new Error(`the server left with ${code}:\n${this.tail()}`);
+			await this.audit(true);
+		} finally {
+			await this.remove();
+		}
+	}
+
+	/** Remove what was made for a server that does not run, or may not be well. */
+	async discard(): Promise<void> {
+		await this.kill("SIGKILL");
+		try {
+			await this.audit(false);
+		} finally {
+			await this.remove();
+		}
 	}
 }

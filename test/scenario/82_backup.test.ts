@@ -89,7 +89,7 @@ describe.each(stores)("on %s", (store) => {
 		const alerts = (await alertsOf(api, rule)).reverse();
 		await server.kill("SIGKILL");
 
-		const other = await Server.prepare({ store });
+		const other = await Server.prepare({ store, restored: true });
 		const told = await restore(other, dir);
 		const last = Number(/records {2}\d+ to (\d+),/.exec(said)![1]);
 		expect(told).toContain(`from 1 to ${last}`);
@@ -125,7 +125,7 @@ describe.each(stores)("on %s", (store) => {
 		const alerts = await alertsOf(api, rule);
 		await server.kill("SIGTERM");
 		await backup(server, dir);
-		const other = await Server.prepare({ store });
+		const other = await Server.prepare({ store, restored: true });
 		await restore(other, dir);
 		await other.launch();
 		expect(await alertsOf(new Api(other.url, api.key), rule)).toEqual(alerts);
@@ -184,7 +184,7 @@ describe("a backup", () => {
 		expect(Number(fresh)).toBeLessThan(Number(n));
 		expect(statSync(join(dir, closed)).mtimeMs).toBe(made.mtimeMs);
 		expect(files(dir).filter((name) => name.startsWith("state/"))).toHaveLength(1);
-		const other = await Server.prepare();
+		const other = await Server.prepare({ restored: true });
 		await restore(other, dir);
 		await other.launch();
 		expect(await keysOf(other.url)).toEqual(keys(90));
@@ -204,7 +204,7 @@ describe("a backup", () => {
 			expect(bytes.includes("SQLite format")).toBe(false);
 		}
 		expect(existsSync(join(server.data, "state.backup.tmp"))).toBe(false);
-		const other = await Server.prepare();
+		const other = await Server.prepare({ restored: true });
 		const refused: [string[], string][] = [
 			[[], "encrypt-key-file"],
 			[["--encrypt-key-file", wrong], "another key"],
@@ -226,7 +226,7 @@ describe("a backup", () => {
 		const cut = (to: string) =>
 			spawnSync("bash", ["-c", 'ulimit -f 256; exec "$@"', "-", binary, "backup", to, "--data", server.data]);
 		expect(cut(dir).signal).toBe("SIGXFSZ");
-		const other = await Server.prepare();
+		const other = await Server.prepare({ restored: true });
 		const none = await tocsin(["restore", dir, "--data", other.data]);
 		expect([none.code, none.stderr]).toEqual([1, expect.stringContaining("interrupted")]);
 		await backup(server, dir);

@@ -59,7 +59,9 @@ export function journalEvents(data: string): JournalEvent[] {
 export function journalRecords(data: string, kind: number): JournalEvent[] {
 	const dir = join(data, "journal");
 	const events = new Map<number, JournalEvent>();
-	const names = readdirSync(dir).filter((name) => name.endsWith(".seg"));
+	const all = readdirSync(dir);
+	if (all.some((name) => name.endsWith(".sealed"))) throw new Error("start it with --seal false");
+	const names = all.filter((name) => name.endsWith(".seg"));
 	for (const name of names.sort()) readSegment(readFileSync(join(dir, name)), kind, events);
 	return [...events.values()].sort((a, b) => a.seq - b.seq);
 }

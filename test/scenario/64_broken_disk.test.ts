@@ -32,7 +32,7 @@ describe.skipIf(noDisk !== undefined)(`a disk that fails once (${noDisk ?? `seed
 	const calls = new Map<Kind, number>();
 
 	beforeAll(async () => {
-		server = await Server.start({ data, args: ["--segment-size", "1MiB"] });
+		server = await Server.start({ data, args: ["--segment-size", "1MiB", "--seal", "false"] });
 		const api = await Api.bootstrap(server.url);
 		key = api.key!;
 		rule = await makeRule(api, { eventType: "storm.order", ...spec });

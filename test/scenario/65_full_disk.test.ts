@@ -26,7 +26,8 @@ describe.skipIf(why !== undefined)(`a disk that is full ${CYCLES} times (${why ?
 
 	beforeAll(async () => {
 		root = mountTmpfs(100 + CYCLES * 3);
-		server = await Server.start({ data: join(root, "data"), args: ["--segment-size", "1MiB"] });
+		const args = ["--segment-size", "1MiB", "--seal", "false"];
+		server = await Server.start({ data: join(root, "data"), args });
 		api = await Api.bootstrap(server.url);
 		rule = await makeRule(api, { eventType: "storm.order", ...spec, groupBy: ["payload.group"] });
 	});

@@ -20,7 +20,7 @@ const CUTS = Number(process.env.TOCSIN_TEST_CUTS ?? 30);
 const CUTS_PER_DISK = 50;
 const CLIENTS = 3;
 const spec = { threshold: 5, windowSeconds: 3600, cooldownSeconds: 0 };
-const args = ["--segment-size", "1MiB"];
+const args = ["--segment-size", "1MiB", "--seal", "false"];
 const why = noImage();
 
 /** What clients had heard when the copy began. */

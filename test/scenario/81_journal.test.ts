@@ -60,7 +60,7 @@ describe("tocsin journal", () => {
 	let api: Api;
 
 	beforeEach(async () => {
-		server = await Server.start({ args: ["--segment-size", "1MiB"] });
+		server = await Server.start({ args: ["--segment-size", "1MiB", "--seal", "false"] });
 		api = await Api.bootstrap(server.url);
 		for (let i = 0; i < 20; i++) {
 			await sendEvent(api, "looked.at", { idempotencyKey: `k${i}`, payload: { n: `<${i}>` } });

@@ -79,7 +79,7 @@ describe("tocsin check", () => {
 	let data: string;
 
 	beforeEach(async () => {
-		server = await Server.start({ args: ["--segment-size", "1MiB"] });
+		server = await Server.start({ args: ["--segment-size", "1MiB", "--seal", "false"] });
 		data = server.data;
 		const api = await Api.bootstrap(server.url);
 		await makeRule(api, { eventType: "checked", threshold: 1 });

@@ -267,6 +267,12 @@ export class Server {
 		}
 	}
 
+	/** Remove what was made for a server whose data a test has harmed: nobody looks into its books. */
+	async drop(): Promise<void> {
+		await this.kill("SIGKILL");
+		await this.remove();
+	}
+
 	/** Remove what was made for a server that does not run, or may not be well. */
 	async discard(): Promise<void> {
 		await this.kill("SIGKILL");

@@ -87,7 +87,7 @@ describe("tocsin check", () => {
 		await caughtUp(api);
 		await server.kill("SIGTERM");
 	});
-	afterEach(() => server.discard());
+	afterEach(() => server.drop());
 
 	const segment = () => join(data, "journal", "0000000000000001.seg");
 	const script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";

@@ -17,7 +17,7 @@ import { randomFrom } from "../harness/tools.ts";
 const seed = Number(process.env.TOCSIN_TEST_SEED ?? Date.now() % 1_000_000);
 const CUTS = Number(process.env.TOCSIN_TEST_CUTS ?? 30);
 /** Then a new file system begins, before the old one is full. */
-const CUTS_PER_DISK = 50;
+const CUTS_PER_DISK = 10;
 const CLIENTS = 3;
 const spec = { threshold: 5, windowSeconds: 3600, cooldownSeconds: 0 };
 const args = ["--segment-size", "1MiB", "--seal", "false"];

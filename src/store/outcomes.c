@@ -73,16 +73,8 @@ bool store_outcomes_add(struct db *db, const struct outcome_row *rows, size_t n,
 bool store_outcomes_prune(struct db *db, int64_t step_us, int64_t before_us, size_t buckets,
 			  struct err *err)
 {
-	uint64_t changed = 1;
-
-	ensure(!db_in_transaction(db));
-	for (size_t i = 0; i < buckets && changed > 0; i++) {
-		if (!db_exec(db, &queries[PRUNE], DB_ARGS(db_int(step_us), db_int(before_us)),
-			     &changed, err)) {
-			return false;
-		}
-	}
-	return true;
+	return row_prune(db, &queries[PRUNE], DB_ARGS(db_int(step_us), db_int(before_us)), buckets,
+			 err);
 }
 
 bool store_outcomes_sum(struct db *db, int64_t step_us, int64_t from_us,

@@ -124,16 +124,8 @@ bool store_rollups_newest(struct db *db, int64_t step_us,
 bool store_rollups_prune(struct db *db, int64_t step_us, int64_t before_us, size_t buckets,
 			 struct err *err)
 {
-	uint64_t changed = 1;
-
-	ensure(!db_in_transaction(db));
-	for (size_t i = 0; i < buckets && changed > 0; i++) {
-		if (!db_exec(db, &queries[PRUNE], DB_ARGS(db_int(step_us), db_int(before_us)),
-			     &changed, err)) {
-			return false;
-		}
-	}
-	return true;
+	return row_prune(db, &queries[PRUNE], DB_ARGS(db_int(step_us), db_int(before_us)), buckets,
+			 err);
 }
 
 bool store_rollups_sum(struct db *db, int64_t step_us, int64_t from_us,

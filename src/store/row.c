@@ -290,6 +290,20 @@ enum found row_touch(struct db *db, const struct query *q, struct db_args args, 
 	return changed > 0 ? FOUND : NOT_FOUND;
 }
 
+bool row_prune(struct db *db, const struct query *q, struct db_args args, size_t times,
+	       struct err *err)
+{
+	uint64_t changed = 1;
+
+	ensure(!db_in_transaction(db));
+	for (size_t i = 0; i < times && changed > 0; i++) {
+		if (!db_exec(db, q, args, &changed, err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool row_int(struct db *db, const struct query *q, struct db_args args, int64_t *out,
 	     struct err *err)
 {

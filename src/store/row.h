@@ -110,6 +110,12 @@ struct db_value page_offset(const struct page *page);
 /* Affected-or-not of a statement on one row. */
 NODISCARD enum found row_touch(struct db *db, const struct query *q, struct db_args args,
 			       struct err *err);
+/*
+ * Run q, which removes a bounded part of what it finds, until nothing is left or it ran so many
+ * times; each run is a transaction of its own.
+ */
+NODISCARD bool row_prune(struct db *db, const struct query *q, struct db_args args, size_t times,
+			 struct err *err);
 /* The single integer that q yields. */
 NODISCARD bool row_int(struct db *db, const struct query *q, struct db_args args, int64_t *out,
 		       struct err *err);

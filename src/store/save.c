@@ -15,6 +15,7 @@
 #include "pg/pg.h"
 #include "store/db_impl.h"
 #include "store/queries.h"
+#include "store/row.h"
 
 #define TABLES_MAX 256
 #define NAME_CHARS_MAX 63 /* of PostgreSQL */
@@ -60,27 +61,12 @@ static const struct query queries[] = {
 };
 const struct query_set save_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
 
-static bool one_number(struct db *db, const struct query *q, struct db_args args, int64_t *out,
-		       struct err *err)
-{
-	enum found found;
-
-	*out = 0;
-	if (!db_run(db, q, args, err)) {
-		return false;
-	}
-	while ((found = db_next(db, err)) == FOUND) {
-		*out = db_col_int(db, 0);
-	}
-	return found == NOT_FOUND;
-}
-
 static bool read_saved(struct db *db, struct store_saved *out, struct err *err)
 {
 	enum found found;
 	int64_t schema;
 
-	if (!one_number(db, &queries[SCHEMA], (struct db_args) { 0 }, &schema, err)) {
+	if (!row_int(db, &queries[SCHEMA], (struct db_args) { 0 }, &schema, err)) {
 		return false;
 	}
 	out->schema = (unsigned)schema;
@@ -127,7 +113,7 @@ bool store_not_newer(struct slice url, struct err *err)
 	}
 	store_only_look(store);
 	if (store_connect(store, STORE_KEEPER, &db, &ignored) &&
-	    !one_number(db, &queries[SCHEMA], (struct db_args) { 0 }, &schema, &ignored)) {
+	    !row_int(db, &queries[SCHEMA], (struct db_args) { 0 }, &schema, &ignored)) {
 		schema = 0;
 	}
 	db_close(&db);
@@ -462,7 +448,7 @@ static bool none(struct db *db, const struct query *q, const char *what, struct 
 {
 	int64_t n;
 
-	return one_number(db, q, (struct db_args) { 0 }, &n, err) &&
+	return row_int(db, q, (struct db_args) { 0 }, &n, err) &&
 	       (n == 0 || err_set(err, ERR_CORRUPT, "%lld %s", (long long)n, what));
 }
 

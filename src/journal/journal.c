@@ -143,6 +143,14 @@ struct journal_iter *journal_iter_new(struct journal *journal, uint64_t from_seq
 	return journal->driver->iter_new(journal, from_seq, reverse, NULL);
 }
 
+bool journal_type_matches(struct slice want, struct slice type)
+{
+	if (slice_ends(want, S(".*"))) {
+		return slice_starts(type, (struct slice) { want.p, want.n - 1 });
+	}
+	return want.n == 0 || slice_eq(want, type);
+}
+
 struct journal_iter *journal_iter_where(struct journal *journal, uint64_t from_seq, bool reverse,
 					const struct journal_filter *filter)
 {

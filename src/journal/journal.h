@@ -246,6 +246,8 @@ struct journal_filter {
 	uint32_t kinds;	     /* 1 << kind, together */
 	struct slice type;   /* exactly, or "prefix.*": what begins with "prefix." */
 };
+/* Whether a record's type is what filter->type asks for; an empty one asks for nothing. Pure. */
+bool journal_type_matches(struct slice want, struct slice type);
 /*
  * The same, giving only what matches; what the index of sealed files excludes is not read. Where
  * no record behind can match, the walk is at its end. Records come without their hash. The filter

@@ -308,14 +308,6 @@ static enum found next_reverse(struct file_iter *it, struct record *record, stru
 	return FOUND;
 }
 
-static bool type_matches(struct slice want, struct slice type)
-{
-	if (want.n >= 2 && want.p[want.n - 2] == '.' && want.p[want.n - 1] == '*') {
-		return slice_starts(type, (struct slice) { want.p, want.n - 1 });
-	}
-	return want.n == 0 || slice_eq(want, type);
-}
-
 static bool matches(const struct journal_filter *f, const struct record *record)
 {
 	return (!f->one_project ||
@@ -324,7 +316,7 @@ static bool matches(const struct journal_filter *f, const struct record *record)
 	       (f->to_us == 0 || record->received_at_us < f->to_us) &&
 	       (f->severities == 0 || (f->severities >> record->severity & 1) != 0) &&
 	       (f->kinds == 0 || (f->kinds >> record->kind & 1) != 0) &&
-	       type_matches(f->type, record->type);
+	       journal_type_matches(f->type, record->type);
 }
 
 /* A record of a segment: whether it is given; sees the end of what can match. */

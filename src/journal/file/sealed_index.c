@@ -238,15 +238,6 @@ const struct sealed_chunk *sealed_index_chunk(const struct sealed_index *index, 
 									  : NULL;
 }
 
-/* "a.*" is what begins with "a."; anything else is meant exactly. */
-static bool type_matches(struct slice want, struct slice type)
-{
-	if (slice_ends(want, S(".*"))) {
-		return slice_starts(type, (struct slice) { .p = want.p, .n = want.n - 1 });
-	}
-	return slice_eq(want, type);
-}
-
 void sealed_match_init(struct sealed_match *match, const struct sealed_filter *filter,
 		       const struct sealed_index *index)
 {
@@ -262,7 +253,7 @@ void sealed_match_init(struct sealed_match *match, const struct sealed_filter *f
 	}
 	match->types = mem_alloc(index->dictionary_n, 1);
 	for (size_t i = 0; i < index->dictionary_n; i++) {
-		match->types[i] = type_matches(filter->type, index->dictionary[i]);
+		match->types[i] = journal_type_matches(filter->type, index->dictionary[i]);
 	}
 }
 
@@ -327,6 +318,6 @@ bool sealed_match_item(const struct sealed_match *match, const struct block *blo
 		return false;
 	}
 	return f->type.n == 0 ||
-	       type_matches(f->type,
-			    (struct slice) { .p = block->raw + item->type_at, .n = item->type_n });
+	       journal_type_matches(f->type, (struct slice) { .p = block->raw + item->type_at,
+							      .n = item->type_n });
 }

@@ -22,9 +22,9 @@ struct file_iter {
 	struct journal_iter base;
 	struct file_journal *journal;
 	struct walk walk;
-	struct part *part; /* where the cursor is, or NULL */
-	struct sealed_cursor *cursor;
-	uint64_t budget; /* value of reader.loaded at which to stop */
+	struct part *part;	      /* where the cursor is, or NULL */
+	struct sealed_cursor *cursor; /* knows the place itself; next and walk come after it */
+	uint64_t budget;	      /* value of reader.loaded at which to stop */
 	bool filtered;
 	struct journal_filter filter;
 	bool past; /* no record behind can match */
@@ -70,10 +70,16 @@ static void iter_free(struct journal_iter *iter)
 	free(it);
 }
 
+/* Where a walk in reverse is when seq comes next: nowhere, in front of the first record. */
+static uint64_t reverse_at(const struct file_iter *it, uint64_t seq)
+{
+	return seq < journal_first(&it->journal->base) ? 0 : seq;
+}
+
 static void go_to(struct file_iter *it, uint64_t seq)
 {
 	if (it->reverse) {
-		it->next = seq < journal_first(&it->journal->base) ? 0 : seq;
+		it->next = reverse_at(it, seq);
 	} else {
 		walk_seek(&it->walk, seq);
 	}
@@ -171,14 +177,15 @@ static enum found next_sealed(struct file_iter *it, struct record *record, bool 
 			}
 		}
 		found = sealed_cursor_next(it->cursor, record, err);
-		go_to(it, sealed_cursor_at(it->cursor));
 		if (found != NOT_FOUND) {
 			return found;
 		}
+		at = sealed_cursor_at(it->cursor);
 		*end = !left_part(it);
 		if (*end) {
 			return NOT_FOUND;
 		}
+		go_to(it, at);
 	}
 }
 
@@ -366,6 +373,11 @@ static uint64_t iter_at(const struct journal_iter *iter)
 {
 	const struct file_iter *it = CONTAINER_OF(iter, const struct file_iter, base);
 
+	if (it->cursor != NULL) {
+		uint64_t at = sealed_cursor_at(it->cursor);
+
+		return it->reverse ? reverse_at(it, at) : at;
+	}
 	return it->reverse ? it->past ? 0 : it->next : it->walk.seq;
 }
 

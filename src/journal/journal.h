@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "journal/stats.h"
 #include "model/id.h"
 
 /*
@@ -266,36 +267,5 @@ enum found journal_iter_next(struct journal_iter *iter, struct record *record, s
 uint64_t journal_iter_at(const struct journal_iter *iter);
 /* Read at most about this many bytes more, then say NOT_FOUND. Default: no limit. */
 void journal_iter_set_budget(struct journal_iter *iter, size_t bytes);
-
-/*
- * Flush times fall into bucket i when below JOURNAL_FLUSH_BELOW_US << i; the last takes the rest.
- */
-#define JOURNAL_FLUSH_BUCKETS 20
-#define JOURNAL_FLUSH_BELOW_US 16
-struct journal_stats {
-	uint64_t records; /* since open, as all counts */
-	uint64_t bytes;
-	uint64_t flushes;
-	uint64_t flush_us_sum;
-	uint64_t flush_buckets[JOURNAL_FLUSH_BUCKETS];
-	uint64_t duplicates;
-	uint64_t conflicts;
-	uint64_t segments; /* not sealed */
-	uint64_t file_bytes;
-	uint64_t sealed_files;
-	uint64_t sealed_bytes;	/* of them */
-	uint64_t sealed_bodies; /* bytes of the events' JSON in them */
-	uint64_t idempotency_keys;
-	uint64_t idempotency_bytes;
-	uint64_t idempotency_shortened; /* times keys were dropped before the window was over */
-	int64_t idempotency_from_us;	/* keys received since then are remembered */
-	int64_t clock_offset_us;	/* log time minus wall clock at the last append */
-	bool threaded;			/* flushing on the thread at the moment */
-	bool clean;			/* at open the log ended in good order */
-};
-/* Any thread. */
-void journal_stats(struct journal *journal, struct journal_stats *stats);
-/* An estimate in microseconds, q in (0, 1); 0 without flushes. Pure. */
-int64_t journal_flush_quantile(const struct journal_stats *stats, double q);
 
 #endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The search jumps with memchr from one place of the rarest byte to the next, in both its cases,
+ * and compares there. In JSON it looks for less, the longest part that can only be written in one
+ * way, so that nothing has to be parsed to say no.
+ */
+#include "base/find.h"
+
+#include "base/fold.h"
+#include "base/utf8.h"
+
+/* Bytes of JSON texts, the commonest first; what is not here is rarer still. */
+static const char common[] = "\"e,:ta0oinsr1lcd2pmu-_hg.3 f45b6789/yvwkx{}TZjqz[]ACDEIMPRS";
+
+static size_t rank(char c)
+{
+	const char *at = c == '\0' ? NULL : strchr(common, c);
+
+	return at == NULL ? sizeof(common) : (size_t)(at - common);
+}
+
+/* The place of the rarest byte; with ascii, of those that have but two cases, or s.n. */
+static size_t rarest(struct slice s, bool ascii)
+{
+	size_t best = s.n;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (ascii && (unsigned char)s.p[i] >= 0x80) {
+			continue;
+		}
+		/* Bytes of other scripts are in every word of theirs: the last ones tell more. */
+		if (best == s.n || rank(s.p[i]) >= rank(s.p[best])) {
+			best = i;
+		}
+	}
+	return best;
+}
+
+/*
+ * Whether a character is the same bytes wherever it stands in JSON, but for \u escapes and, of
+ * ASCII, its case. Quotes, backslashes and control characters are escaped, a slash may be.
+ */
+static bool is_plain(struct slice c)
+{
+	if (c.n > 1) {
+		return !fold_has_case(c);
+	}
+	return (unsigned char)c.p[0] >= 0x20 && c.p[0] != '"' && c.p[0] != '\\' && c.p[0] != '/' &&
+	       (unsigned char)c.p[0] < 0x80;
+}
+
+static struct slice longest_plain(struct slice s)
+{
+	struct slice best = { .p = s.p }, run = { .p = s.p };
+
+	for (size_t at = 0; at < s.n;) {
+		size_t n = utf8_seq(slice_from(s, at));
+		struct slice c = { .p = s.p + at, .n = n == 0 ? 1 : n };
+
+		at += c.n;
+		if (is_plain(c)) {
+			run.n += c.n;
+		} else {
+			run = (struct slice) { .p = s.p + at };
+		}
+		best = run.n > best.n ? run : best;
+	}
+	return best;
+}
+
+void finder_init(struct finder *f, struct slice text, struct arena *arena)
+{
+	char *folded = arena_alloc(arena, text.n);
+
+	ensure(text.n > 0);
+	fold_text(text, folded);
+	*f = (struct finder) { .folded = { folded, text.n } };
+	f->rare = rarest(f->folded, true);
+	f->anchor = longest_plain(f->folded);
+	f->anchor_rare = rarest(f->anchor, false);
+}
+
+/* Whether the bytes at p fold to want. There are want.n of them, and end is where the text ends. */
+static bool same(struct slice want, const char *p, const char *end)
+{
+	for (size_t i = 0; i < want.n;) {
+		char c[4];
+		size_t n = fold_char((struct slice) { p + i, (size_t)(end - p) - i }, c);
+
+		if (n > want.n - i || memcmp(c, want.p + i, n) != 0) {
+			return false;
+		}
+		i += n;
+	}
+	return true;
+}
+
+static const char *next(const char *from, const char *last, char c)
+{
+	return from > last ? NULL : memchr(from, c, (size_t)(last - from) + 1);
+}
+
+static bool search(struct slice want, size_t rare, struct slice text)
+{
+	const char *first, *last, *small, *large = NULL;
+	char c = want.p[rare], capital = c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
+
+	if (text.n < want.n) {
+		return false;
+	}
+	first = text.p + rare;
+	last = text.p + text.n - want.n + rare;
+	small = next(first, last, c);
+	large = capital != c ? next(first, last, capital) : NULL;
+	while (small != NULL || large != NULL) {
+		bool is_small = large == NULL || (small != NULL && small < large);
+		const char *at = is_small ? small : large;
+
+		if (same(want, at - rare, text.p + text.n)) {
+			return true;
+		}
+		if (is_small) {
+			small = next(at + 1, last, c);
+		} else {
+			large = next(at + 1, last, capital);
+		}
+	}
+	return false;
+}
+
+/* Without a byte to jump to: the bytes of a letter of another script differ between its cases. */
+static bool search_all(struct slice want, struct slice text)
+{
+	for (size_t i = 0; i + want.n <= text.n; i++) {
+		if (same(want, text.p + i, text.p + text.n)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool finder_in(const struct finder *f, struct slice text)
+{
+	return f->rare == f->folded.n ? search_all(f->folded, text)
+				      : search(f->folded, f->rare, text);
+}
+
+static bool has_escaped_character(struct slice json)
+{
+	const char *p = json.p, *end = json.p + json.n;
+
+	while (p < end && (p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
+		if (p + 1 < end && p[1] == 'u') {
+			return true;
+		}
+		p += 2;
+	}
+	return false;
+}
+
+bool finder_may_be_in(const struct finder *f, struct slice json)
+{
+	return f->anchor.n == 0 || search(f->anchor, f->anchor_rare, json) ||
+	       has_escaped_character(json);
+}

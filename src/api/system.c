@@ -103,6 +103,7 @@ static void gather(struct api *api)
 	metric_set(m, METRIC_JOURNAL_RECORDS, (int64_t)journal_flushed(api->journal));
 	metric_set(m, METRIC_JOURNAL_BYTES, (int64_t)stats.file_bytes);
 	metric_set(m, METRIC_JOURNAL_SEALED_BYTES, (int64_t)stats.sealed_bytes);
+	metric_set(m, METRIC_JOURNAL_SEALED_RECORDS, (int64_t)stats.sealed_records);
 	metric_set(m, METRIC_JOURNAL_SEALED_BODIES, (int64_t)stats.sealed_bodies);
 	metric_total(m, METRIC_JOURNAL_FLUSHES, stats.flushes);
 	metric_load(m, METRIC_JOURNAL_FLUSH, stats.flush_buckets, JOURNAL_FLUSH_BUCKETS,

@@ -33,6 +33,7 @@ static void put_rule(struct client *c, const char *key, const char *type, unsign
  */
 static const enum metric explained[] = {
 	METRIC_JOURNAL_SEALED_BYTES, /* needs a whole segment */
+	METRIC_JOURNAL_SEALED_RECORDS,
 	METRIC_JOURNAL_SEALED_BODIES,
 	METRIC_INGEST_RATE_LIMITED, /* no limit of rates yet */
 	METRIC_INGEST_QUOTA,	    /* no plans yet */

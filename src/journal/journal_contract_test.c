@@ -384,6 +384,7 @@ TEST(sealed_records_read_as_before)
 	T_TRUE(bed_seal(bed) > 0);
 	journal_stats(bed->journal, &stats);
 	T_TRUE(stats.sealed_files >= 2);
+	T_TRUE(stats.sealed_records > 0 && stats.sealed_records < 900);
 	T_TRUE(stats.sealed_bytes > 0 && stats.sealed_bodies > stats.sealed_bytes);
 	T_INT(journal_first(bed->journal), 1);
 	bed_check(bed, 1, 900);

@@ -23,6 +23,7 @@ struct journal_stats {
 	uint64_t segments; /* not sealed */
 	uint64_t file_bytes;
 	uint64_t sealed_files;
+	uint64_t sealed_records;
 	uint64_t sealed_bytes;	/* of them */
 	uint64_t sealed_bodies; /* bytes of the events' JSON in them */
 	uint64_t idempotency_keys;

@@ -106,9 +106,10 @@ static void file_stats(struct journal *journal, struct journal_stats *stats)
 		stats->file_bytes += j->segments[i]->bytes;
 	}
 	stats->sealed_files = j->parts_n;
-	stats->sealed_bytes = stats->sealed_bodies = 0;
+	stats->sealed_bytes = stats->sealed_records = stats->sealed_bodies = 0;
 	for (size_t i = 0; i < j->parts_n; i++) {
 		stats->sealed_bytes += j->parts[i]->info->file_bytes;
+		stats->sealed_records += j->parts[i]->info->records;
 		stats->sealed_bodies += j->parts[i]->info->body_bytes;
 	}
 	pthread_mutex_unlock(&j->lock);

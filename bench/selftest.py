@@ -14,7 +14,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from lib.http import parse_metrics
 from lib.report import Row, markdown, text_table
-from lib.session import record
+from lib.session import in_turns, record
+from lib.settings import ROWS, from_environment
+from lib.table import all_rows, measurements
 
 ITEM = '{"type":"t","metadata":{"n":"{seed}-{n}","u":"u{u}","a":{a}.5},"idempotencyKey":"{seed}-{n}"}'
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 503: "Service Unavailable"}
@@ -200,6 +202,10 @@ def judges_rows_by_their_medians():
 	less = Row("6", "memory", "MB", at_most=0.125, ours=[13], peer=[100])
 	check("too much", less.verdict(), "missed")
 	check("not measured", Row("3", "rate", "events/s", at_least=30, ours=[1]).verdict(), "skipped")
+	slow = Row("13a", "p99", "ms", within=20, ours=[52, 21, 1], peer=[1.5, 2, 90])
+	check("19 more of the medians", (slow.verdict(), slow.target(), slow.number), ("ok", "< +20 ms", 13))
+	slow.ours = [52, 23, 1]
+	check("21 more of the medians", slow.verdict(), "missed")
 	late = Row("1b", "behind", "s", limit=1, ours=[0.1, 1.5])
 	check("the worst round counts against a limit", late.verdict(), "missed")
 	record(more, "ours", 2000, {"dirty": True, "statuses": {"503": 1}})
@@ -210,6 +216,30 @@ def judges_rows_by_their_medians():
 	assert text_table(result["rows"]).count("\n") == 2
 
 
+def every_row_is_measured():
+	rows, filled = all_rows(), set()
+	for numbers, _ in measurements():
+		assert not numbers & filled, numbers
+		filled |= numbers
+	check("rows and what measures them", {row.number for row in rows.values()}, filled)
+	check("numbers that may be asked for", filled, set(ROWS))
+	for row in rows.values():
+		goals = [goal for goal in (row.at_least, row.at_most, row.within, row.limit) if goal is not None]
+		check(f"goals of row {row.id}", len(goals), 1)
+
+
+def settings_choose_rows_and_sizes():
+	usual, quick, full = (from_environment({name: "1", "ROWS": "9,12"}) for name in ("ROUNDS", "QUICK", "BENCH_FULL"))
+	check("rows", (usual.rows, from_environment({}).rows), ({9, 12}, set(ROWS)))
+	assert quick.log_events < usual.log_events < full.log_events
+	check("full results lie apart", usual.result == full.result, False)
+
+
+def both_columns_come_first_in_turn():
+	check("an even round", in_turns(0, 1, 2), [("ours", 1), ("peer", 2)])
+	check("an odd round", in_turns(1, 1, 2), [("peer", 2), ("ours", 1)])
+
+
 def reads_metrics():
 	sums = parse_metrics('# HELP a x\na{b="c"} 1\na{b="d d"} 2.5\ne 7\n')
 	check("metrics", (sums["a"], sums['a{b="d d"}'], sums["e"]), (3.5, 2.5, 7.0))
@@ -217,6 +247,9 @@ def reads_metrics():
 
 async def main():
 	judges_rows_by_their_medians()
+	every_row_is_measured()
+	settings_choose_rows_and_sizes()
+	both_columns_come_first_in_turn()
 	reads_metrics()
 	folder = Path(sys.argv[1])
 	for test in (counts_single_requests, counts_batches, notices_other_statuses, measures_for_a_time_after_warming,

@@ -83,6 +83,39 @@ def wait_quiet(limit_s, enough=0.9):
 			return idle
 
 
+def until(done, limit_s):
+	"""Waits until a condition holds, at most so long; whether it does."""
+	end = time.monotonic() + limit_s
+	while not done():
+		if time.monotonic() > end:
+			return False
+		time.sleep(0.01)
+	return True
+
+
+def folder_bytes(folder, pattern):
+	"""How many files of that name pattern a folder has, and their bytes together."""
+	sizes = []
+	for path in Path(folder).glob(pattern):
+		try:
+			sizes.append(path.stat().st_size)
+		except FileNotFoundError:
+			continue  # a segment that was sealed meanwhile
+	return len(sizes), sum(sizes)
+
+
+def forget(folder):
+	"""Drops what the kernel holds in memory of the files below a folder, so that the next reader waits for the disk."""
+	for path in Path(folder).rglob("*"):
+		if path.is_file() and not path.is_symlink():
+			fd = os.open(path, os.O_RDONLY)
+			try:
+				os.fdatasync(fd)
+				os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+			finally:
+				os.close(fd)
+
+
 def flush_us(folder, rounds=200):
 	"""Median and p99 of fdatasync after writing 4 KiB into a zeroed file, in microseconds."""
 	path = Path(folder) / "flush.probe"

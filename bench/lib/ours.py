@@ -11,6 +11,7 @@ from lib.http import Caller
 
 START_S = 20
 STOP_S = 20
+SEAL_REST_S = 4  # a closed segment is noticed and sealed well within this
 
 
 class Ours:
@@ -20,35 +21,44 @@ class Ours:
 	noop_path = "/api/v1/noop"
 	ticket_path = "/api/v1/stream/tickets"
 
-	def __init__(self, settings):
+	def __init__(self, settings, folder="data"):
 		self.settings = settings
 		self.program = settings.build / "tocsin"
-		self.data = settings.work / "data"
+		self.data = settings.work / folder
 		self.port = box.free_port()
 		self.process = None
+		self.args, self.env = [], {}
 
 	def why_not(self):
 		return None if self.program.exists() else f"{self.program.name} is not built"
 
-	def start(self, fresh=True, hold=False):
+	def start(self, fresh=True, hold=False, args=(), env=None):
 		"""With hold the engine waits for release(), so that a backlog can be stored before it."""
+		self.args, self.env = list(args), dict(env or {})
 		if fresh:
 			shutil.rmtree(self.data, ignore_errors=True)
-		env = dict(os.environ, TOCSIN_BENCH_NOOP="1")
 		if hold:
-			env["TOCSIN_BENCH_HOLD_ENGINE"] = "1"
-		with (self.settings.work / "tocsin.log").open("a") as log:
-			self.process = subprocess.Popen([str(self.program), "serve", "--data", str(self.data), "--listen",
-				f"127.0.0.1:{self.port}", "--allow-private-targets", "loopback"], env=env, stdin=subprocess.DEVNULL,
-				stdout=log, stderr=log)
-		self._wait_ready()
+			self.env["TOCSIN_BENCH_HOLD_ENGINE"] = "1"
+		self.launch()
+		self.wait_ready()
 		if fresh:
-			self.key = Caller(self.port).post("/api-keys", {"name": "bench"})["key"]
-			self.header = f"Authorization: Bearer {self.key}"
-		self.caller = Caller(self.port, {"Authorization": f"Bearer {self.key}"})
+			self.use_key(Caller(self.port).post("/api-keys", {"name": "bench"})["key"])
 		return self
 
-	def _wait_ready(self):
+	def use_key(self, key):
+		self.key = key
+		self.header = f"Authorization: Bearer {key}"
+		self.caller = Caller(self.port, {"Authorization": f"Bearer {key}"})
+
+	def launch(self):
+		"""As it was started last, on the data that is there, and does not wait until it is up."""
+		env = {**os.environ, "TOCSIN_BENCH_NOOP": "1", **self.env}
+		with (self.settings.work / "tocsin.log").open("a") as log:
+			self.process = subprocess.Popen([str(self.program), "serve", "--data", str(self.data), "--listen",
+				f"127.0.0.1:{self.port}", "--allow-private-targets", "loopback", *self.args], env=env,
+				stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+	def wait_ready(self):
 		end = time.monotonic() + START_S
 		while time.monotonic() < end:
 			if self.process.poll() is not None:
@@ -60,6 +70,12 @@ class Ours:
 				pass
 			time.sleep(0.01)
 		raise RuntimeError(f"tocsin was not up after {START_S} s")
+
+	def kill(self):
+		"""As a crash would end it."""
+		self.process.kill()
+		self.process.wait()
+		self.process = None
 
 	def stop(self):
 		if self.process is None:
@@ -85,6 +101,30 @@ class Ours:
 			made = session.tool("load", self, rule, path="/rules", expect=201, count=count, connections=min(count, 16))
 			if made["dirty"]:
 				raise RuntimeError(f"making {count} rules: {made['statuses']}")
+
+	def projects(self, count):
+		"""Makes projects of one organization; their keys."""
+		keys = [f"bench-{n:03}-of-one-organization" for n in range(count)]
+		for n, key in enumerate(keys):
+			subprocess.run([str(self.program), "seed", "--data", str(self.data), "--org", "bench", "--project", f"p{n:03}",
+				"--key", key], check=True, capture_output=True)
+		return keys
+
+	def unsealed(self):
+		"""How many segments of the log are not sealed, the one ahead of its use counted in, and their bytes."""
+		return box.folder_bytes(self.data / "journal", "*.seg")
+
+	def wait_sealed(self, limit_s):
+		"""Waits until nothing more becomes sealed; whether that was in time."""
+		end, last, since = time.monotonic() + limit_s, None, 0
+		while time.monotonic() < end:
+			now = [box.folder_bytes(self.data / "journal", pattern) for pattern in ("*.sealed", "*.tmp")]
+			if now != last:
+				last, since = now, time.monotonic()
+			elif time.monotonic() - since > SEAL_REST_S:
+				return True
+			time.sleep(0.1)
+		return False
 
 	def pids(self):
 		return [self.process.pid]

@@ -42,14 +42,17 @@ class Peer:
 		done = self._run("./run.sh", DEPS_ONLY="1")
 		return None if done.returncode == 0 else f"installing it failed: {done.stderr.strip()[-200:]}"
 
-	def _run(self, *command, cwd=None, **env):
+	def _begin(self, *command, cwd=None, **env):
 		"""Output goes through files: the daemons that run.sh leaves behind would keep a pipe open."""
-		log = self.settings.work / "peer-run.log"
-		with log.open("w+") as out:
-			done = subprocess.run(command, cwd=cwd or self.home, env={**self.env, **env}, stdin=subprocess.DEVNULL,
-				stdout=out, stderr=subprocess.STDOUT, start_new_session=True, check=False)
-		done.stdout = done.stderr = log.read_text()
-		return done
+		with (self.settings.work / "peer-run.log").open("w") as out:
+			return subprocess.Popen(command, cwd=cwd or self.home, env={**self.env, **env}, stdin=subprocess.DEVNULL,
+				stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+
+	def _run(self, *command, cwd=None, **env):
+		process = self._begin(*command, cwd=cwd, **env)
+		status = process.wait()
+		text = (self.settings.work / "peer-run.log").read_text()
+		return subprocess.CompletedProcess(command, status, text, text)
 
 	def start(self, worker=True):
 		"""A fresh stack with a key of its own."""
@@ -61,6 +64,14 @@ class Peer:
 		self.header = f"Authorization: Bearer {self.key}"
 		self.caller = Caller(self.port, {"Authorization": f"Bearer {self.key}"})
 		return self
+
+	def launch(self):
+		"""On the data that is there, and does not wait until it is up."""
+		self.launching = self._begin("./run.sh")
+
+	def wait_ready(self):
+		if self.launching.wait() != 0:
+			raise RuntimeError("the peer did not start again; see peer-run.log in build/bench")
 
 	def stop(self):
 		if self.home.exists():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns what was measured into rows with a ratio and a verdict, and rows into tables."""
 import json
+import re
 import statistics
 from dataclasses import dataclass, field
 
@@ -13,12 +14,18 @@ class Row:
 	unit: str
 	at_least: float | None = None  # the ratio ours/peer must reach this ...
 	at_most: float | None = None   # ... or stay below this
+	within: float | None = None    # or ours may be more than peer by less than this
 	limit: float | None = None     # or ours alone must stay below this
 	ours: list = field(default_factory=list)
 	peer: list = field(default_factory=list)
 	notes: list = field(default_factory=list)
 	dirty: list = field(default_factory=list)
 	runs: list = field(default_factory=list)  # the details of every single run
+
+	@property
+	def number(self):
+		"""13 of "13a": rows of one number are measured together."""
+		return int(re.match(r"\d+", self.id)[0])
 
 	def ratio(self):
 		if not self.ours or not self.peer or statistics.median(self.peer) == 0:
@@ -30,6 +37,8 @@ class Row:
 			return f">= {self.at_least:g}x"
 		if self.at_most is not None:
 			return f"<= {self.at_most:g}x"
+		if self.within is not None:
+			return f"< +{self.within:g} {self.unit}"
 		return f"< {self.limit:g} {self.unit}"
 
 	def verdict(self):
@@ -40,8 +49,14 @@ class Row:
 		ratio = self.ratio()
 		if ratio is None:
 			return "skipped"
-		good = ratio >= self.at_least if self.at_least is not None else ratio <= self.at_most
-		return "ok" if good else "missed"
+		return "ok" if self._reaches(ratio) else "missed"
+
+	def _reaches(self, ratio):
+		if self.at_least is not None:
+			return ratio >= self.at_least
+		if self.within is not None:
+			return statistics.median(self.ours) - statistics.median(self.peer) < self.within
+		return ratio <= self.at_most
 
 	def as_json(self):
 		return {"row": self.id, "what": self.what, "unit": self.unit, "ours": _side(self.ours), "peer": _side(self.peer),

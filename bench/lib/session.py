@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 
 from lib import box
+from lib.biglog import BigLog
 from lib.ours import Ours
 from lib.peer import Peer
 from lib.settings import ITEM
@@ -26,6 +27,7 @@ class Session:
 		self.servers = []
 		self.skipped = {}
 		self._seeds = itertools.count()
+		self._logs = {}
 		for server in (Ours(settings), Peer(settings)):
 			reason = server.why_not() if server.name in settings.sides else "not asked for (SIDES)"
 			if reason:
@@ -36,6 +38,17 @@ class Session:
 	def side(self, name):
 		"""The server of that name, or None when it is skipped."""
 		return next((s for s in self.servers if s.name == name), None)
+
+	def log(self, sealed):
+		"""A large log of ours, made at its first use; None when our side is skipped."""
+		if self.side("ours") and sealed not in self._logs:
+			self._logs[sealed] = BigLog(self, sealed)
+			self._logs[sealed].make()
+		return self._logs.get(sealed)
+
+	def close(self):
+		for log in self._logs.values():
+			log.remove()
 
 	@contextmanager
 	def running(self, server, **how):
@@ -49,13 +62,32 @@ class Session:
 		"""Keys must be new in every run, also against data of an earlier one."""
 		return f"{os.getpid():x}-{time.time_ns() // 1000000:x}-{next(self._seeds)}"
 
-	def tool(self, name, server, item, **options):
-		"""Runs one measuring program against a server; its JSON, and how idle the machine was before."""
+	def _wait_quiet(self):
+		return box.wait_quiet(self.settings.quiet_wait_s, IDLE_ENOUGH)
+
+	def bench(self, server, keys=None, quiet=True, **options):
+		"""Load by our own `tocsin bench events`; its JSON. What was not clean is for the caller to judge."""
+		command = [str(server.program), "bench", "events", "--to", f"http://127.0.0.1:{server.port}", "--json"]
+		for key in keys or [server.key]:
+			command += ["--key", key]
+		for option, value in options.items():
+			command += ["--" + option.replace("_", "-"), str(value)]
+		idle = self._wait_quiet() if quiet else 1
+		done = subprocess.run(command, capture_output=True, text=True, check=False)
+		if not done.stdout:
+			raise RuntimeError(f"tocsin bench: {done.stderr.strip()}")
+		run = json.loads(done.stdout)
+		# What it sees while it waits for the rules is many lines that nobody asks for.
+		run["server"]["samples"] = [s for s in run["server"]["samples"] if s["atUs"] <= run["seconds"] * 1e6 + 1e5]
+		return {**run, "idle_before": round(idle, 2)}
+
+	def tool(self, name, server, item, quiet=True, **options):
+		"""Runs one measuring program against a server, on a quiet machine unless others are to be at work; its JSON."""
 		command = [str(self.settings.work / f"bench_{name}"), "--to", f"127.0.0.1:{server.port}", "--header",
 			server.header, "--item", item, "--seed", self.seed()]
 		for option, value in options.items():
 			command += ["--" + option.replace("_", "-"), str(value)]
-		idle = box.wait_quiet(self.settings.quiet_wait_s, IDLE_ENOUGH)
+		idle = self._wait_quiet() if quiet else 1
 		cpu, begin = box.cpu_seconds(server.pids()), time.monotonic()
 		done = subprocess.run(command, capture_output=True, text=True, check=False)
 		if done.returncode != 0:
@@ -92,20 +124,32 @@ def doubts(run):
 	return ", ".join(f"{k} {run[k]}" for k in keys if k in run)
 
 
+def in_turns(turn, ours, peer):
+	"""What is measured for both columns, the other one first in every second round."""
+	sides = [("ours", ours), ("peer", peer)]
+	return sides if turn % 2 == 0 else sides[::-1]
+
+
 def note(row, text):
 	if text not in row.notes:
 		row.notes.append(text)
 
 
-class MemorySampler(threading.Thread):
-	"""Reads the memory of a server twice during a run: often enough for a level, too seldom to disturb it."""
+class Sampler(threading.Thread):
+	"""Reads something of a server at a few times of a run: often enough for a level, too seldom to disturb it."""
 
-	def __init__(self, pids, times_s):
+	def __init__(self, read, times_s):
 		super().__init__(daemon=True)
-		self.pids, self.times_s, self.highest_mb = pids, times_s, 0.0
+		self.read, self.times_s, self.values = read, list(times_s), []
+		self.start()
 
 	def run(self):
 		begin = time.monotonic()
 		for at in self.times_s:
 			time.sleep(max(0.0, begin + at - time.monotonic()))
-			self.highest_mb = max(self.highest_mb, box.pss_mb(self.pids))
+			self.values.append(self.read())
+
+	def all(self):
+		"""Every value, when the last was read."""
+		self.join()
+		return self.values

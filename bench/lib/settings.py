@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long and how often to measure, from the environment. One place for every number of the runs."""
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,14 @@ LATENCY_ITEM = '{"type":"latency_probe","metadata":{"n":"{seed}-{n}"},"idempoten
 RULE_TYPE, RULE_THRESHOLD, RULE_WINDOW_S, RULE_COOLDOWN_S = "checkout_failed", 5, 60, 120
 BATCH_PEER_NOTE = "with its worker stopped the peer took {:,.0f} events/s in one run"
 
+ROWS = range(1, 15)
+
 
 @dataclass
 class Settings:
 	rounds: int
 	quick: bool
+	full: bool            # sizes and times that take hours rather than minutes
 	rows: set
 	sides: set
 	build: Path
@@ -34,19 +38,36 @@ class Settings:
 	many_rules: int       # row 7
 	many_rules_pairs: int  # row 7, in each round: a few percent are only seen in many runs
 	bursts: int           # row 8, in each round
+	seal_s: float         # row 10, with sealing and without
+	peak_s: float         # row 10, how long sealing has to keep up
+	log_events: int       # rows 9, 11 and 12: in each log
+	projects: int         # row 12: of so many projects
+	lookups: int          # row 12: pages of 100 events
+	slow_s: float         # row 13, on each disk
+	slow_ms: int          # row 13, of each flush
+	flood_s: float        # row 14
 
 	@property
 	def work(self):
 		return self.build / "bench"
 
+	@property
+	def result(self):
+		"""Where what was measured is kept: the full form beside the usual one, so that both can be shown."""
+		return self.work / ("result-full.json" if self.full else "result.json")
+
 
 def from_environment(env=os.environ):
-	quick = bool(env.get("QUICK"))
-	pick = lambda full, short: short if quick else full
+	quick, full = bool(env.get("QUICK")), bool(env.get("BENCH_FULL"))
+
+	def pick(usual, short, long=None):
+		return short if quick else long if full and long is not None else usual
+
 	return Settings(
 		rounds=int(env.get("ROUNDS", pick(3, 1))),
 		quick=quick,
-		rows={int(r) for r in env.get("ROWS", "1,2,3,4,5,6,7,8").split(",")},
+		full=full,
+		rows={int(r) for r in re.findall(r"\d+", env.get("ROWS", ""))} or set(ROWS),
 		sides=set(env.get("SIDES", "ours,peer").split(",")),
 		build=(ROOT / env.get("BUILD", "build")).resolve(),
 		peer_source=Path(env.get("PEER_SRC", ROOT / "../shared/peers/node-stack")).resolve(),
@@ -61,4 +82,12 @@ def from_environment(env=os.environ):
 		many_rules=10_000,
 		many_rules_pairs=pick(3, 1),
 		bursts=pick(3, 1),
+		seal_s=pick(15, 4),
+		peak_s=pick(60, 5, 600),
+		log_events=int(env.get("LOG_EVENTS", pick(2_500_000, 300_000, 10_000_000))),
+		projects=50,
+		lookups=pick(1000, 200),
+		slow_s=pick(10, 3),
+		slow_ms=50,
+		flood_s=pick(15, 4, 120),
 	)

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of the comparison. Each function measures one round of one or several rows, both sides in turn."""
+"""Rows 1 to 8, the comparison. Each function measures one round of one or several rows, both sides in turn."""
 import time
 
 from lib import box
 from lib.report import Row
-from lib.session import MemorySampler, note, record
+from lib.session import Sampler, in_turns, note, record
 from lib.settings import (BATCH_PEER_NOTE, LATENCY_ITEM, QUIET_ITEM, RULE_COOLDOWN_S, RULE_THRESHOLD, RULE_TYPE,
 	RULE_WINDOW_S)
 
 APPLY_S = 120  # a backlog that is not evaluated by then counts as a failed run
 
 
-def all_rows():
-	return {r.id: r for r in (
+def rows():
+	return [
 		Row("1", "single durable POST, 64 connections", "events/s", at_least=20),
 		Row("1a", "the same, p99 of the reply", "ms", at_most=1),
 		Row("1b", "our engine behind at the end", "s", limit=1),
@@ -25,7 +25,7 @@ def all_rows():
 		Row("6a", "memory (PSS) under the load of row 1", "MB", at_most=0.125),
 		Row("7", "engine CPU per event, 10,000 other rules against 10", "us", at_most=1.05),
 		Row("8", "200 live clients, burst of 3,000 events", "frames/s", at_least=5),
-	)}
+	]
 
 
 def add_main_rule(server):
@@ -39,45 +39,44 @@ def check_books(server, run, before=0):
 		run["dirty"], run["reason"] = True, f"acked {acked}, stored {there}"
 
 
-def single(session, rows, turn):
+def single(session, table, turn):
 	"""Rows 1, 2 and 6: the same run gives throughput, latency, lag and memory."""
 	s = session.settings
 	for server in session.servers:
 		with session.running(server):
 			add_main_rule(server)
 			time.sleep(s.idle_s)
-			record(rows["6"], server.name, box.pss_mb(server.pids()), {})
+			record(table["6"], server.name, box.pss_mb(server.pids()), {})
 			if server.name == "ours" and turn % 2 == 1:
-				noop(session, rows, server)
-			_single_load(session, rows, server)
+				noop(session, table, server)
+			_single_load(session, table, server)
 			if server.name == "ours" and turn % 2 == 0:
-				noop(session, rows, server)
+				noop(session, table, server)
 
 
-def _single_load(session, rows, server):
+def _single_load(session, table, server):
 	s = session.settings
 	before = server.stored()
-	sampler = MemorySampler(server.pids(), [s.warm_s + s.single_s * part for part in (0.5, 0.8)])
-	sampler.start()
+	pids = server.pids()
+	memory = Sampler(lambda: box.pss_mb(pids), [s.warm_s + s.single_s * part for part in (0.5, 0.8)])
 	run = session.load_single(server, s.single_s)
 	if server.name == "ours":
 		behind = server.wait_applied(APPLY_S)
-		record(rows["1b"], "ours", APPLY_S if behind is None else behind, {})
-		record(rows["2"], "ours", run["requests_per_s"], run)
+		record(table["1b"], "ours", APPLY_S if behind is None else behind, {})
+		record(table["2"], "ours", run["requests_per_s"], run)
 	check_books(server, run, before)
-	sampler.join()
-	record(rows["1"], server.name, run["events_per_s"], run)
-	record(rows["1a"], server.name, run["reply_p99_us"] / 1000, run)
-	record(rows["6a"], server.name, sampler.highest_mb, {})
+	record(table["1"], server.name, run["events_per_s"], run)
+	record(table["1a"], server.name, run["reply_p99_us"] / 1000, run)
+	record(table["6a"], server.name, max(memory.all()), {})
 
 
-def noop(session, rows, server):
+def noop(session, table, server):
 	run = session.load_single(server, session.settings.single_s, path=server.noop_path)
-	record(rows["2"], "peer", run["requests_per_s"], run)
-	note(rows["2"], "the peer column holds our own no-op route: same key, body and reply, no journal")
+	record(table["2"], "peer", run["requests_per_s"], run)
+	note(table["2"], "the peer column holds our own no-op route: same key, body and reply, no journal")
 
 
-def batches(session, rows, _turn):
+def batches(session, table, _turn):
 	"""Row 3."""
 	s = session.settings
 	for server in session.servers:
@@ -86,33 +85,33 @@ def batches(session, rows, _turn):
 			before = server.stored()
 			run = session.load_batches(server, seconds=s.batch_s, warm=s.warm_s)
 			check_books(server, run)
-			record(rows["3"], server.name, run["events_per_s"], run)
+			record(table["3"], server.name, run["events_per_s"], run)
 	peer = session.side("peer")
 	if peer:
 		with session.running(peer, worker=False):
 			run = session.load_batches(peer, seconds=s.batch_s, warm=s.warm_s)
-			note(rows["3"], BATCH_PEER_NOTE.format(run["events_per_s"]))
+			note(table["3"], BATCH_PEER_NOTE.format(run["events_per_s"]))
 
 
-def backlog(session, rows, _turn):
+def backlog(session, table, _turn):
 	"""Row 4."""
 	for server in session.servers:
 		measure = backlog_of_ours if server.name == "ours" else backlog_of_peer
-		measure(session, rows, server)
+		measure(session, table, server)
 
 
-def backlog_of_peer(session, rows, server):
+def backlog_of_peer(session, table, server):
 	events = session.settings.peer_backlog
 	with session.running(server, worker=False):
 		add_main_rule(server)
 		session.load_batches(server, count=events // 1000)
 		rate, left = server.drain(events)
-		record(rows["4"], "peer", rate, {"dirty": left > 0, "reason": f"{left} left of {events}"})
+		record(table["4"], "peer", rate, {"dirty": left > 0, "reason": f"{left} left of {events}"})
 
 
-def backlog_of_ours(session, rows, server):
+def backlog_of_ours(session, table, server):
 	run = held_backlog(session, server, 0)
-	record(rows["4"], "ours", run["events_per_s"], run)
+	record(table["4"], "ours", run["events_per_s"], run)
 
 
 def held_backlog(session, server, other_rules):
@@ -145,7 +144,7 @@ def _release(server, fill):
 		"dirty": fill["dirty"] or done is None or events < stored, "reason": f"stored {stored}, applied {events:.0f}"}
 
 
-def latency(session, rows, _turn):
+def latency(session, table, _turn):
 	"""Row 5."""
 	for server in session.servers:
 		with session.running(server):
@@ -153,18 +152,17 @@ def latency(session, rows, _turn):
 			server.add_rule("latency_probe", 1, 60, 0, f"http://127.0.0.1:{port}/hook")
 			run = session.tool("latency", server, LATENCY_ITEM, path=server.single_path, expect=server.single_status,
 				listen=port, rate=50, count=session.settings.latency_events, warm=100)
-			record(rows["5"], server.name, run["hook_p50_us"] / 1000, run)
-			record(rows["5a"], server.name, run["hook_p99_us"] / 1000, run)
+			record(table["5"], server.name, run["hook_p50_us"] / 1000, run)
+			record(table["5a"], server.name, run["hook_p99_us"] / 1000, run)
 
 
-def many_rules(session, rows, turn):
+def many_rules(session, table, turn):
 	"""Row 7: ours alone; the peer column holds the run with 10 rules."""
-	ours, row = session.side("ours"), rows["7"]
+	ours, row = session.side("ours"), table["7"]
 	if not ours:
 		return
 	for pair in range(session.settings.many_rules_pairs):
-		sides = [("peer", 10), ("ours", session.settings.many_rules)]
-		for side, count in sides if (turn + pair) % 2 == 0 else reversed(sides):
+		for side, count in in_turns(turn + pair, session.settings.many_rules, 10):
 			run = held_backlog(session, ours, count)
 			record(row, side, run["cpu_us_per_event"], {"rules": count, **run})
 	row.notes = [n for n in row.notes if not n.startswith("least")]
@@ -172,17 +170,16 @@ def many_rules(session, rows, turn):
 	note(row, f"least disturbed runs: {min(row.ours):.3f} us against {min(row.peer):.3f} us")
 
 
-def fanout(session, rows, _turn):
+def fanout(session, table, _turn):
 	"""Row 8."""
 	for server in session.servers:
 		with session.running(server):
 			for _ in range(session.settings.bursts):
 				run = session.tool("fanout", server, QUIET_ITEM, path=server.batch_path, expect=server.batch_status,
 					ticket_path=server.ticket_path, mark='"c-', clients=200, events=3000, batch=500)
-				record(rows["8"], server.name, run["end_to_end_frames_per_s"], run)
+				record(table["8"], server.name, run["end_to_end_frames_per_s"], run)
 
 
-# Which measurement fills which of the rows 1 to 8.
 MEASUREMENTS = [
 	({1, 2, 6}, single),
 	({3}, batches),

@@ -19,6 +19,7 @@ class Viewer(threading.Thread):
 		self.socket = connection.sock
 		self.reply = connection.getresponse()
 		self.events, self.notifications = {}, {}
+		self.connected = threading.Event()  # nothing is missed from here on
 
 	def run(self):
 		kind = b""
@@ -26,6 +27,8 @@ class Viewer(threading.Thread):
 			for line in self.reply:
 				if line.startswith(b"event: "):
 					kind = line[7:].strip()
+				elif kind == b"connected":
+					self.connected.set()
 				elif line.startswith(b"data: ") and kind in (b"event", b"notification"):
 					self._note(kind, json.loads(line[6:]))
 		except (OSError, http.client.HTTPException):

@@ -88,6 +88,7 @@ def watch(session, server):
 	server.add_rule("probe", 1, 60, 0)
 	viewer = Viewer(server)
 	viewer.start()
+	viewer.connected.wait(CATCH_UP_S)
 	writers = Writers(server, WRITERS, WRITES_PER_S, "probe")
 	try:
 		with ThreadPoolExecutor(len(READS)) as pool:

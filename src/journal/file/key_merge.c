@@ -1,46 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Several key tables into one, and tables as files. The tables are few, so the smallest head is
- * searched for among all: no heap.
+ * Several key tables into one file, some entries at a time. The tables are few, so the smallest
+ * head is searched for among all: no heap.
  */
-#include "journal/file/key_table.h"
-
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "journal/file/key_range.h"
+
 #define PATH_BYTES 4096
 #define WRITE_BYTES ((size_t)256 << 10)
+#define FLUSH_BYTES ((uint64_t)8 << 20) /* so that no flush of the log waits for much of ours */
 
-struct merge {
-	const struct key_table *const *tables;
-	size_t n;
-	uint64_t floor_seq;
-	struct key_walk walks[KEY_TABLE_MERGE_MAX];
-	struct key_entry heads[KEY_TABLE_MERGE_MAX];
-	bool live[KEY_TABLE_MERGE_MAX];
+struct key_merge {
+	struct files files;
+	const char *dir;
+	struct key_plan plan;
+	char tmp[PATH_BYTES];
+	int fd;
+	bool named;
+	struct buf buf;
+	uint64_t at;	  /* what of the file is written */
+	uint64_t flushed; /* and flushed */
+	struct key_writer *writer;
+	struct key_walk walks[KEY_MERGE_MAX];
+	struct key_entry heads[KEY_MERGE_MAX];
+	bool live[KEY_MERGE_MAX];
+	size_t culprit;
 };
 
-static bool step(struct merge *merge, size_t i, struct err *err)
+static bool left_out(const struct key_plan *plan, uint64_t seq)
+{
+	uint64_t i = seq - plan->gone_first;
+
+	return plan->gone != NULL && seq >= plan->gone_first && i < plan->gone_n &&
+	       (plan->gone[i / 8] >> i % 8 & 1) != 0;
+}
+
+static bool step(struct key_merge *m, size_t i, struct err *err)
 {
 	enum found found;
 
 	do {
-		found = key_walk_next(&merge->walks[i], &merge->heads[i], err);
-	} while (found == FOUND && merge->heads[i].seq < merge->floor_seq);
-	merge->live[i] = found == FOUND;
+		found = key_walk_next(&m->walks[i], &m->heads[i], err);
+	} while (found == FOUND && left_out(&m->plan, m->heads[i].seq));
+	m->live[i] = found == FOUND;
+	m->culprit = found == FAILED ? i : m->plan.n;
 	return found != FAILED;
 }
 
-static bool merge_rewind(void *arg, struct err *err)
+static bool rewind_all(void *arg, struct err *err)
 {
-	struct merge *merge = arg;
+	struct key_merge *m = arg;
 
-	for (size_t i = 0; i < merge->n; i++) {
-		key_walk_release(&merge->walks[i]);
-		key_walk_init(&merge->walks[i], merge->tables[i]);
-		if (!step(merge, i, err)) {
+	for (size_t i = 0; i < m->plan.n; i++) {
+		key_walk_release(&m->walks[i]);
+		key_walk_init(&m->walks[i], m->plan.tables[i]);
+		if (!step(m, i, err)) {
 			return false;
 		}
 	}
@@ -52,162 +69,145 @@ static bool before(const struct key_entry *a, const struct key_entry *b)
 	return a->hash < b->hash || (a->hash == b->hash && a->seq < b->seq);
 }
 
-static enum found merge_next(void *arg, struct key_entry *entry, struct err *err)
+static enum found next_of_all(void *arg, struct key_entry *entry, struct err *err)
 {
-	struct merge *merge = arg;
-	size_t least = merge->n;
+	struct key_merge *m = arg;
+	size_t least = m->plan.n;
 
-	for (size_t i = 0; i < merge->n; i++) {
-		if (merge->live[i] &&
-		    (least == merge->n || before(&merge->heads[i], &merge->heads[least]))) {
+	for (size_t i = 0; i < m->plan.n; i++) {
+		if (m->live[i] && (least == m->plan.n || before(&m->heads[i], &m->heads[least]))) {
 			least = i;
 		}
 	}
-	if (least == merge->n) {
+	if (least == m->plan.n) {
 		return NOT_FOUND;
 	}
-	*entry = merge->heads[least];
-	return step(merge, least, err) ? FOUND : FAILED;
+	*entry = m->heads[least];
+	return step(m, least, err) ? FOUND : FAILED;
 }
 
-bool key_table_merge(const struct key_table *const *tables, size_t n, uint64_t floor_seq,
-		     const struct key_sink *sink, uint64_t *bytes, struct err *err)
+static bool write_out(struct key_merge *m, struct err *err)
 {
-	struct merge merge = { .tables = tables, .n = n, .floor_seq = floor_seq };
-	struct key_feed feed = { merge_rewind, merge_next, &merge };
-	uint64_t entries = 0;
-	uint64_t first_seq = n == 0 ? 0 : UINT64_MAX;
-	bool ok;
+	bool ok = files_write(&m->files, m->fd, m->buf.p, m->buf.n, m->at, m->tmp, err);
 
-	ensure(n <= KEY_TABLE_MERGE_MAX);
-	for (size_t i = 0; i < n; i++) {
-		entries += tables[i]->entries;
-		first_seq = tables[i]->first_seq < first_seq ? tables[i]->first_seq : first_seq;
-	}
-	ok = key_table_write(&feed, entries, first_seq, sink, bytes, err);
-	for (size_t i = 0; i < n; i++) {
-		key_walk_release(&merge.walks[i]);
+	m->at += m->buf.n;
+	buf_cut(&m->buf, 0);
+	if (ok && m->at - m->flushed >= FLUSH_BYTES) {
+		m->flushed = m->at;
+		ok = files_flush(&m->files, m->fd, m->tmp, err);
 	}
 	return ok;
 }
 
-struct file_sink {
-	const struct files *files;
-	int fd;
-	const char *name;
-	struct buf buf;
-	uint64_t at;
-};
-
-static bool sink_flush(struct file_sink *sink, struct err *err)
+static bool put(void *arg, const void *p, size_t n, struct err *err)
 {
-	bool ok = files_write(sink->files, sink->fd, sink->buf.p, sink->buf.n, sink->at, sink->name,
-			      err);
+	struct key_merge *m = arg;
 
-	sink->at += sink->buf.n;
-	buf_cut(&sink->buf, 0);
-	return ok;
+	buf_put(&m->buf, p, n);
+	return m->buf.n < WRITE_BYTES || write_out(m, err);
 }
 
-static bool sink_put(void *arg, const void *p, size_t n, struct err *err)
+static struct key_writer *make_writer(struct key_merge *m)
 {
-	struct file_sink *sink = arg;
+	struct key_feed feed = { rewind_all, next_of_all, m };
+	struct key_sink sink = { put, m };
+	uint64_t entries = 0, first_seq = m->plan.range.first_seq;
 
-	buf_put(&sink->buf, p, n);
-	return sink->buf.n < WRITE_BYTES || sink_flush(sink, err);
-}
+	for (size_t i = 0; i < m->plan.n; i++) {
+		const struct key_table *table = m->plan.tables[i];
 
-static bool give_name(const struct files *files, const char *dir, const char *from, const char *to,
-		      struct err *err)
-{
-	int rc = files->ops->rename(files->arg, from, to);
-
-	if (rc < 0) {
-		return err_errno(err, -rc, "rename \"%s\"", from);
+		entries += table->entries;
+		first_seq = table->first_seq < first_seq ? table->first_seq : first_seq;
 	}
-	rc = files->ops->sync_dir(files->arg, dir);
-	return rc < 0 ? err_errno(err, -rc, "flush directory \"%s\"", dir) : true;
-}
-
-bool key_file_merge(const struct files *files, const char *dir, const char *name,
-		    const struct key_table *const *tables, size_t n, uint64_t floor_seq,
-		    struct err *err)
-{
-	char path[PATH_BYTES], tmp[PATH_BYTES + 4];
-	struct file_sink sink = { .files = files, .name = name };
-	struct key_sink to = { sink_put, &sink };
-	uint64_t bytes;
-	bool ok;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
-	sink.fd = files->ops->open(files->arg, tmp, O_RDWR | O_CREAT | O_TRUNC);
-	if (sink.fd < 0) {
-		return err_errno(err, -sink.fd, "create \"%s\"", tmp);
+	if (m->plan.entries_max > 0 && m->plan.entries_max < entries) {
+		entries = m->plan.entries_max;
 	}
-	buf_init(&sink.buf, SIZE_MAX / 2);
-	ok = key_table_merge(tables, n, floor_seq, &to, &bytes, err) && sink_flush(&sink, err) &&
-	     files_flush(files, sink.fd, name, err);
-	files->ops->close(files->arg, sink.fd);
-	buf_release(&sink.buf);
-	ok = ok && give_name(files, dir, tmp, path, err);
-	if (!ok) {
-		files->ops->unlink(files->arg, tmp);
-	}
-	return ok;
+	return key_writer_new(&feed, &sink, entries, first_seq);
 }
 
-/* A file of its own has no parity: it can be merged again from where it came. */
-static bool file_read(void *arg, uint64_t offset, void *p, size_t n, bool mend UNUSED,
-		      struct err *err)
+struct key_merge *key_merge_new(const struct files *files, const char *dir,
+				const struct key_plan *plan, struct err *err)
 {
-	const struct key_file *file = arg;
+	struct key_merge *m = mem_alloc(1, sizeof(*m));
+	char name[KEY_FILE_NAME_BYTES];
 
-	return files_read(&file->files, file->fd, p, n, offset, file->name, err);
-}
-
-struct key_file *key_file_open(const struct files *files, const char *dir, const char *name,
-			       struct err *err)
-{
-	struct key_file *file;
-	struct key_source source = { .read = file_read };
-	char path[PATH_BYTES];
-	int64_t size;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = files->ops->open(files->arg, path, O_RDONLY);
-	if (fd < 0) {
-		err_errno(err, -fd, "open \"%s\"", path);
-		err->kind = fd == -ENOENT ? ERR_NOT_FOUND : err->kind;
+	ensure(plan->n > 0 && plan->n <= KEY_MERGE_MAX);
+	m->files = *files;
+	m->dir = dir;
+	m->plan = *plan;
+	m->culprit = plan->n;
+	key_file_name(&plan->range, name);
+	snprintf(m->tmp, sizeof(m->tmp), "%s/%s.tmp", dir, name);
+	buf_init(&m->buf, SIZE_MAX / 2);
+	m->fd = files->ops->open(files->arg, m->tmp, O_RDWR | O_CREAT | O_TRUNC);
+	if (m->fd < 0) {
+		err_errno(err, -m->fd, "create \"%s\"", m->tmp);
+		m->named = true; /* there is nothing to remove */
+		key_merge_free(&m);
 		return NULL;
 	}
-	file = mem_alloc(1, sizeof(*file));
-	file->files = *files;
-	file->fd = fd;
-	file->name = strdup(name);
-	ensure(file->name != NULL);
-	source.arg = file;
-	source.name = file->name;
-	size = files->ops->size(files->arg, fd);
-	if (size < 0) {
-		err_errno(err, (int)-size, "read the size of \"%s\"", name);
-		key_file_close(&file);
-	} else if (!key_table_open(&source, (uint64_t)size, &file->table, err)) {
-		key_file_close(&file);
-	}
-	return file;
+	m->writer = make_writer(m);
+	return m;
 }
 
-void key_file_close(struct key_file **file_p)
+static bool give_name(struct key_merge *m, struct err *err)
 {
-	struct key_file *file = *file_p;
+	char name[KEY_FILE_NAME_BYTES], path[PATH_BYTES];
+	int rc;
 
-	if (file == NULL) {
+	key_file_name(&m->plan.range, name);
+	snprintf(path, sizeof(path), "%s/%s", m->dir, name);
+	rc = m->files.ops->rename(m->files.arg, m->tmp, path);
+	if (rc < 0) {
+		return err_errno(err, -rc, "rename \"%s\"", m->tmp);
+	}
+	m->named = true;
+	rc = m->files.ops->sync_dir(m->files.arg, m->dir);
+	return rc < 0 ? err_errno(err, -rc, "flush directory \"%s\"", m->dir) : true;
+}
+
+static bool finish(struct key_merge *m, struct err *err)
+{
+	char range[KEY_RANGE_BYTES];
+
+	key_range_encode(&m->plan.range, range);
+	buf_put(&m->buf, range, sizeof(range));
+	return write_out(m, err) && files_flush(&m->files, m->fd, m->tmp, err) && give_name(m, err);
+}
+
+enum found key_merge_step(struct key_merge *m, uint64_t entries, struct err *err)
+{
+	enum found found = key_writer_step(m->writer, entries, err);
+
+	if (found == NOT_FOUND) {
+		return finish(m, err) ? NOT_FOUND : FAILED;
+	}
+	return found;
+}
+
+size_t key_merge_culprit(const struct key_merge *m)
+{
+	return m->culprit;
+}
+
+void key_merge_free(struct key_merge **merge)
+{
+	struct key_merge *m = *merge;
+
+	*merge = NULL;
+	if (m == NULL) {
 		return;
 	}
-	file->files.ops->close(file->files.arg, file->fd);
-	free(file->name);
-	free(file);
-	*file_p = NULL;
+	for (size_t i = 0; i < m->plan.n; i++) {
+		key_walk_release(&m->walks[i]);
+	}
+	key_writer_free(&m->writer);
+	if (m->fd >= 0) {
+		m->files.ops->close(m->files.arg, m->fd);
+	}
+	if (!m->named) {
+		(void)m->files.ops->unlink(m->files.arg, m->tmp);
+	}
+	buf_release(&m->buf);
+	free(m);
 }

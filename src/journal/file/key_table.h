@@ -2,17 +2,23 @@
 #ifndef JOURNAL_FILE_KEY_TABLE_H
 #define JOURNAL_FILE_KEY_TABLE_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
-#include "journal/file/file_ops.h"
+#include "base/err.h"
 
 /*
  * Which record numbers may hold an idempotency key: entries of (hash, number), sorted and packed,
- * behind a Bloom filter. A run of bytes that stands in a sealed segment or is a file of its own;
- * several are merged into a bigger one without holding any in memory. It keeps 40 bits of a hash
- * and proposes candidates: whoever asks compares with the record. A table that was opened may be
- * asked by any number of threads.
+ * behind a Bloom filter. A run of bytes that stands in a sealed segment or in a file of its own. It
+ * keeps 40 bits of a hash and proposes candidates: whoever asks compares with the record. A table
+ * that was opened may be asked by any number of threads.
  */
 #define KEY_TABLE_TAIL_BYTES 64
+#define KEY_TABLE_HASH_LOW_BITS 24 /* not kept */
+#define KEY_TABLE_BUCKET_ENTRIES 256
+#define KEY_TABLE_PLACE_BYTES 16 /* of a bucket: offset, bytes, checksum */
+#define KEY_TABLE_MAGIC "tocsin\nK"
+#define KEY_TABLE_VERSION 1
 
 struct key_entry {
 	uint64_t hash; /* record_key_hash; the low 24 bits are not kept */
@@ -40,15 +46,48 @@ struct key_table {
 /* Read the tail of a table of this many bytes. ERR_CORRUPT, ERR_IO. */
 NODISCARD bool key_table_open(const struct key_source *source, uint64_t bytes,
 			      struct key_table *table, struct err *err);
-/* As sealed_find_key says. A hash that is not there costs one read of 64 bytes, mostly. */
-NODISCARD bool key_table_find(const struct key_table *table, uint64_t hash, uint64_t *seqs,
-			      size_t seqs_max, size_t *n, struct err *err);
+
+/*
+ * The filter and the directory of a table in memory, shared by references: then a hash that is not
+ * there mostly costs no read at all, but for that about eleven bits per key.
+ */
+struct key_filter {
+	_Atomic unsigned refs;
+	unsigned char *lines;
+	char *directory;
+	uint64_t bytes;
+	_Atomic uint64_t *account; /* bytes that live filters take */
+};
+/* What the filter of this table takes. */
+uint64_t key_filter_bytes(const struct key_table *table);
+/*
+ * Read it, every checksum checked. The reference is the caller's. account counts it until the last
+ * reference goes. NULL with ERR_CORRUPT or ERR_IO. Blocks.
+ */
+struct key_filter *key_filter_load(const struct key_table *table, _Atomic uint64_t *account,
+				   struct err *err);
+/* NULL gives NULL. */
+struct key_filter *key_filter_ref(struct key_filter *filter);
+/* NULL ok; sets NULL. */
+void key_filter_unref(struct key_filter **filter);
+/* Bring near what a look-up of this hash reads first. filter may be NULL. */
+void key_filter_prefetch(const struct key_filter *filter, const struct key_table *table,
+			 uint64_t hash);
+
+/*
+ * As sealed_find_key says. filter, of this table, may be NULL: then a hash that is not there costs
+ * one read of 64 bytes, mostly.
+ */
+NODISCARD bool key_table_find(const struct key_table *table, const struct key_filter *filter,
+			      uint64_t hash, uint64_t *seqs, size_t seqs_max, size_t *n,
+			      struct err *err);
 
 /* A walk over all entries in the order of (hash, number). */
 struct key_walk {
 	const struct key_table *table;
 	uint64_t bucket; /* the next to read */
 	struct key_entry *entries;
+	size_t cap;
 	size_t n;
 	size_t at;
 };
@@ -67,32 +106,33 @@ struct key_sink {
 	void *arg;
 };
 /*
- * Write a table in two passes over the feed, which gives at most entries_max. first_seq: no number
- * is lower. Memory: 16 bytes per 256 entries. *bytes is what was put.
+ * Write a table in two passes over the feed, which gives about entries_max, a little at a time.
+ * first_seq: no number is lower. Memory: 16 bytes per 256 entries.
  */
+struct key_writer;
+struct key_writer *key_writer_new(const struct key_feed *feed, const struct key_sink *sink,
+				  uint64_t entries_max, uint64_t first_seq);
+/*
+ * At most this many entries further. FOUND: there is more to do. NOT_FOUND: all is put. FAILED: as
+ * feed or sink say; there is no going on then.
+ */
+enum found key_writer_step(struct key_writer *writer, uint64_t entries, struct err *err);
+/* Bytes that were put. */
+uint64_t key_writer_bytes(const struct key_writer *writer);
+/* NULL ok. */
+void key_writer_free(struct key_writer **writer);
+/* All of it at once. *bytes is what was put. */
 NODISCARD bool key_table_write(const struct key_feed *feed, uint64_t entries_max,
 			       uint64_t first_seq, const struct key_sink *sink, uint64_t *bytes,
 			       struct err *err);
-/* One table of all entries with numbers from floor_seq on. n at most KEY_TABLE_MERGE_MAX. */
-#define KEY_TABLE_MERGE_MAX 64
-NODISCARD bool key_table_merge(const struct key_table *const *tables, size_t n, uint64_t floor_seq,
-			       const struct key_sink *sink, uint64_t *bytes, struct err *err);
-
-/* A table as a file of its own. */
-struct key_file {
-	struct files files;
-	int fd;
-	char *name;
-	struct key_table table;
-};
-/* Merge into dir/name, by way of dir/name.tmp: flushed and named, or not there at all. */
-NODISCARD bool key_file_merge(const struct files *files, const char *dir, const char *name,
-			      const struct key_table *const *tables, size_t n, uint64_t floor_seq,
-			      struct err *err);
-/* NULL with ERR_NOT_FOUND, ERR_CORRUPT or ERR_IO. */
-struct key_file *key_file_open(const struct files *files, const char *dir, const char *name,
-			       struct err *err);
-/* NULL ok. */
-void key_file_close(struct key_file **file);
+/* What the directory holds of a bucket. */
+uint32_t key_bucket_sum(uint64_t bucket, const void *p, size_t n);
+/* The bucket of a hash. */
+uint64_t key_bucket_of(uint64_t hash, uint64_t buckets);
+/* Of a hash what tables keep. */
+static inline uint64_t key_kept(uint64_t hash)
+{
+	return hash >> KEY_TABLE_HASH_LOW_BITS << KEY_TABLE_HASH_LOW_BITS;
+}
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables of keys find what is in them, also merged, and damage in them never hides a key. */
-#include "journal/file/key_table.h"
+#include "journal/file/key_range.h"
 
 #include <errno.h>
 
@@ -8,6 +8,8 @@
 #include "test/t.h"
 
 #define DIR "d"
+
+static const struct journal_id id = { .v = "key table tests" };
 
 static int compare(const void *a, const void *b)
 {
@@ -71,6 +73,9 @@ static void put_file(struct sim *sim, struct list *list, uint64_t first_seq, con
 	buf_init(&list->out, SIZE_MAX / 2);
 	T_OK(key_table_write(&feed, list->n, first_seq, &sink, &bytes, &err));
 	T_INT(bytes, list->out.n);
+	key_range_encode(&(struct key_range) { .id = id, .first_seq = 1, .last_seq = UINT64_MAX },
+			 buf_room(&list->out, KEY_RANGE_BYTES));
+	list->out.n += KEY_RANGE_BYTES;
 	sim_put(sim, name, list->out.p, list->out.n);
 	buf_release(&list->out);
 }
@@ -79,7 +84,7 @@ static struct key_file *open_file(struct sim *sim, const char *name)
 {
 	struct files files = { &sim_ops, sim };
 	struct err err = { 0 };
-	struct key_file *file = key_file_open(&files, DIR, name, &err);
+	struct key_file *file = key_file_open(&files, DIR, name, &id, &err);
 
 	if (file == NULL) {
 		fail_msg("%s", err.text);
@@ -94,7 +99,8 @@ static void check_finds(const struct key_table *table, const struct list *list)
 	size_t n;
 
 	for (size_t i = 0; i < list->n; i++) {
-		T_OK(key_table_find(table, list->entries[i].hash, seqs, ARRAY_LEN(seqs), &n, &err));
+		T_OK(key_table_find(table, NULL, list->entries[i].hash, seqs, ARRAY_LEN(seqs), &n,
+				    &err));
 		T_INT(n, 1);
 		T_INT(seqs[0], list->entries[i].seq);
 	}
@@ -120,7 +126,8 @@ TEST(every_key_is_found_and_few_strangers_are_looked_for)
 		check_finds(&file->table, &list);
 		before = sim->calls;
 		for (size_t k = 0; k < 10000; k++) {
-			T_OK(key_table_find(&file->table, sim_random(sim), seqs, 1, &n, &err));
+			T_OK(key_table_find(&file->table, NULL, sim_random(sim), seqs, 1, &n,
+					    &err));
 			T_INT(n, 0);
 		}
 		/* One read each, two more for those that the filter mistakes. */
@@ -146,7 +153,7 @@ TEST(the_newest_of_many_numbers_are_given)
 	}
 	put_file(sim, &list, 1, "k");
 	file = open_file(sim, "k");
-	T_OK(key_table_find(&file->table, UINT64_C(77) << 40, seqs, 3, &n, &err));
+	T_OK(key_table_find(&file->table, NULL, UINT64_C(77) << 40, seqs, 3, &n, &err));
 	T_INT(n, 3);
 	T_TRUE(seqs[0] == 1007 && seqs[1] == 1008 && seqs[2] == 1009);
 	key_file_close(&file);
@@ -154,61 +161,155 @@ TEST(the_newest_of_many_numbers_are_given)
 	sim_free(&sim);
 }
 
-static void merge_three(struct sim *sim, struct list *lists, uint64_t floor_seq, const char *name)
+static const struct key_range all = { .id = { .v = "key table tests" },
+				      .first_seq = 1,
+				      .last_seq = 99999,
+				      .epoch = 7,
+				      .last_us = 5 };
+#define ALL_NAME "0000000000000001-000000000001869f.keys"
+
+static enum found merge_all(struct files *files, const struct key_plan *plan, struct err *err)
+{
+	struct key_merge *merge = key_merge_new(files, DIR, plan, err);
+	enum found found = merge == NULL ? FAILED : FOUND;
+
+	while (found == FOUND) {
+		found = key_merge_step(merge, 777, err);
+	}
+	key_merge_free(&merge);
+	return found;
+}
+
+static struct key_file *merge_three(struct sim *sim, struct list *lists, struct key_plan *plan)
 {
 	struct files files = { &sim_ops, sim };
 	struct key_file *inputs[3];
-	const struct key_table *tables[3];
 	struct err err = { 0 };
 
+	plan->n = 3;
+	plan->range = all;
 	for (size_t i = 0; i < 3; i++) {
 		char input[8] = { 'k', (char)('0' + i), '\0' };
 
 		make_list(sim, &lists[i], 1000 * (i + 1), 1 + 10000 * i);
 		put_file(sim, &lists[i], 1 + 10000 * i, input);
 		inputs[i] = open_file(sim, input);
-		tables[i] = &inputs[i]->table;
+		plan->tables[i] = &inputs[i]->table;
 	}
-	T_OK(key_file_merge(&files, DIR, name, tables, 3, floor_seq, &err));
+	T_INT(merge_all(&files, plan, &err), NOT_FOUND);
 	for (size_t i = 0; i < 3; i++) {
 		key_file_close(&inputs[i]);
 	}
+	return open_file(sim, ALL_NAME);
 }
 
-TEST(a_merged_table_has_all_from_the_floor_on)
+static void check_order(const struct key_table *table, size_t want)
 {
-	struct sim *sim = sim_new(3);
-	struct list lists[3];
-	struct key_file *file;
 	struct key_walk walk;
 	struct key_entry entry, last = { 0 };
 	struct err err = { 0 };
-	uint64_t seqs[2];
-	size_t n, walked = 0;
+	size_t walked = 0;
 
-	merge_three(sim, lists, 501, "all");
-	file = open_file(sim, "all");
-	T_INT(file->table.entries, 5500);
-	T_INT(file->table.last_seq, 23000);
-	check_finds(&file->table, &lists[1]);
-	check_finds(&file->table, &lists[2]);
-	for (size_t i = 0; i < lists[0].n; i++) {
-		T_OK(key_table_find(&file->table, lists[0].entries[i].hash, seqs, 2, &n, &err));
-		T_INT(n, lists[0].entries[i].seq >= 501);
-	}
-	key_walk_init(&walk, &file->table);
+	key_walk_init(&walk, table);
 	while (key_walk_next(&walk, &entry, &err) == FOUND) {
 		T_TRUE(compare(&last, &entry) < 0);
 		last = entry;
 		walked++;
 	}
-	T_INT(walked, 5500);
+	T_INT(walked, want);
 	key_walk_release(&walk);
+}
+
+TEST(a_merged_table_has_all_that_is_not_left_out)
+{
+	unsigned char gone[63] = { 0 };
+	struct key_plan plan = { .gone = gone, .gone_first = 1, .gone_n = 500 };
+	struct sim *sim = sim_new(3);
+	struct list lists[3];
+	struct key_file *file;
+	struct err err = { 0 };
+	uint64_t seqs[2];
+	size_t n;
+
+	memset(gone, 0xff, sizeof(gone));
+	file = merge_three(sim, lists, &plan);
+	T_INT(file->table.entries, 5500);
+	T_INT(file->table.last_seq, 23000);
+	T_INT(file->range.epoch, 7);
+	T_INT(file->range.last_seq, 99999);
+	T_INT(file->range.last_us, 5);
+	check_finds(&file->table, &lists[1]);
+	check_finds(&file->table, &lists[2]);
+	for (size_t i = 0; i < lists[0].n; i++) {
+		T_OK(key_table_find(&file->table, NULL, lists[0].entries[i].hash, seqs, 2, &n,
+				    &err));
+		T_INT(n, lists[0].entries[i].seq >= 501);
+	}
+	check_order(&file->table, 5500);
 	key_file_close(&file);
 	for (size_t i = 0; i < 3; i++) {
 		free(lists[i].entries);
 	}
 	sim_free(&sim);
+}
+
+TEST(a_filter_in_memory_spares_the_reads_of_strangers)
+{
+	struct sim *sim = sim_new(9);
+	struct list list;
+	struct key_file *file;
+	struct key_filter *filter;
+	_Atomic uint64_t account = 0;
+	struct err err = { 0 };
+	uint64_t before, seqs[2];
+	size_t n;
+
+	make_list(sim, &list, 100000, 1);
+	put_file(sim, &list, 1, "k");
+	file = open_file(sim, "k");
+	filter = key_filter_load(&file->table, &account, &err);
+	assert_non_null(filter);
+	T_INT(account, key_filter_bytes(&file->table));
+	T_TRUE(account * 8 < 100000 * UINT64_C(12));
+	before = sim->calls;
+	for (size_t k = 0; k < 10000; k++) {
+		T_OK(key_table_find(&file->table, filter, sim_random(sim), seqs, 1, &n, &err));
+		T_INT(n, 0);
+	}
+	T_TRUE(sim->calls - before < 300);
+	before = sim->calls;
+	for (size_t i = 0; i < list.n; i += 10) {
+		T_OK(key_table_find(&file->table, filter, list.entries[i].hash, seqs, 2, &n, &err));
+		T_INT(n, 1);
+		T_INT(seqs[0], list.entries[i].seq);
+	}
+	T_INT(sim->calls - before, 10000); /* the bucket alone */
+	key_filter_unref(&filter);
+	T_INT(account, 0);
+	key_file_close(&file);
+	free(list.entries);
+	sim_free(&sim);
+}
+
+TEST(names_are_told_from_others)
+{
+	static const char *const others[] = { "",
+					      "0000000000000001.sealed",
+					      "0000000000000001-0000000000000002.key",
+					      "0000000000000001-000000000000000g.keys",
+					      "0000000000000001-0000000000000002.keys.old",
+					      "000000000000000100000000000000002.keys" };
+	char name[KEY_FILE_NAME_BYTES];
+
+	key_file_name(&all, name);
+	T_STR(name, ALL_NAME);
+	T_TRUE(key_file_is(name));
+	T_FALSE(key_file_is_unfinished(name));
+	T_TRUE(key_file_is_unfinished(ALL_NAME ".tmp"));
+	T_FALSE(key_file_is(ALL_NAME ".tmp"));
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		T_FALSE(key_file_is(others[i]) || key_file_is_unfinished(others[i]));
+	}
 }
 
 /* A file of its own has no parity, so damage must at least be seen. */
@@ -230,10 +331,10 @@ TEST(a_flipped_bit_is_seen_and_hides_no_key)
 		size_t n;
 
 		bytes->cache[bit / 8] ^= (char)(1 << bit % 8);
-		file = key_file_open(&files, DIR, "k", &err);
+		file = key_file_open(&files, DIR, "k", &id, &err);
 		seen += file == NULL;
 		for (size_t i = bit % 7; file != NULL && i < list.n; i += 7) {
-			if (!key_table_find(&file->table, list.entries[i].hash, seqs, 2, &n,
+			if (!key_table_find(&file->table, NULL, list.entries[i].hash, seqs, 2, &n,
 					    &err)) {
 				T_INT(err.kind, ERR_CORRUPT);
 				seen++;
@@ -258,29 +359,29 @@ TEST(a_merge_that_fails_leaves_no_table)
 
 	for (at = 1; failed; at++) {
 		struct sim *sim = sim_new(at);
+		struct key_plan plan = { .n = 1, .range = all };
 		struct list list;
 		struct key_file *input, *file;
-		const struct key_table *tables[1];
 		struct err err = { 0 };
-		bool ok;
+		enum found found;
 
 		files.arg = sim;
 		make_list(sim, &list, 3000, 1);
 		put_file(sim, &list, 1, "k");
 		input = open_file(sim, "k");
-		tables[0] = &input->table;
+		plan.tables[0] = &input->table;
 		sim->fail_at = sim->calls + at;
 		sim->fail_errno = ENOSPC;
-		ok = key_file_merge(&files, DIR, "all", tables, 1, 0, &err);
+		found = merge_all(&files, &plan, &err);
 		failed = sim->failed;
-		T_TRUE(ok || failed); /* a failed read is tried once more */
+		T_TRUE(found == NOT_FOUND || failed); /* a failed read is tried once more */
 		sim->fail_at = 0;
-		if (sim_find(sim, "all") != NULL) {
-			file = open_file(sim, "all");
+		if (sim_find(sim, ALL_NAME) != NULL) {
+			file = open_file(sim, ALL_NAME);
 			check_finds(&file->table, &list);
 			key_file_close(&file);
 		} else {
-			T_FALSE(ok);
+			T_INT(found, FAILED);
 		}
 		key_file_close(&input);
 		free(list.entries);
@@ -289,6 +390,36 @@ TEST(a_merge_that_fails_leaves_no_table)
 	T_TRUE(at > 10);
 }
 
+/* The range is as much needed as the table: any bit of it. */
+TEST(a_range_that_is_damaged_or_of_another_journal_is_refused)
+{
+	struct journal_id other = { .v = "another" };
+	char bytes[KEY_RANGE_BYTES];
+	struct key_range back;
+	struct sim *sim = sim_new(1);
+	struct files files = { &sim_ops, sim };
+	struct list list;
+	struct err err = { 0 };
+
+	key_range_encode(&all, bytes);
+	for (size_t bit = 0; bit < sizeof(bytes) * 8; bit++) {
+		bytes[bit / 8] ^= (char)(1 << bit % 8);
+		T_FALSE(key_range_decode(bytes, &back));
+		bytes[bit / 8] ^= (char)(1 << bit % 8);
+	}
+	T_TRUE(key_range_decode(bytes, &back));
+	make_list(sim, &list, 10, 1);
+	put_file(sim, &list, 1, "k");
+	assert_null(key_file_open(&files, DIR, "k", &other, &err));
+	T_INT(err.kind, ERR_CORRUPT);
+	assert_null(key_file_open(&files, DIR, "none", &id, &err));
+	T_INT(err.kind, ERR_NOT_FOUND);
+	free(list.entries);
+	sim_free(&sim);
+}
+
 T_MAIN(T(every_key_is_found_and_few_strangers_are_looked_for),
-       T(the_newest_of_many_numbers_are_given), T(a_merged_table_has_all_from_the_floor_on),
-       T(a_flipped_bit_is_seen_and_hides_no_key), T(a_merge_that_fails_leaves_no_table))
+       T(the_newest_of_many_numbers_are_given), T(a_merged_table_has_all_that_is_not_left_out),
+       T(a_filter_in_memory_spares_the_reads_of_strangers), T(names_are_told_from_others),
+       T(a_flipped_bit_is_seen_and_hides_no_key), T(a_merge_that_fails_leaves_no_table),
+       T(a_range_that_is_damaged_or_of_another_journal_is_refused))

@@ -11,7 +11,7 @@
 #define SEGMENT_BYTES_DEFAULT ((size_t)64 << 20)
 #define TURN_BYTES_DEFAULT ((size_t)32 << 20)
 #define WINDOW_US_DEFAULT (7 * 24 * 3600 * US_PER_S)
-#define KEYS_DEFAULT ((size_t)32 << 20)
+#define KEY_BYTES_DEFAULT ((size_t)384 << 20)
 
 /* What is zero gets its default. */
 static struct journal_options fill(const struct journal_options *options)
@@ -28,8 +28,8 @@ static struct journal_options fill(const struct journal_options *options)
 	if (filled.idempotency_window_us == 0) {
 		filled.idempotency_window_us = WINDOW_US_DEFAULT;
 	}
-	if (filled.idempotency_keys_max == 0) {
-		filled.idempotency_keys_max = KEYS_DEFAULT;
+	if (filled.idempotency_bytes_max == 0) {
+		filled.idempotency_bytes_max = KEY_BYTES_DEFAULT;
 	}
 	if (filled.wake == NULL) {
 		filled.flush = JOURNAL_FLUSH_INLINE;

@@ -145,24 +145,88 @@ static bool part_holds(struct file_journal *j, struct part *part, const struct r
 	return false;
 }
 
-/* The sealed files inside the window whose keys are not in memory, newest first. */
-static bool parts_hold(struct file_journal *j, const struct record *item, uint64_t hash,
-		       int64_t now_us, struct journal_result *result)
+/* The sealed files that a damaged table stands for, newest first. */
+static bool parts_hold(struct file_journal *j, const struct key_run *run, const struct record *item,
+		       uint64_t hash, int64_t now_us, struct journal_result *result)
 {
-	uint64_t known = j->idem.from_seq > j->idem_base ? j->idem.from_seq : j->idem_base;
 	struct part *part;
 	bool held = false;
 
-	for (size_t i = 0; !held && (part = parts_before(j, known, i)) != NULL; i++) {
-		bool old = part->info->last_us <= now_us - j->idem.window_us;
+	for (size_t i = 0; !held && (part = parts_before(j, run->last_seq + 1, i)) != NULL; i++) {
+		bool before = part->info->last_seq < run->first_seq;
 
-		held = !old && part_holds(j, part, item, hash, now_us, result);
+		held = !before && part_holds(j, part, item, hash, now_us, result);
 		part_unref(&part);
-		if (old) {
+		if (before) {
 			break;
 		}
 	}
 	return held;
+}
+
+static bool table_holds(struct file_journal *j, const struct key_item *at,
+			const struct record *item, uint64_t hash, int64_t now_us,
+			struct journal_result *result)
+{
+	struct key_run *run = at->run;
+	uint64_t seqs[KEY_SEQS_MAX];
+	size_t n = 0;
+	struct err err;
+
+	if (!run->damaged &&
+	    !key_table_find(&run->table, at->filter, hash, seqs, KEY_SEQS_MAX, &n, &err)) {
+		log_error("journal_keys_unreadable", log_str("error", err.text));
+		run->damaged = true; /* the sealer makes it again */
+	}
+	if (run->damaged) {
+		return parts_hold(j, run, item, hash, now_us, result);
+	}
+	while (n > 0) {
+		if (holds(j, item, seqs[--n], now_us, result)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Keys of records before this are not all in memory. */
+static uint64_t known_from(const struct file_journal *j)
+{
+	return j->idem.from_seq > j->idem_base ? j->idem.from_seq : j->idem_base;
+}
+
+/* The tables of sealed records inside the window whose keys are not in memory, newest first. */
+static bool tables_hold(struct file_journal *j, const struct record *item, uint64_t hash,
+			int64_t now_us, struct journal_result *result)
+{
+	const struct key_set *set = j->keys.set;
+	uint64_t known = known_from(j);
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct key_run *run = set->items[i].run;
+
+		if (run->last_us <= now_us - j->idem.window_us) {
+			break;
+		}
+		if (run->first_seq < known &&
+		    table_holds(j, &set->items[i], item, hash, now_us, result)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void prefetch(const struct file_journal *j, uint64_t hash)
+{
+	const struct key_set *set = j->keys.set;
+	uint64_t known = known_from(j);
+
+	idem_prefetch(&j->idem, hash);
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->items[i].run->first_seq < known) {
+			key_filter_prefetch(set->items[i].filter, &set->items[i].run->table, hash);
+		}
+	}
 }
 
 /* Whether something holds the item's key already; then *result is the verdict. */
@@ -176,7 +240,7 @@ static bool was_seen(struct file_journal *j, const struct record *item, uint64_t
 			return true;
 		}
 	}
-	return parts_hold(j, item, hash, now_us, result);
+	return tables_hold(j, item, hash, now_us, result);
 }
 
 static void put(struct turn *turn, const struct record *record)
@@ -218,7 +282,7 @@ static void take(struct file_journal *j, const struct record *item, uint64_t has
 }
 
 /*
- * The table of keys is far larger than any cache: the places of a whole run are fetched together
+ * Keys and filters are far larger than any cache: the places of a whole run are fetched together
  * before the first is looked at.
  */
 static void take_run(struct file_journal *j, const struct record *items, size_t n, int64_t wall_us,
@@ -229,7 +293,7 @@ static void take_run(struct file_journal *j, const struct record *items, size_t 
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].idempotency_key.n > 0) {
 			hashes[i] = key_hash(j, items[i].org, items[i].idempotency_key);
-			idem_prefetch(&j->idem, hashes[i]);
+			prefetch(j, hashes[i]);
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -249,6 +313,8 @@ bool file_append(struct journal *journal, struct journal_batch *batch, int64_t w
 	if (!measure(batch, &total, err) || !have_room(j, total, err)) {
 		return false;
 	}
+	keys_adopt(j);
+	j->idem.kept_seq = j->keys.set->end_seq;
 	for (size_t i = 0; i < batch->n; i += RUN) {
 		size_t n = batch->n - i < RUN ? batch->n - i : RUN;
 

@@ -97,22 +97,31 @@ static void file_interrupt(struct journal *journal)
 static void file_stats(struct journal *journal, struct journal_stats *stats)
 {
 	struct file_journal *j = file_journal(journal);
+	int64_t horizon_us;
 
 	pthread_mutex_lock(&j->lock);
 	*stats = j->stats;
+	horizon_us = stats->idempotency_from_us;
 	stats->segments = j->segments_n;
 	stats->file_bytes = j->spare == NULL ? 0 : j->spare->bytes;
 	for (size_t i = 0; i < j->segments_n; i++) {
 		stats->file_bytes += j->segments[i]->bytes;
 	}
 	stats->sealed_files = j->parts_n;
-	stats->sealed_bytes = stats->sealed_records = stats->sealed_bodies = 0;
+	stats->sealed_records = stats->sealed_bytes = stats->sealed_bodies = 0;
+	stats->idempotency_sealed = 0;
 	for (size_t i = 0; i < j->parts_n; i++) {
 		stats->sealed_bytes += j->parts[i]->info->file_bytes;
 		stats->sealed_records += j->parts[i]->info->records;
 		stats->sealed_bodies += j->parts[i]->info->body_bytes;
+		stats->idempotency_sealed += j->parts[i]->info->last_us > horizon_us
+						     ? j->parts[i]->info->keys
+						     : 0;
 	}
 	pthread_mutex_unlock(&j->lock);
+	stats->idempotency_tables = j->keys.tables;
+	stats->idempotency_unfiltered = j->keys.unfiltered;
+	stats->idempotency_bytes += j->keys.filter_bytes;
 }
 
 static void add_file(struct journal_file *file, const char *name, uint64_t bytes)
@@ -226,7 +235,9 @@ static struct file_journal *make(const struct journal_options *options)
 	turn_init(&j->turns[1], j->turn_bytes_max);
 	j->gather = &j->turns[0];
 	j->flight = &j->turns[1];
-	idem_init(&j->idem, options->idempotency_keys_max, options->idempotency_window_us);
+	idem_init(&j->idem, options->idempotency_bytes_max / 2 / IDEM_KEY_BYTES_MAX,
+		  options->idempotency_window_us);
+	j->keys.filter_bytes_max = options->idempotency_bytes_max / 2;
 	walk_init(&j->lookup, j, LOOKUP_CHUNK);
 	arena_init(&j->lookup_arena, 0);
 	return j;
@@ -235,6 +246,8 @@ static struct file_journal *make(const struct journal_options *options)
 void file_journal_free(struct file_journal *j)
 {
 	sealing_stop(j);
+	keys_stop(j);
+	keys_close(j);
 	for (size_t i = 0; i < j->segments_n; i++) {
 		segment_unref(&j->segments[i]);
 	}
@@ -419,7 +432,7 @@ bool file_journal_open(struct journal **journal, const struct journal_options *o
 	}
 	j = make(options);
 	if (!have_meta(j, options, err) || !damages_read(&j->files, j->dir, &j->known, err) ||
-	    !recover(j, err)) {
+	    !recover(j, err) || !keys_open(j, err)) {
 		file_journal_free(j);
 		return err_wrap(err, "open the journal");
 	}

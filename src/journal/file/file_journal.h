@@ -7,6 +7,7 @@
 #include "journal/driver.h"
 #include "journal/file/damage.h"
 #include "journal/file/idem.h"
+#include "journal/file/keys.h"
 #include "journal/file/parts.h"
 #include "journal/file/segment.h"
 #include "journal/file/walk.h"
@@ -69,6 +70,7 @@ struct file_journal {
 	struct part **parts; /* sealed, and before the segments */
 	size_t parts_n;
 	size_t parts_cap;
+	uint64_t parts_changes;
 	struct segment *spare; /* the next one */
 	bool preparing;
 	uint64_t epoch; /* the highest given */
@@ -86,6 +88,7 @@ struct file_journal {
 	int64_t last_mono_us;
 	bool mono_known;
 	struct idem idem;
+	struct keys keys;   /* some of it of others, see there */
 	uint64_t idem_base; /* the keys of records before it were never read into idem */
 	struct walk lookup;
 	struct arena lookup_arena; /* a record out of a sealed file */

@@ -162,14 +162,21 @@ static void count_flush(struct file_journal *j, const struct turn *turn, int64_t
 	choose_mode(j, took_us);
 }
 
+static int64_t remembered_from(const struct file_journal *j)
+{
+	int64_t from_us = j->last_received_at_us - j->idem.window_us;
+
+	return j->idem.lost_to_us > from_us ? j->idem.lost_to_us : from_us;
+}
+
 void flush_stats(struct file_journal *j)
 {
 	struct journal_stats *to = &j->counts;
 
 	to->idempotency_keys = j->idem.keys;
 	to->idempotency_bytes = j->idem.slots * sizeof(uint64_t);
-	to->idempotency_shortened = j->idem.shortened;
-	to->idempotency_from_us = idem_from_us(&j->idem);
+	to->idempotency_shortened = j->idem.lost;
+	to->idempotency_from_us = remembered_from(j);
 	to->threaded = j->threaded;
 	pthread_mutex_lock(&j->lock);
 	j->stats = *to;

@@ -153,6 +153,18 @@ static void drop_oldest(struct idem *idem)
 	idem->generations_n--;
 }
 
+/* Too many: what nobody else knows is lost before its time. */
+static void drop_early(struct idem *idem)
+{
+	const struct idem_generation *oldest = generation(idem, 0);
+
+	drop_oldest(idem);
+	if (idem->from_seq > idem->kept_seq) {
+		idem->lost += oldest->keys;
+		idem->lost_to_us = oldest->to_us;
+	}
+}
+
 void idem_expire(struct idem *idem, int64_t now_us)
 {
 	while (idem->generations_n > 0 && generation(idem, 0)->to_us <= now_us - idem->window_us) {
@@ -169,8 +181,7 @@ static struct idem_generation *generation_for(struct idem *idem, uint64_t seq, i
 		return last;
 	}
 	if (idem->generations_n == IDEM_GENERATIONS) {
-		idem->shortened++;
-		drop_oldest(idem);
+		drop_early(idem);
 	}
 	last = generation(idem, idem->generations_n++);
 	*last = (struct idem_generation) { .first_seq = seq, .from_us = at_us };
@@ -190,16 +201,10 @@ void idem_put(struct idem *idem, uint64_t hash, uint64_t seq, int64_t received_a
 	last->to_us = received_at_us;
 	idem->keys++;
 	if (idem->keys > idem->keys_max && idem->generations_n > 1) {
-		idem->shortened++;
-		drop_oldest(idem);
+		drop_early(idem);
 	}
 	if (table->used + 1 > table->cap / 8 * 7) {
 		make_room(idem, table);
 	}
 	insert(idem, table, (seq & SEQ_MASK) << TAG_BITS | (hash & TAG_MASK));
-}
-
-int64_t idem_from_us(const struct idem *idem)
-{
-	return idem->generations_n == 0 ? 0 : idem->generations[idem->head].from_us;
 }

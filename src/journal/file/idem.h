@@ -8,9 +8,11 @@
  * The memory of idempotency keys: which record number may hold a key. It keeps 36 bits of a key's
  * hash (12 of them by place) and 40 of the number in eight bytes, so it proposes candidates, and
  * whoever asks compares with the record itself. Oldest keys go first, when they are outside the
- * window or when there are too many. One thread.
+ * window or when there are too many: most of those are in tables by then. One thread.
  */
-#define IDEM_TABLES 4096     /* each grows alone, so that no single insert stalls for long */
+#define IDEM_TABLES 4096 /* each grows alone, so that no single insert stalls for long */
+#define IDEM_KEY_BYTES_MAX \
+	15		     /* that a key takes at most, room to grow and the forgotten included */
 #define IDEM_GENERATIONS 160 /* steps in which keys are forgotten, and some to spare */
 
 struct idem_table {
@@ -38,7 +40,9 @@ struct idem {
 	int64_t window_us;
 	uint64_t newest_seq;
 	uint64_t from_seq;  /* keys of records before it were forgotten */
-	uint64_t shortened; /* times keys went although inside the window */
+	uint64_t kept_seq;  /* of records before it somebody else knows the keys */
+	uint64_t lost;	    /* keys that went inside the window, and nobody knows them */
+	int64_t lost_to_us; /* when the newest of them was received */
 };
 
 void idem_init(struct idem *idem, size_t keys_max, int64_t window_us);
@@ -55,7 +59,5 @@ uint64_t idem_next(const struct idem *idem, uint64_t hash, size_t *at);
 void idem_put(struct idem *idem, uint64_t hash, uint64_t seq, int64_t received_at_us);
 /* Forget what is outside the window at this time. Cheap; call per batch. */
 void idem_expire(struct idem *idem, int64_t now_us);
-/* Keys of records received since then are remembered, if in the window; 0 when there are none. */
-int64_t idem_from_us(const struct idem *idem);
 
 #endif

@@ -48,7 +48,7 @@ TEST(a_million_keys_are_all_found)
 	T_INT(idem->keys, 1000000);
 	T_TRUE(idem->slots * 8 <= idem->keys * 13);
 	T_TRUE(strangers < 200); /* a candidate is a read of the log */
-	T_INT(idem->shortened, 0);
+	T_INT(idem->lost, 0);
 	idem_release(idem);
 }
 
@@ -70,11 +70,11 @@ TEST(keys_outside_the_window_go_and_make_room)
 	}
 	T_TRUE(idem->slots <= slots * 2);
 	T_TRUE(idem->keys <= 66000);
-	T_INT(idem->shortened, 0);
-	T_TRUE(idem_from_us(idem) > 2000000 - 66001);
+	T_INT(idem->lost, 0);
+	T_TRUE(idem->from_seq > 2000000 - 66001 && idem->from_seq <= 2000000 - 63999);
 	idem_expire(idem, 3000000);
 	T_INT(idem->keys, 0);
-	T_INT(idem_from_us(idem), 0);
+	T_INT(idem->generations_n, 0);
 	idem_release(idem);
 }
 
@@ -89,7 +89,22 @@ TEST(too_many_keys_shorten_the_window_visibly)
 	T_TRUE(knows(idem, 50000));
 	T_TRUE(knows(idem, 50000 - 9000));
 	T_FALSE(knows(idem, 50000 - 10001));
-	T_TRUE(idem->shortened > 0);
+	T_INT(idem->lost, 50000 - idem->keys);
+	T_TRUE(idem->lost_to_us > 50000 - 10001 && idem->lost_to_us <= 50000 - 9000);
+	idem_release(idem);
+}
+
+TEST(what_somebody_else_knows_is_not_lost)
+{
+	struct idem *idem = fresh(10000, INT64_C(1) << 60);
+
+	idem->kept_seq = 30001;
+	for (uint64_t seq = 1; seq <= 50000; seq++) {
+		idem_put(idem, hash_of(seq), seq, (int64_t)seq);
+		T_TRUE(idem->lost == 0 || idem->from_seq > 30001);
+	}
+	T_TRUE(idem->lost >= idem->from_seq - 30001);
+	T_TRUE(idem->lost <= idem->from_seq - 30001 + 10000 / 64 + 1);
 	idem_release(idem);
 }
 
@@ -111,4 +126,5 @@ TEST(numbers_over_40_bits_are_told_apart)
 }
 
 T_MAIN(T(a_million_keys_are_all_found), T(keys_outside_the_window_go_and_make_room),
-       T(too_many_keys_shorten_the_window_visibly), T(numbers_over_40_bits_are_told_apart))
+       T(too_many_keys_shorten_the_window_visibly), T(what_somebody_else_knows_is_not_lost),
+       T(numbers_over_40_bits_are_told_apart))

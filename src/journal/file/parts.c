@@ -22,6 +22,7 @@ static void add(struct file_journal *j, struct sealed *sealed)
 		j->parts = mem_resize(j->parts, j->parts_cap, sizeof(struct part *));
 	}
 	j->parts[j->parts_n++] = part;
+	j->parts_changes++;
 }
 
 void parts_add(struct file_journal *j, struct sealed *sealed)
@@ -89,6 +90,37 @@ struct part *parts_find(struct file_journal *j, uint64_t seq)
 		part_unref(&found);
 	}
 	return found;
+}
+
+struct part **parts_all(struct file_journal *j, size_t *n, uint64_t *changes)
+{
+	struct part **all;
+
+	pthread_mutex_lock(&j->lock);
+	*n = j->parts_n;
+	*changes = j->parts_changes;
+	all = mem_alloc(j->parts_n, sizeof(struct part *));
+	for (size_t i = 0; i < j->parts_n; i++) {
+		all[i] = part_ref(j->parts[i]);
+	}
+	pthread_mutex_unlock(&j->lock);
+	return all;
+}
+
+uint64_t parts_changes(struct file_journal *j)
+{
+	uint64_t changes;
+
+	pthread_mutex_lock(&j->lock);
+	changes = j->parts_changes;
+	pthread_mutex_unlock(&j->lock);
+	return changes;
+}
+
+struct part *part_ref(struct part *part)
+{
+	atomic_fetch_add(&part->refs, 1);
+	return part;
 }
 
 void part_unref(struct part **part_p)

@@ -41,6 +41,14 @@ struct part *parts_find(struct file_journal *j, uint64_t seq);
  * caller's.
  */
 struct part *parts_before(struct file_journal *j, uint64_t seq, size_t i);
+/*
+ * All parts, the oldest first; array and references are the caller's. *changes is then what
+ * parts_changes gave.
+ */
+struct part **parts_all(struct file_journal *j, size_t *n, uint64_t *changes);
+/* Another number whenever the list was changed. */
+uint64_t parts_changes(struct file_journal *j);
+struct part *part_ref(struct part *part);
 /* NULL ok; sets NULL. */
 void part_unref(struct part **part);
 /* The number behind the last part; 0 when there is none. */

@@ -411,7 +411,7 @@ static bool scan_all(struct recovery *r, struct err *err)
 	}
 	r->next = r->sealed.next;
 	r->damaged = r->damaged || r->sealed.damaged;
-	r->j->idem_base = r->next;
+	r->j->idem_base = r->j->idem.kept_seq = r->next;
 	for (size_t i = 0; i < r->all_n; i++) {
 		struct segment *segment = r->all[i];
 		uint64_t limit;

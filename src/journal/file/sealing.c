@@ -170,9 +170,9 @@ static bool take_place(struct file_journal *j, struct err *err)
 	return true;
 }
 
-enum found file_seal(struct journal *journal, struct err *err)
+/* Some of the records, or the end of the file. NOT_FOUND: there is nothing to seal. */
+static enum found seal_on(struct file_journal *j, struct err *err)
 {
-	struct file_journal *j = file_journal(journal);
 	enum found found;
 
 	if (j->sealing == NULL) {
@@ -189,4 +189,13 @@ enum found file_seal(struct journal *journal, struct err *err)
 		sealing_stop(j);
 	}
 	return found;
+}
+
+/* Keys have their share also while there is much to seal, or look-ups would get slow. */
+enum found file_seal(struct journal *journal, struct err *err)
+{
+	struct file_journal *j = file_journal(journal);
+	enum found sealed = seal_on(j, err);
+
+	return keys_work(j) == FOUND && sealed == NOT_FOUND ? FOUND : sealed;
 }

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys are known exactly as long as the window lasts, wherever they are by then: in memory, in the
+ * table of a sealed file, in merged tables, over restarts, purges, damage and full disks. Every
+ * case follows from its seed, which failures print.
+ */
+#include "journal/file/keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "journal/file/sim_test.h"
+#include "test/t.h"
+
+#define KEYS 4000
+#define ITEMS 24
+#define PROJECTS 3
+#define WINDOW_US INT64_C(1000000)
+#define START_US INT64_C(1790000000000000)
+
+/* What the journal should answer for a key; seq 0: nothing was stored under it. */
+struct known {
+	uint64_t seq;
+	int64_t at_us;
+	uint32_t body;
+};
+
+struct model {
+	struct sim *sim;
+	struct journal *journal;
+	struct known known[KEYS];
+	int64_t wall_us;
+	int64_t last_us;
+	uint64_t seed;
+	size_t bytes_max; /* of memory for keys */
+	uint32_t fresh;	  /* keys from this one on were never used */
+	/* What was seen on the way, so that a test knows that it tested something. */
+	uint64_t found[4];
+	uint64_t most_tables;
+	uint64_t merged;
+};
+
+static void must(const struct model *m, bool ok, const struct err *err)
+{
+	if (!ok) {
+		fail_msg("seed %llu: %s", (unsigned long long)m->seed, err->text);
+	}
+}
+
+static void start(struct model *m)
+{
+	struct journal_options options = {
+		.dir = "d",
+		.create = true,
+		.segment_bytes = 16384,
+		.turn_bytes_max = 16384,
+		.idempotency_window_us = WINDOW_US,
+		.idempotency_bytes_max = m->bytes_max,
+		.now_us = START_US,
+		.files = &sim_ops,
+		.files_arg = m->sim,
+	};
+	struct err err = { 0 };
+
+	must(m, journal_open(&m->journal, &options, &err), &err);
+}
+
+static void restart(struct model *m)
+{
+	journal_close(&m->journal);
+	start(m);
+}
+
+static void model_init(struct model *m, uint64_t seed, size_t bytes_max)
+{
+	*m = (struct model) { .sim = sim_new(seed),
+			      .seed = seed,
+			      .wall_us = START_US,
+			      .bytes_max = bytes_max,
+			      .fresh = 1 };
+	start(m);
+}
+
+static void model_release(struct model *m)
+{
+	journal_close(&m->journal);
+	sim_free(&m->sim);
+}
+
+struct turn_of_ours {
+	struct journal_batch batch;
+	struct record items[ITEMS];
+	struct journal_result results[ITEMS];
+	uint32_t keys[ITEMS];
+	char texts[ITEMS][16];
+	bool ok;
+};
+
+static void done(struct journal_batch *batch, const struct err *err)
+{
+	CONTAINER_OF(batch, struct turn_of_ours, batch)->ok = err == NULL;
+}
+
+static struct project_id project_of(uint32_t key)
+{
+	return (struct project_id) { 1 + key % PROJECTS };
+}
+
+static void set_item(struct turn_of_ours *t, size_t i, uint32_t key, uint32_t body)
+{
+	snprintf(t->texts[i], sizeof(t->texts[i]), "k%u", key);
+	t->keys[i] = key;
+	t->items[i] = (struct record) {
+		.kind = RECORD_EVENT,
+		.org = { 1 },
+		.project = project_of(key),
+		.hash = { body, 1 },
+		.idempotency_key = slice_of(t->texts[i]),
+		.type = S("t"),
+		.body = S("{\"type\":\"t\",\"payload\":{\"what\":\"something of some length\"}}"),
+	};
+}
+
+/* What has to come out for item i, and note what becomes of it. */
+static void check_item(struct model *m, const struct turn_of_ours *t, size_t i)
+{
+	const struct journal_result *result = &t->results[i];
+	struct known *known = &m->known[t->keys[i]];
+	uint32_t body = (uint32_t)t->items[i].hash.lo;
+	int64_t now_us = m->wall_us > m->last_us ? m->wall_us : m->last_us + 1;
+	enum journal_verdict want = JOURNAL_STORED;
+
+	if (known->seq != 0 && known->at_us > now_us - WINDOW_US) {
+		want = known->body == body ? JOURNAL_DUPLICATE : JOURNAL_CONFLICT;
+	}
+	if (result->verdict != want ||
+	    (want != JOURNAL_STORED &&
+	     (result->seq != known->seq || result->received_at_us != known->at_us))) {
+		fail_msg("seed %llu: key %u of record %llu: verdict %d of record %llu, not %d",
+			 (unsigned long long)m->seed, t->keys[i], (unsigned long long)known->seq,
+			 (int)result->verdict, (unsigned long long)result->seq, (int)want);
+	}
+	m->found[want]++;
+	if (want == JOURNAL_STORED) {
+		*known = (struct known) { result->seq, result->received_at_us, body };
+		m->last_us = result->received_at_us;
+	}
+}
+
+static void flush(struct model *m, struct turn_of_ours *t, size_t n)
+{
+	struct err err = { 0 };
+
+	t->batch = (struct journal_batch) {
+		.items = t->items, .n = n, .results = t->results, .done = done
+	};
+	m->wall_us += 10;
+	must(m, journal_append(m->journal, &t->batch, m->wall_us, 1, &err), &err);
+	for (size_t i = 0; i < n; i++) {
+		check_item(m, t, i);
+	}
+	journal_turn(m->journal);
+	T_TRUE(t->ok);
+}
+
+/* New keys, repeated ones, and some with another body; never twice the same in a turn. */
+static void some_events(struct model *m)
+{
+	static struct turn_of_ours t;
+	size_t n = 1 + sim_below(m->sim, ITEMS);
+	bool used[KEYS] = { false };
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool old = m->fresh > 1 && (m->fresh == KEYS || sim_below(m->sim, 3) == 0);
+		uint32_t key = old ? (uint32_t)(1 + sim_below(m->sim, m->fresh - 1)) : m->fresh++;
+
+		if (!used[key]) {
+			set_item(&t, at++, key, key * 7 + (sim_below(m->sim, 4) == 0));
+			used[key] = true;
+		}
+	}
+	flush(m, &t, at);
+}
+
+/* All that was ever stored. */
+static void check_all(struct model *m)
+{
+	static struct turn_of_ours t;
+	struct known before[ITEMS];
+
+	for (uint32_t key = 1; key < m->fresh;) {
+		size_t n = 0;
+
+		for (; key < m->fresh && n < ITEMS; key++) {
+			before[n] = m->known[key];
+			if (before[n].seq != 0 && before[n].at_us > m->wall_us + 100 - WINDOW_US) {
+				set_item(&t, n++, key, m->known[key].body);
+			}
+		}
+		if (n > 0) {
+			flush(m, &t, n);
+		}
+	}
+}
+
+static void note(struct model *m)
+{
+	struct journal_stats stats;
+
+	journal_stats(m->journal, &stats);
+	T_INT(stats.idempotency_shortened, 0);
+	m->merged += stats.idempotency_tables < stats.sealed_files;
+	m->most_tables = stats.idempotency_tables > m->most_tables ? stats.idempotency_tables
+								   : m->most_tables;
+	T_TRUE(stats.idempotency_bytes <= m->bytes_max || m->bytes_max == 0 ||
+	       stats.idempotency_bytes < 1 << 20);
+}
+
+static enum found seal(struct model *m, uint64_t calls)
+{
+	struct err err = { 0 };
+	enum found found = FOUND;
+
+	for (uint64_t i = 0; i < calls && found == FOUND; i++) {
+		found = journal_seal(m->journal, &err);
+		must(m, found != FAILED, &err);
+	}
+	note(m);
+	return found;
+}
+
+static void seal_all(struct model *m)
+{
+	while (seal(m, 100) == FOUND) {
+	}
+}
+
+/* Names of the files of a kind. */
+struct names {
+	const char *end;
+	char name[64][SIM_NAME_MAX];
+	size_t n;
+};
+
+static void add_name(void *to, const char *name)
+{
+	struct names *names = to;
+	size_t n = strlen(name), end = strlen(names->end);
+
+	if (n > end && strcmp(name + n - end, names->end) == 0 && names->n < 64) {
+		snprintf(names->name[names->n++], SIM_NAME_MAX, "%s", name);
+	}
+}
+
+static const char *any_file(struct model *m, const char *end, struct names *names)
+{
+	*names = (struct names) { .end = end };
+	sim_ops.list(m->sim, "d", add_name, names);
+	return names->n == 0 ? NULL : names->name[sim_below(m->sim, names->n)];
+}
+
+static void forget(struct model *m, uint64_t project, uint64_t first, uint64_t last)
+{
+	for (uint32_t key = 0; key < KEYS; key++) {
+		struct known *known = &m->known[key];
+
+		if (project_of(key).v == project && known->seq >= first && known->seq <= last) {
+			*known = (struct known) { 0 };
+		}
+	}
+}
+
+/* A project's records go from one sealed file, while the journal is closed. */
+static void purge(struct model *m)
+{
+	struct journal_meta meta = *journal_meta(m->journal);
+	struct sealed_purge what = { .org = { 1 } };
+	struct sealed_rewrite rewrite = { .purges = &what, .purges_n = 1, .created_at_us = 1 };
+	struct sealed_options options = {
+		.files = { &sim_ops, m->sim }, .dir = "d", .id = meta.id, .hash = meta.hash
+	};
+	struct names names;
+	const char *name = any_file(m, ".sealed", &names);
+	struct err err = { 0 };
+	struct sealed *sealed;
+	uint64_t first, last;
+
+	if (name == NULL) {
+		return;
+	}
+	journal_close(&m->journal);
+	ensure(sealed_epoch(name, &options.epoch));
+	sealed = sealed_open(&options, &err);
+	must(m, sealed != NULL, &err);
+	first = sealed_info(sealed)->first_seq;
+	last = sealed_info(sealed)->last_seq;
+	what.project.v = 1 + sim_below(m->sim, PROJECTS);
+	what.floor_seq = first + sim_below(m->sim, last - first + 2);
+	must(m, sealed_copy(sealed, &rewrite, NULL, &err), &err);
+	sealed_close(&sealed);
+	forget(m, what.project.v, first, what.floor_seq - 1);
+	start(m);
+}
+
+/* A byte, a cut or all of it: of a file that can be made again. */
+static void harm(struct model *m)
+{
+	struct names names;
+	const char *name = any_file(m, ".keys", &names);
+	struct sim_file *file = name == NULL ? NULL : sim_find(m->sim, name);
+	size_t at;
+
+	if (file == NULL || file->size == 0) {
+		return;
+	}
+	at = sim_below(m->sim, file->size);
+	switch (sim_below(m->sim, 4)) {
+	case 0:
+		sim_ops.unlink(m->sim, name);
+		sim_ops.sync_dir(m->sim, "d");
+		break;
+	case 1:
+		memset(file->cache + at, 0, file->size - at);
+		file->size = at;
+		break;
+	default:
+		file->cache[at] ^= (char)(1 << sim_below(m->sim, 8));
+		break;
+	}
+}
+
+/* No room for what sealing and merging want to write. */
+static void fill_disk(struct model *m)
+{
+	struct err err = { 0 };
+
+	m->sim->room = 1;
+	for (int i = 0; i < 20 && journal_seal(m->journal, &err) == FOUND; i++) {
+	}
+	m->sim->room = 0;
+	m->sim->now_us += 20000000;
+}
+
+static void step(struct model *m, bool purges)
+{
+	switch (sim_below(m->sim, 24)) {
+	case 0:
+		restart(m);
+		break;
+	case 1:
+		m->wall_us += (int64_t)sim_below(m->sim, WINDOW_US / 3);
+		break;
+	case 2:
+		if (purges) {
+			purge(m);
+		}
+		break;
+	case 3:
+		harm(m);
+		break;
+	case 4:
+		fill_disk(m);
+		break;
+	default:
+		some_events(m);
+		break;
+	}
+	seal(m, m->bytes_max > 0 ? 1000 : sim_below(m->sim, 12));
+}
+
+static void story(struct model *m, int steps)
+{
+	for (int i = 0; i < steps; i++) {
+		step(m, true);
+	}
+	seal_all(m);
+	check_all(m);
+	restart(m);
+	check_all(m);
+}
+
+static int quiet(void **state UNUSED)
+{
+	log_setup(LOG_ERROR, LOG_TEXT, open("/dev/null", O_WRONLY | O_CLOEXEC));
+	return 0;
+}
+
+/* With memory for all keys, and with so little that most are looked for in files. */
+TEST(answers_are_those_of_an_exact_map)
+{
+	static struct model m;
+	uint64_t found[4] = { 0 }, merged = 0;
+
+	for (uint64_t seed = 1; seed <= 120; seed++) {
+		model_init(&m, seed, seed % 3 == 0 ? 0 : 18000);
+		story(&m, 150);
+		for (size_t i = 0; i < ARRAY_LEN(found); i++) {
+			found[i] += m.found[i];
+		}
+		merged += m.merged;
+		model_release(&m);
+	}
+	T_TRUE(found[JOURNAL_STORED] > 10000 && found[JOURNAL_DUPLICATE] > 5000);
+	T_TRUE(found[JOURNAL_CONFLICT] > 1000 && merged > 1000);
+}
+
+T_MAIN(cmocka_unit_test_setup(answers_are_those_of_an_exact_map, quiet))

@@ -6,38 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "journal/file/epochs.h"
 #include "journal/file/file_journal.h"
 
 #define PATH_BYTES 4096
-
-struct names {
-	const struct file_journal *j;
-	uint64_t *epochs; /* of sealed files */
-	size_t n;
-	uint64_t sweep_to;
-	int rc;
-};
-
-static void note_sealed(void *to, const char *name)
-{
-	struct names *names = to;
-	uint64_t epoch;
-
-	if (sealed_epoch(name, &epoch) && file_wanted(names->j, name)) {
-		names->epochs = mem_resize(names->epochs, names->n + 1, sizeof(epoch));
-		names->epochs[names->n++] = epoch;
-	}
-}
-
-static int by_epoch(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a;
-	uint64_t y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* Whether the last of the segments that a sealed file was made of is still there. */
 static bool has_segment(const struct file_journal *j, uint64_t epoch)
@@ -118,21 +91,14 @@ static bool open_one(struct file_journal *j, struct parts_found *found, uint64_t
 
 bool parts_open(struct file_journal *j, struct parts_found *found, struct err *err)
 {
-	struct names names = { .j = j };
-	int rc = j->files.ops->list(j->files.arg, j->dir, note_sealed, &names);
-	bool ok = true;
+	struct epochs epochs;
+	bool ok = epochs_list(j, sealed_epoch, &epochs, err);
 
 	*found = (struct parts_found) { 0 };
-	if (rc < 0) {
-		ok = err_errno(err, -rc, "list \"%s\"", j->dir);
+	for (size_t i = 0; ok && i < epochs.n; i++) {
+		ok = open_one(j, found, epochs.v[i], err);
 	}
-	if (names.n > 0) {
-		qsort(names.epochs, names.n, sizeof(*names.epochs), by_epoch);
-	}
-	for (size_t i = 0; ok && i < names.n; i++) {
-		ok = open_one(j, found, names.epochs[i], err);
-	}
-	free(names.epochs);
+	epochs_release(&epochs);
 	return ok;
 }
 
@@ -150,28 +116,34 @@ static bool is_unfinished(const char *name)
 	return strcmp(name, tmp) == 0;
 }
 
-static void sweep(void *to, const char *name)
+struct sweep {
+	const struct file_journal *j;
+	uint64_t to; /* segments up to this epoch go */
+	int rc;
+};
+
+static void sweep_one(void *arg, const char *name)
 {
-	struct names *names = to;
-	const struct file_journal *j = names->j;
+	struct sweep *sweep = arg;
+	const struct file_journal *j = sweep->j;
 	char path[PATH_BYTES];
 	uint64_t epoch;
 	int rc = 0;
 
-	if (is_unfinished(name) || (segment_epoch(name, &epoch) && epoch <= names->sweep_to)) {
+	if (is_unfinished(name) || (segment_epoch(name, &epoch) && epoch <= sweep->to)) {
 		snprintf(path, sizeof(path), "%s/%s", j->dir, name);
 		rc = j->files.ops->unlink(j->files.arg, path);
 	}
 	if (rc < 0 && rc != -ENOENT) {
-		names->rc = rc;
+		sweep->rc = rc;
 	}
 }
 
 bool parts_sweep(struct file_journal *j, uint64_t epoch, struct err *err)
 {
-	struct names names = { .j = j, .sweep_to = epoch };
-	int rc = j->files.ops->list(j->files.arg, j->dir, sweep, &names);
+	struct sweep s = { .j = j, .to = epoch };
+	int rc = j->files.ops->list(j->files.arg, j->dir, sweep_one, &s);
 
-	rc = rc < 0 ? rc : names.rc;
+	rc = rc < 0 ? rc : s.rc;
 	return rc < 0 ? err_errno(err, -rc, "sweep \"%s\"", j->dir) : true;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "journal/file/epochs.h"
 #include "journal/file/file_journal.h"
 
 #define SCAN_CHUNK ((size_t)1 << 20)
@@ -32,8 +33,7 @@ struct recovery {
 	struct segment *before; /* the segment read before this one, */
 	uint64_t before_end;	/* and where its intact batches end */
 	struct parts_found sealed;
-	uint64_t *epochs;
-	size_t epochs_n;
+	struct epochs epochs; /* of the segments */
 	struct segment **all; /* NULL once scanned */
 	size_t all_n;
 	struct segment **empty; /* segments without an intact batch */
@@ -48,25 +48,6 @@ bool file_wanted(const struct file_journal *j, const char *name)
 		}
 	}
 	return j->n_only == 0;
-}
-
-static void note_epoch(void *to, const char *name)
-{
-	struct recovery *r = to;
-	uint64_t epoch;
-
-	if (segment_epoch(name, &epoch) && file_wanted(r->j, name)) {
-		r->epochs = mem_resize(r->epochs, r->epochs_n + 1, sizeof(epoch));
-		r->epochs[r->epochs_n++] = epoch;
-	}
-}
-
-static int by_epoch(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a;
-	uint64_t y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
 }
 
 bool damage_met(struct file_journal *j, struct journal_damage *damage, struct err *err)
@@ -370,10 +351,10 @@ static bool open_one(struct recovery *r, uint64_t epoch, struct err *err)
 
 static bool open_all(struct recovery *r, struct err *err)
 {
-	r->all = mem_alloc(r->epochs_n + 1, sizeof(struct segment *));
-	for (size_t i = 0; i < r->epochs_n; i++) {
+	r->all = mem_alloc(r->epochs.n + 1, sizeof(struct segment *));
+	for (size_t i = 0; i < r->epochs.n; i++) {
 		/* What is in a sealed file, too, was left by a crash. */
-		if (r->epochs[i] > r->sealed.epoch && !open_one(r, r->epochs[i], err)) {
+		if (r->epochs.v[i] > r->sealed.epoch && !open_one(r, r->epochs.v[i], err)) {
 			return false;
 		}
 	}
@@ -627,19 +608,11 @@ static bool settle_read_only(struct recovery *r, struct err *err)
 bool recover(struct file_journal *j, struct err *err)
 {
 	struct recovery r = { .j = j };
-	int rc = j->files.ops->list(j->files.arg, j->dir, note_epoch, &r);
-	bool ok = false;
+	bool ok;
 
 	reader_init(&r.reader, SCAN_CHUNK);
-	if (rc < 0) {
-		err_errno(err, -rc, "list \"%s\"", j->dir);
-		goto out;
-	}
-	if (r.epochs_n > 0) {
-		qsort(r.epochs, r.epochs_n, sizeof(*r.epochs), by_epoch);
-	}
-	ok = scan_all(&r, err) && (j->read_only ? settle_read_only(&r, err) : settle(&r, err));
-out:
+	ok = epochs_list(j, segment_epoch, &r.epochs, err) && scan_all(&r, err) &&
+	     (j->read_only ? settle_read_only(&r, err) : settle(&r, err));
 	while (r.all_n > 0) {
 		segment_unref(&r.all[--r.all_n]);
 	}
@@ -648,7 +621,7 @@ out:
 	}
 	free(r.all);
 	free(r.empty);
-	free(r.epochs);
+	epochs_release(&r.epochs);
 	reader_release(&r.reader);
 	return ok;
 }

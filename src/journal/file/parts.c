@@ -9,6 +9,15 @@
 
 #include "journal/file/file_journal.h"
 
+struct sealed_options parts_options(const struct file_journal *j, uint64_t epoch)
+{
+	return (struct sealed_options) { .files = j->files,
+					 .dir = j->dir,
+					 .id = j->base.meta.id,
+					 .hash = j->base.meta.hash,
+					 .epoch = epoch };
+}
+
 /* Under the lock. */
 static void add(struct file_journal *j, struct sealed *sealed)
 {

@@ -30,6 +30,8 @@ NODISCARD bool parts_open(struct file_journal *j, struct parts_found *found, str
 /* Remove what sealing left when it was cut short, and segments up to epoch. */
 NODISCARD bool parts_sweep(struct file_journal *j, uint64_t epoch, struct err *err);
 
+/* Which sealed file, and how it is read; the caller adds what it needs for writing. */
+struct sealed_options parts_options(const struct file_journal *j, uint64_t epoch);
 /* Takes the open file. The reference is the list's. */
 void parts_add(struct file_journal *j, struct sealed *sealed);
 /* The same, and in one step the first n segments leave their list. */

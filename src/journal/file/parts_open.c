@@ -68,11 +68,7 @@ static bool take(struct file_journal *j, struct parts_found *found, struct seale
 static bool open_one(struct file_journal *j, struct parts_found *found, uint64_t epoch,
 		     struct err *err)
 {
-	struct sealed_options options = { .files = j->files,
-					  .dir = j->dir,
-					  .id = j->base.meta.id,
-					  .hash = j->base.meta.hash,
-					  .epoch = epoch };
+	struct sealed_options options = parts_options(j, epoch);
 	struct sealed *sealed = sealed_open(&options, err);
 
 	j->epoch = epoch;

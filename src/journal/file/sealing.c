@@ -48,23 +48,18 @@ static size_t choose(const struct file_journal *j)
 
 static bool begin(struct file_journal *j, struct err *err)
 {
-	struct sealed_options options = {
-		.files = j->files,
-		.dir = j->dir,
-		.id = j->base.meta.id,
-		.hash = j->base.meta.hash,
-		.created_at_us = clock_wall_us(),
-	};
 	struct sealing *s = mem_alloc(1, sizeof(*s));
+	struct sealed_options options;
 
 	pthread_mutex_lock(&j->lock);
 	s->segments = choose(j);
 	if (s->segments > 0) {
 		s->last_seq = j->segments[s->segments]->first_seq - 1;
 		s->epoch = j->segments[s->segments - 1]->epoch;
+		options = parts_options(j, s->epoch);
 		options.first_seq = j->segments[0]->first_seq;
 		options.last_seq = s->last_seq;
-		options.epoch = s->epoch;
+		options.created_at_us = clock_wall_us();
 	}
 	pthread_mutex_unlock(&j->lock);
 	if (s->segments > 0) {
@@ -143,11 +138,7 @@ static void put_away(struct file_journal *j, const char *name, bool damaged)
 static bool take_place(struct file_journal *j, struct err *err)
 {
 	struct sealing *s = j->sealing;
-	struct sealed_options options = { .files = j->files,
-					  .dir = j->dir,
-					  .id = j->base.meta.id,
-					  .hash = j->base.meta.hash,
-					  .epoch = s->epoch };
+	struct sealed_options options = parts_options(j, s->epoch);
 	char names[GROUP_MAX][SEGMENT_NAME_BYTES];
 	struct sealed *sealed;
 

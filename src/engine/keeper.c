@@ -2,7 +2,9 @@
 /*
  * What has to be done now and then. Segments are looked after often, because a segment that is
  * not ready when it is needed is zeroed on the loop; the rest is a matter of seconds or minutes.
- * Sealing has a thread of its own, as it takes whole seconds of a core and must not be in the way.
+ * What reads and writes whole files of the log has a thread of its own, the sealer, as it takes
+ * whole seconds of a core and must not be in the way. One thread for all of it, since only one may
+ * write sealed files at a time.
  */
 #include "engine/keeper.h"
 
@@ -27,6 +29,19 @@
 #define PRUNE_ROWS 5000	  /* per org and round: short transactions */
 #define USES_MAX 4096
 
+/*
+ * What the sealer does: each is called when its time has come, and says whether there was something
+ * to do. It never takes long, so that all get their turn.
+ */
+struct chore {
+	enum found (*run)(struct keeper *k, struct err *err);
+	const char *failed; /* the log line of its first failure in a row */
+	int64_t more_us;    /* until the next call when there may be more to do, */
+	int64_t idle_us;    /* when there is not, */
+	int64_t failed_us;  /* and after a failure */
+};
+#define CHORES_MAX 4
+
 struct uses {
 	struct key_use items[USES_MAX];
 	size_t n;
@@ -38,8 +53,10 @@ struct keeper {
 	struct queue *inbox; /* of struct uses; also what ends the thread when closed */
 	pthread_t thread;
 	pthread_t sealer;
-	struct queue *seal_pause; /* of nothing; closed it ends the sealer */
-	struct uses uses;	  /* the loop's while asked, else ours */
+	struct queue *seal_pause;	 /* of nothing; closed it ends the sealer */
+	int64_t chore_at_us[CHORES_MAX]; /* the sealer's, as the next one */
+	bool chore_failed[CHORES_MAX];
+	struct uses uses; /* the loop's while asked, else ours */
 	bool asked;
 	int64_t checkpoint_at_us, books_at_us, uses_at_us, prune_at_us;
 	bool prepare_failed;
@@ -171,23 +188,48 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static enum found seal(struct keeper *k, struct err *err)
+{
+	return k->o.seal ? journal_seal(k->o.journal, err) : NOT_FOUND;
+}
+
+static const struct chore chores[] = {
+	{ seal, "seal_failed", 0, SEAL_US, SEAL_AGAIN_US },
+};
+static_assert(ARRAY_LEN(chores) <= CHORES_MAX, "room for each in the keeper");
+
+static void do_chore(struct keeper *k, size_t i)
+{
+	const struct chore *chore = &chores[i];
+	struct err err;
+	enum found found = chore->run(k, &err);
+
+	if (found == FAILED && !k->chore_failed[i]) {
+		log_error(chore->failed, log_str("error", err.text));
+	}
+	k->chore_failed[i] = found == FAILED;
+	k->chore_at_us[i] = clock_mono_us() + (found == FOUND	 ? chore->more_us
+					       : found == FAILED ? chore->failed_us
+								 : chore->idle_us);
+}
+
 static void *run_sealer(void *arg)
 {
 	struct keeper *k = arg;
-	bool failed = false;
-	int64_t wait_us = 0;
 
 	(void)setpriority(PRIO_PROCESS, 0, SEALER_NICE); /* of this thread alone, on Linux */
 	while (!queue_closed(k->seal_pause)) {
-		struct err err;
-		enum found found = journal_seal(k->o.journal, &err);
+		int64_t now_us = clock_mono_us();
+		int64_t next_us = INT64_MAX;
 
-		if (found == FAILED && !failed) {
-			log_error("seal_failed", log_str("error", err.text));
+		for (size_t i = 0; i < ARRAY_LEN(chores) && !queue_closed(k->seal_pause); i++) {
+			if (k->chore_at_us[i] <= now_us) {
+				do_chore(k, i);
+			}
+			next_us = k->chore_at_us[i] < next_us ? k->chore_at_us[i] : next_us;
 		}
-		failed = found == FAILED;
-		wait_us = found == FOUND ? 0 : failed ? SEAL_AGAIN_US : SEAL_US;
-		(void)queue_take(k->seal_pause, wait_us);
+		now_us = clock_mono_us();
+		(void)queue_take(k->seal_pause, next_us > now_us ? next_us - now_us : 0);
 	}
 	return NULL;
 }
@@ -206,9 +248,7 @@ bool keeper_open(struct keeper **kp, const struct keeper_options *options, struc
 	k->inbox = queue_new(4, NULL, NULL);
 	k->seal_pause = queue_new(1, NULL, NULL);
 	ensure(pthread_create(&k->thread, NULL, run, k) == 0);
-	if (k->o.seal) {
-		ensure(pthread_create(&k->sealer, NULL, run_sealer, k) == 0);
-	}
+	ensure(pthread_create(&k->sealer, NULL, run_sealer, k) == 0);
 	*kp = k;
 	return true;
 }
@@ -223,9 +263,7 @@ void keeper_close(struct keeper **kp)
 	queue_close(k->inbox);
 	queue_close(k->seal_pause);
 	pthread_join(k->thread, NULL);
-	if (k->o.seal) {
-		pthread_join(k->sealer, NULL);
-	}
+	pthread_join(k->sealer, NULL);
 	if (queue_take(k->inbox, 0) != NULL) {
 		write_uses(k);
 	}

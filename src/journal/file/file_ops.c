@@ -12,6 +12,8 @@
 
 #include "base/clock.h"
 
+#define READ_AHEAD_BYTES (128 << 10) /* Linux begins only so much for one asking, on any disk */
+
 static int result(int rc)
 {
 	return rc < 0 ? -errno : rc;
@@ -32,6 +34,18 @@ static ssize_t real_pread(void *arg UNUSED, int fd, void *p, size_t n, uint64_t 
 	ssize_t got = pread(fd, p, n, (off_t)offset);
 
 	return got < 0 ? -errno : got;
+}
+
+static void real_will_read(void *arg UNUSED, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		return;
+	}
+	for (off_t at = 0; at < st.st_size; at += READ_AHEAD_BYTES) {
+		(void)posix_fadvise(fd, at, READ_AHEAD_BYTES, POSIX_FADV_WILLNEED);
+	}
 }
 
 static ssize_t real_pwrite(void *arg UNUSED, int fd, const void *p, size_t n, uint64_t offset)
@@ -118,6 +132,7 @@ const struct file_ops file_ops_real = {
 	.open = real_open,
 	.close = real_close,
 	.pread = real_pread,
+	.will_read = real_will_read,
 	.pwrite = real_pwrite,
 	.fdatasync = real_fdatasync,
 	.truncate = real_truncate,

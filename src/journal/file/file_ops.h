@@ -17,6 +17,8 @@ struct file_ops {
 	void (*close)(void *arg, int fd);
 	/* May be short; 0 is the end of the file. */
 	ssize_t (*pread)(void *arg, int fd, void *p, size_t n, uint64_t offset);
+	/* All of the file will be read soon, so the disk may begin. NULL: nobody needs to know. */
+	void (*will_read)(void *arg, int fd);
 	ssize_t (*pwrite)(void *arg, int fd, const void *p, size_t n, uint64_t offset);
 	int (*fdatasync)(void *arg, int fd);
 	int (*truncate)(void *arg, int fd, uint64_t size);

@@ -385,6 +385,16 @@ static bool next_start(struct recovery *r, size_t i, uint64_t *limit, struct err
 	return true;
 }
 
+/* While one segment is checked the disk reads the next, so that neither waits for the other. */
+static void read_ahead(const struct recovery *r, size_t i)
+{
+	const struct files *files = &r->j->files;
+
+	if (i < r->all_n && files->ops->will_read != NULL) {
+		files->ops->will_read(files->arg, r->all[i]->fd);
+	}
+}
+
 static bool scan_all(struct recovery *r, struct err *err)
 {
 	if (!parts_open(r->j, &r->sealed, err) || !open_all(r, err)) {
@@ -393,10 +403,12 @@ static bool scan_all(struct recovery *r, struct err *err)
 	r->next = r->sealed.next;
 	r->damaged = r->damaged || r->sealed.damaged;
 	r->j->idem_base = r->j->idem.kept_seq = r->next;
+	read_ahead(r, 0);
 	for (size_t i = 0; i < r->all_n; i++) {
 		struct segment *segment = r->all[i];
 		uint64_t limit;
 
+		read_ahead(r, i + 1);
 		if (!next_start(r, i + 1, &limit, err) || !scan(r, segment, limit, err)) {
 			return false;
 		}

@@ -38,6 +38,7 @@ bool ingest_busy(struct call *c, struct err *err)
 	uint64_t applied = engine_applied(api->engine); /* before what it chases */
 	struct lag lag = {
 		.records = journal_flushed(api->journal) - applied,
+		.applied = applied,
 		.since_us = engine_behind_since(api->engine),
 		.last_us = journal_last_received_at(api->journal),
 	};

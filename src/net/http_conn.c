@@ -307,6 +307,9 @@ static void conn_settle(struct conn *c, bool may_read)
 	if (!flush(c)) {
 		return;
 	}
+	if (c->streaming != NULL) {
+		stream_tell_room(&c->streaming->stream);
+	}
 	if (finished(c)) {
 		say_goodbye(c);
 		if (c->fd < 0) {

@@ -29,6 +29,7 @@ struct fixture {
 	size_t hooked_n;
 	struct http_stream *streams[SLOTS];
 	size_t streams_n;
+	size_t rooms; /* on_room calls */
 	struct fixture_done done;
 	bool drained;
 };
@@ -396,6 +397,37 @@ size_t fixture_feed(struct fixture *f, char c, size_t n)
 
 	call_run(&call);
 	return call.n;
+}
+
+static void on_room(void *arg, struct http_stream *st UNUSED)
+{
+	struct fixture *f = arg;
+
+	pthread_mutex_lock(&f->lock);
+	f->rooms++;
+	changed(f);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void do_ask_room(struct call *call)
+{
+	for (size_t i = 0; i < call->f->streams_n; i++) {
+		http_stream_on_room(call->f->streams[i], call->n, on_room, call->f);
+	}
+	call->n = call->f->rooms;
+}
+
+size_t fixture_ask_room(struct fixture *f, size_t bytes)
+{
+	struct call call = { .f = f, .fn = do_ask_room, .n = bytes };
+
+	call_run(&call);
+	return call.n;
+}
+
+void fixture_wait_rooms(struct fixture *f, size_t n)
+{
+	wait_count(f, &f->rooms, n);
 }
 
 static void do_end(struct call *call)

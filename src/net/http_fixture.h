@@ -41,6 +41,9 @@ void fixture_release(struct fixture *f, size_t which);
 void fixture_wait_streams(struct fixture *f, size_t n);
 /* Queue one shared chunk of n bytes c on every open stream; how many took it. */
 size_t fixture_feed(struct fixture *f, char c, size_t n);
+/* Ask every open stream for room; how many were told of room before. Wait until n were. */
+size_t fixture_ask_room(struct fixture *f, size_t bytes);
+void fixture_wait_rooms(struct fixture *f, size_t n);
 void fixture_end_streams(struct fixture *f, bool abort);
 /* Start to drain, wait_us at most. fixture_drained waits for the end. */
 void fixture_drain(struct fixture *f, int64_t wait_us);

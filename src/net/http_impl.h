@@ -70,6 +70,9 @@ struct http_stream {
 	void *data_arg;
 	http_stream_close_fn on_close;
 	void *close_arg;
+	size_t room; /* on_room is called when no more than this waits */
+	http_stream_room_fn on_room;
+	void *room_arg;
 };
 
 struct http_exchange {
@@ -213,6 +216,9 @@ void conn_owe(struct conn *c, struct http_exchange *x);
 void conn_pop(struct conn *c);
 /* The first owed replies that are made leave the list. */
 void conn_advance(struct conn *c);
+
+/* http_stream.c: there may be room now. */
+void stream_tell_room(struct http_stream *st);
 
 /* http_clock.c */
 void clock_set(struct conn *c, size_t side, enum clock_kind kind, bool again);

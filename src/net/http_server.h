@@ -228,6 +228,12 @@ void http_stream_on_close(struct http_stream *st, http_stream_close_fn fn, void 
 NODISCARD bool http_stream_write(struct http_stream *st, struct chunk *c);
 /* Bytes queued and not yet taken by the kernel. */
 size_t http_stream_queued(const struct http_stream *st);
+/*
+ * Call fn(arg) once, as soon as at most bytes wait, never from inside a call of this header; not at
+ * all when the stream ends before. A later call takes the place of an earlier one.
+ */
+typedef void (*http_stream_room_fn)(void *arg, struct http_stream *st);
+void http_stream_on_room(struct http_stream *st, size_t bytes, http_stream_room_fn fn, void *arg);
 /* Close when the queue has left (write_us and rate_min apply). No more on_data. */
 void http_stream_end(struct http_stream *st);
 /* Close now, what is queued is dropped. No more on_data. */

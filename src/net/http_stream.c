@@ -58,6 +58,24 @@ size_t http_stream_queued(const struct http_stream *st)
 	return x->conn->first == x ? x->conn->out.bytes : x->held.bytes;
 }
 
+void http_stream_on_room(struct http_stream *st, size_t bytes, http_stream_room_fn fn, void *arg)
+{
+	st->room = bytes;
+	st->on_room = fn;
+	st->room_arg = arg;
+	conn_touch(exchange_of(st)->conn);
+}
+
+void stream_tell_room(struct http_stream *st)
+{
+	http_stream_room_fn fn = st->on_room;
+
+	if (fn != NULL && !st->ending && http_stream_queued(st) <= st->room) {
+		st->on_room = NULL;
+		fn(st->room_arg, st);
+	}
+}
+
 bool http_stream_write(struct http_stream *st, struct chunk *chunk)
 {
 	struct http_exchange *x = exchange_of(st);

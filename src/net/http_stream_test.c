@@ -59,6 +59,36 @@ TEST(a_slow_subscriber_is_bounded)
 	fixture_free(&f);
 }
 
+TEST(a_writer_is_told_of_room_once)
+{
+	struct http_options options = { .stream_max = 50000000 };
+	struct fixture *f = fixture_new(&options);
+	struct client c = client_open_slow(f);
+
+	client_say(&c, GET("/stream"));
+	fixture_wait_streams(f, 1);
+	fixture_ask_room(f, 1000);
+	fixture_wait_rooms(f, 1);
+	T_INT(fixture_feed(f, 'x', 12000000), 1);
+	fixture_ask_room(f, 1000);
+	T_INT(fixture_feed(f, 'y', 1), 1);
+	T_INT(fixture_ask_room(f, 1000), 1);
+	client_reply_head(&c);
+	for (size_t i = 0; i < 1200; i++) {
+		client_raw(&c, 10000);
+	}
+	client_raw(&c, 1);
+	fixture_wait_rooms(f, 2);
+	T_INT(fixture_feed(f, 'z', 1), 1);
+	client_raw(&c, 1);
+	T_INT(fixture_ask_room(f, 0), 2);
+	fixture_wait_rooms(f, 3);
+	fixture_end_streams(f, false);
+	fixture_wait_streams(f, 0);
+	client_close(&c);
+	fixture_free(&f);
+}
+
 TEST(a_subscriber_that_takes_nothing_is_cut)
 {
 	struct http_options options = { .write_us = 40 * US_PER_MS, .stream_max = 50000000 };
@@ -180,7 +210,7 @@ TEST(streams_are_closed_with_the_server)
 }
 
 T_MAIN(T(one_frame_reaches_all_subscribers), T(a_slow_subscriber_is_bounded),
-       T(a_subscriber_that_takes_nothing_is_cut), T(a_subscriber_that_leaves_is_noticed),
-       T(an_upgrade_carries_bytes_both_ways), T(a_refused_upgrade_goes_on_as_http),
-       T(a_stream_waits_for_the_replies_before_it), T(what_is_pipelined_behind_a_stream_is_dropped),
-       T(streams_are_closed_with_the_server))
+       T(a_writer_is_told_of_room_once), T(a_subscriber_that_takes_nothing_is_cut),
+       T(a_subscriber_that_leaves_is_noticed), T(an_upgrade_carries_bytes_both_ways),
+       T(a_refused_upgrade_goes_on_as_http), T(a_stream_waits_for_the_replies_before_it),
+       T(what_is_pipelined_behind_a_stream_is_dropped), T(streams_are_closed_with_the_server))

@@ -20,6 +20,8 @@ struct journal_driver {
 	enum found (*seal)(struct journal *journal, struct err *err);
 	uint64_t (*flushed)(const struct journal *journal);
 	uint64_t (*first)(struct journal *journal);
+	void (*bounds)(struct journal *journal, int64_t from_us, int64_t to_us, uint64_t *first,
+		       uint64_t *last);
 	int64_t (*last_received_at)(const struct journal *journal);
 	uint64_t (*wait)(struct journal *journal, uint64_t after_seq, int64_t wait_us);
 	void (*interrupt)(struct journal *journal);

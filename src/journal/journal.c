@@ -117,6 +117,12 @@ uint64_t journal_first(struct journal *journal)
 	return journal->driver->first(journal);
 }
 
+void journal_bounds(struct journal *journal, int64_t from_us, int64_t to_us, uint64_t *first,
+		    uint64_t *last)
+{
+	journal->driver->bounds(journal, from_us, to_us, first, last);
+}
+
 int64_t journal_last_received_at(const struct journal *journal)
 {
 	return journal->driver->last_received_at(journal);

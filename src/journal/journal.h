@@ -213,6 +213,12 @@ enum found journal_seal(struct journal *journal, struct err *err);
 uint64_t journal_flushed(const struct journal *journal);
 /* The first record that is still there, or flushed + 1. Any thread. */
 uint64_t journal_first(struct journal *journal);
+/*
+ * Numbers between which all records are that were received in [from_us, to_us), 0 being no bound;
+ * mostly there are others, too. *last < *first: there is none. For showing progress. Any thread.
+ */
+void journal_bounds(struct journal *journal, int64_t from_us, int64_t to_us, uint64_t *first,
+		    uint64_t *last);
 /* The time of the last appended record, 0 for none. Loop thread. */
 int64_t journal_last_received_at(const struct journal *journal);
 /*

@@ -463,6 +463,33 @@ TEST(a_budget_ends_a_walk_through_sealed_records_too)
 	bed_release(bed);
 }
 
+TEST(numbers_are_bounded_by_time)
+{
+	struct bed *bed = fresh();
+	struct record record;
+	uint64_t first, last;
+	struct arena req;
+	struct err err;
+
+	arena_init(&req, 0);
+	bed_fill(bed, 1, 900);
+	journal_bounds(bed->journal, 0, 0, &first, &last);
+	T_INT(first, 1);
+	T_INT(last, 900);
+	bed_seal(bed);
+	for (uint64_t seq = 1; seq <= 900; seq += 29) {
+		T_INT(journal_read(bed->journal, seq, &req, &record, &err), FOUND);
+		journal_bounds(bed->journal, record.received_at_us, record.received_at_us + 1,
+			       &first, &last);
+		T_TRUE(first >= 1 && first <= seq && last >= seq && last <= 900);
+		T_TRUE(last - first < 600);
+	}
+	journal_bounds(bed->journal, 0, 1, &first, &last);
+	T_TRUE(last < first);
+	arena_release(&req);
+	bed_release(bed);
+}
+
 TEST(keys_outlive_sealing)
 {
 	struct bed *bed = fresh();
@@ -698,7 +725,7 @@ static int use_thread(void **state UNUSED)
 
 T_MAIN(ON_ALL(sealed_records_read_as_before), ON_ALL(walks_go_on_while_the_log_is_sealed),
        ON_ALL(a_budget_ends_a_walk_through_sealed_records_too), ON_ALL(keys_outlive_sealing),
-       ON_ALL(readers_follow_while_the_log_is_sealed),
+       ON_ALL(numbers_are_bounded_by_time), ON_ALL(readers_follow_while_the_log_is_sealed),
        ON_ALL(records_are_dense_and_readable_both_ways),
        ON_ALL(everything_is_there_after_reopening), ON_ALL(every_field_comes_back),
        ON_ALL(same_key_is_one_record), ON_ALL(same_key_in_one_turn_is_one_record),

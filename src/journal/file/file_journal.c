@@ -58,6 +58,14 @@ static uint64_t file_first(struct journal *journal)
 	return first;
 }
 
+static void file_bounds(struct journal *journal, int64_t from_us, int64_t to_us, uint64_t *first,
+			uint64_t *last)
+{
+	*first = file_first(journal);
+	*last = journal_flushed(journal);
+	parts_bounds(file_journal(journal), from_us, to_us, first, last);
+}
+
 static int64_t file_last_received_at(const struct journal *journal)
 {
 	return CONTAINER_OF(journal, const struct file_journal, base)->last_received_at_us;
@@ -191,6 +199,7 @@ static const struct journal_driver driver = {
 	.seal = file_seal,
 	.flushed = file_flushed,
 	.first = file_first,
+	.bounds = file_bounds,
 	.last_received_at = file_last_received_at,
 	.wait = file_wait,
 	.interrupt = file_interrupt,

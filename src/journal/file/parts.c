@@ -156,6 +156,24 @@ uint64_t parts_end(struct file_journal *j)
 	return end;
 }
 
+void parts_bounds(struct file_journal *j, int64_t from_us, int64_t to_us, uint64_t *first,
+		  uint64_t *last)
+{
+	pthread_mutex_lock(&j->lock);
+	for (size_t i = 0; i < j->parts_n && j->parts[i]->info->last_us < from_us; i++) {
+		*first = j->parts[i]->info->last_seq + 1;
+	}
+	for (size_t i = j->parts_n; to_us != 0 && i > 0; i--) {
+		const struct sealed_info *info = j->parts[i - 1]->info;
+
+		if (info->records > 0 && info->first_us < to_us) {
+			break;
+		}
+		*last = info->first_seq - 1;
+	}
+	pthread_mutex_unlock(&j->lock);
+}
+
 void parts_around(struct file_journal *j, uint64_t seq, uint64_t *before, uint64_t *after)
 {
 	size_t n;

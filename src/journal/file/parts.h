@@ -55,6 +55,9 @@ struct part *part_ref(struct part *part);
 void part_unref(struct part **part);
 /* The number behind the last part; 0 when there is none. */
 uint64_t parts_end(struct file_journal *j);
+/* Move *first and *last, as journal_bounds has them, past the parts that are of other times. */
+void parts_bounds(struct file_journal *j, int64_t from_us, int64_t to_us, uint64_t *first,
+		  uint64_t *last);
 /*
  * Around a number that no part has: where the part before it ends (the number behind), and where
  * the part after it begins; 0 when there is none.

@@ -3,7 +3,7 @@
  * Reading a query. There is little that can be wrong: what is no member is a word, because people
  * search for "error: timeout" and "http://x" more often than they mistype a member.
  */
-#include "model/query.h"
+#include "model/event_query.h"
 
 #include "base/utf8.h"
 
@@ -95,7 +95,7 @@ static bool take_quoted(struct parse *p, struct slice *out)
 	return refuse(p, "has a quote that is not closed");
 }
 
-static bool find_member(struct slice name, struct query_term *term)
+static bool find_member(struct slice name, struct event_query_term *term)
 {
 	struct err ignored;
 
@@ -111,7 +111,7 @@ static bool find_member(struct slice name, struct query_term *term)
 }
 
 /* "member:", and what kind of comparison it is; p->at is behind it then. */
-static bool take_member(struct parse *p, struct query_term *term)
+static bool take_member(struct parse *p, struct event_query_term *term)
 {
 	struct slice rest = rest_of(p);
 	size_t n = 0;
@@ -132,7 +132,7 @@ static bool take_member(struct parse *p, struct query_term *term)
 	return false;
 }
 
-static void hint(struct query_term *term, struct slice text, struct parse *p)
+static void hint(struct event_query_term *term, struct slice text, struct parse *p)
 {
 	if (text.n > 0 && !term->negated) {
 		ensure(term->hints_n < QUERY_HINTS_MAX);
@@ -155,7 +155,7 @@ static bool is_literal(struct slice text, struct parse *p)
 	return json_raw(&scan, &raw, &ignored) && raw.n == text.n;
 }
 
-static void set_key(struct query_term *term, struct parse *p)
+static void set_key(struct event_query_term *term, struct parse *p)
 {
 	struct buf key;
 
@@ -165,7 +165,7 @@ static void set_key(struct query_term *term, struct parse *p)
 	buf_release(&key);
 }
 
-static bool set_comparison(struct query_term *term, struct parse *p)
+static bool set_comparison(struct event_query_term *term, struct parse *p)
 {
 	bool numbers = term->member == QUERY_VALUE || term->member == QUERY_TAGS ||
 		       term->member == QUERY_PAYLOAD;
@@ -179,7 +179,7 @@ static bool set_comparison(struct query_term *term, struct parse *p)
 }
 
 /* What the bytes of an event say of a path without following it: its last name. */
-static void hint_path(struct query_term *term, struct parse *p)
+static void hint_path(struct event_query_term *term, struct parse *p)
 {
 	const struct rule_path *path = &term->path;
 	struct slice last = path->segments_n == 0 ? (struct slice) { 0 }
@@ -191,7 +191,7 @@ static void hint_path(struct query_term *term, struct parse *p)
 	}
 }
 
-static bool set_words(struct query_term *term, struct parse *p)
+static bool set_words(struct event_query_term *term, struct parse *p)
 {
 	if (term->op == QUERY_STARTS) {
 		return refuse(p, "asks for a beginning of what is one of few words");
@@ -208,7 +208,7 @@ static bool set_words(struct query_term *term, struct parse *p)
 	       refuse(p, "has no severity debug, info, low, medium, high or critical");
 }
 
-static bool set_value(struct query_term *term, bool quoted, struct parse *p)
+static bool set_value(struct event_query_term *term, bool quoted, struct parse *p)
 {
 	if (term->member == QUERY_SEVERITY || term->member == QUERY_KIND) {
 		return set_words(term, p);
@@ -241,7 +241,7 @@ static bool set_value(struct query_term *term, bool quoted, struct parse *p)
 }
 
 /* "web*" begins with it, a lone asterisk asks for anything. */
-static void take_asterisk(struct query_term *term)
+static void take_asterisk(struct event_query_term *term)
 {
 	if (term->op == QUERY_IS && slice_ends(term->value, S("*"))) {
 		term->value.n--;
@@ -249,7 +249,7 @@ static void take_asterisk(struct query_term *term)
 	}
 }
 
-static bool take_value(struct parse *p, struct query_term *term)
+static bool take_value(struct parse *p, struct event_query_term *term)
 {
 	size_t from = p->at, end;
 	bool quoted = slice_starts(rest_of(p), S("\""));
@@ -276,7 +276,7 @@ static bool take_value(struct parse *p, struct query_term *term)
 	return true;
 }
 
-static bool take_text(struct parse *p, struct query_term *term)
+static bool take_text(struct parse *p, struct event_query_term *term)
 {
 	term->member = QUERY_TEXT;
 	if (slice_starts(rest_of(p), S("\""))) {
@@ -294,11 +294,11 @@ static bool take_text(struct parse *p, struct query_term *term)
 	return true;
 }
 
-static bool take_term(struct parse *p, struct query_term *term)
+static bool take_term(struct parse *p, struct event_query_term *term)
 {
 	struct slice rest = rest_of(p);
 
-	*term = (struct query_term) { 0 };
+	*term = (struct event_query_term) { 0 };
 	if (rest.p[0] == '-' && rest.n > 1 && !is_blank(rest.p[1])) {
 		term->negated = true;
 		p->at++;
@@ -306,7 +306,8 @@ static bool take_term(struct parse *p, struct query_term *term)
 	return take_member(p, term) ? take_value(p, term) : take_text(p, term);
 }
 
-bool query_parse(struct slice text, struct arena *req, struct query *out, struct err *err)
+bool event_query_parse(struct slice text, struct arena *req, struct event_query *out,
+		       struct err *err)
 {
 	struct parse p = { .text = arena_dup(req, text), .req = req, .err = err };
 
@@ -333,7 +334,7 @@ bool query_parse(struct slice text, struct arena *req, struct query *out, struct
 	}
 }
 
-static struct slice member_name(const struct query_term *term)
+static struct slice member_name(const struct event_query_term *term)
 {
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
 		if (members[i].member == term->member) {
@@ -343,7 +344,7 @@ static struct slice member_name(const struct query_term *term)
 	return term->path.text;
 }
 
-void query_write(const struct query *query, struct json_w *w)
+void event_query_write(const struct event_query *query, struct json_w *w)
 {
 	static const char *const names[QUERY_OPS] = {
 		[QUERY_IS] = "is",	 [QUERY_STARTS] = "starts", [QUERY_EXISTS] = "exists",
@@ -353,7 +354,7 @@ void query_write(const struct query *query, struct json_w *w)
 
 	json_w_array(w);
 	for (size_t i = 0; i < query->n; i++) {
-		const struct query_term *t = &query->terms[i];
+		const struct event_query_term *t = &query->terms[i];
 
 		json_w_object(w);
 		if (t->member == QUERY_TEXT) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef MODEL_QUERY_H
-#define MODEL_QUERY_H
+#ifndef MODEL_EVENT_QUERY_H
+#define MODEL_EVENT_QUERY_H
 
 #include "base/find.h"
 #include "base/json.h"
@@ -55,7 +55,7 @@ enum query_op {
 };
 
 #define QUERY_HINTS_MAX 2
-struct query_term {
+struct event_query_term {
 	bool negated;
 	enum query_member member;
 	enum query_op op;	/* not of QUERY_TEXT */
@@ -71,24 +71,26 @@ struct query_term {
 	size_t hints_n;
 };
 
-struct query {
+struct event_query {
 	size_t n; /* 0: everything matches */
-	struct query_term terms[QUERY_TERMS_MAX];
+	struct event_query_term terms[QUERY_TERMS_MAX];
 };
 
 /* text is copied into the arena, which outlives the query. ERR_INVALID on field "q". */
-NODISCARD bool query_parse(struct slice text, struct arena *req, struct query *out,
-			   struct err *err);
+NODISCARD bool event_query_parse(struct slice text, struct arena *req, struct event_query *out,
+				 struct err *err);
 /* False: the event of this canonical body does not match. Does not read it, only looks through. */
-bool query_may_match(const struct query *query, struct slice body);
+bool event_query_may_match(const struct event_query *query, struct slice body);
 /*
  * Whether it does. event is body decoded. scratch takes QUERY_SCRATCH_BYTES at least; what is in it
  * goes.
  */
 #define QUERY_SCRATCH_BYTES (EVENT_BYTES_MAX + 64)
-bool query_matches(const struct query *query, struct slice body, const struct event *event,
-		   struct buf *scratch);
+bool event_query_matches(const struct event_query *query, struct slice body,
+			 const struct event *event, struct buf *scratch);
+/* Whether a term about severity lets this one pass. Nothing else is known of the event. */
+bool event_query_severity_is(const struct event_query_term *term, enum severity severity);
 /* How it was understood: [{"text":..}|{"member":..,"op":..,"value":..}], "not" where it is. */
-void query_write(const struct query *query, struct json_w *w);
+void event_query_write(const struct event_query *query, struct json_w *w);
 
 #endif

@@ -3,7 +3,7 @@
  * A query and an event from any bytes, with a line feed between them: nothing crashes, and what
  * matches was not ruled out before.
  */
-#include "model/query.h"
+#include "model/event_query.h"
 #include "test/fuzz/fuzz.h"
 
 /* What is stored is valid JSON without white space. */
@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct slice in = { .p = (const char *)p, .n = n };
 	struct slice text = { .p = in.p, .n = slice_find(in, '\n') };
 	struct slice body = slice_from(in, text.n + 1);
-	struct query query;
+	struct event_query query;
 	struct event event;
 	struct arena req;
 	struct buf scratch, out;
@@ -36,15 +36,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	arena_init(&req, 0);
 	buf_init(&scratch, QUERY_SCRATCH_BYTES + n);
 	buf_init(&out, 64 * (n + 1024));
-	if (query_parse(text, &req, &query, &err)) {
+	if (event_query_parse(text, &req, &query, &err)) {
 		json_w_init(&w, &out);
-		query_write(&query, &w);
+		event_query_write(&query, &w);
 		ensure(!out.overflow);
 		if (is_canonical(body, &req) && event_decode(body, &req, &event, &err) &&
-		    query_matches(&query, body, &event, &scratch)) {
-			ensure(query_may_match(&query, body));
+		    event_query_matches(&query, body, &event, &scratch)) {
+			ensure(event_query_may_match(&query, body));
 		}
-		(void)query_may_match(&query, body);
+		(void)event_query_may_match(&query, body);
 	} else {
 		ensure(err.kind == ERR_INVALID);
 	}

@@ -3,12 +3,12 @@
  * Asking a query about an event. First its bytes are searched, unparsed, for what a match must
  * hold, which says no to nearly all of them; what is left is walked through value by value.
  */
-#include "model/query.h"
+#include "model/event_query.h"
 
-bool query_may_match(const struct query *query, struct slice body)
+bool event_query_may_match(const struct event_query *query, struct slice body)
 {
 	for (size_t i = 0; i < query->n; i++) {
-		const struct query_term *t = &query->terms[i];
+		const struct event_query_term *t = &query->terms[i];
 
 		if (t->negated) {
 			continue;
@@ -64,7 +64,7 @@ static struct slice unescaped(struct slice raw, struct buf *scratch)
 
 /* Which texts of the query are still to be found. */
 struct texts {
-	const struct query *query;
+	const struct event_query *query;
 	struct buf *scratch;
 	uint32_t wanted;   /* bit i: term i */
 	uint32_t unwanted; /* negated ones */
@@ -135,7 +135,7 @@ static void look_through(struct texts *t, struct slice body)
 	}
 }
 
-static bool texts_match(const struct query *query, struct slice body, struct buf *scratch)
+static bool texts_match(const struct event_query *query, struct slice body, struct buf *scratch)
 {
 	struct texts t = { .query = query, .scratch = scratch };
 
@@ -151,7 +151,7 @@ static bool texts_match(const struct query *query, struct slice body, struct buf
 	return t.wanted == 0 && !t.refused;
 }
 
-static bool text_is(const struct query_term *t, struct slice text)
+static bool text_is(const struct event_query_term *t, struct slice text)
 {
 	switch (t->op) {
 	case QUERY_IS:
@@ -193,7 +193,7 @@ static bool order_is(enum query_op op, double have, double want)
 }
 
 /* A number, true, false or null. */
-static bool scalar_is(const struct query_term *t, struct slice raw, struct buf *scratch)
+static bool scalar_is(const struct event_query_term *t, struct slice raw, struct buf *scratch)
 {
 	bool number = in_number(raw.p[0]);
 	double value;
@@ -243,7 +243,8 @@ static size_t value_end(struct slice s, size_t at)
 }
 
 /* One value that is no array, or, of an array, any item. */
-static bool raw_is(const struct query_term *t, struct slice raw, struct buf *scratch, bool inside)
+static bool raw_is(const struct event_query_term *t, struct slice raw, struct buf *scratch,
+		   bool inside)
 {
 	if (raw.n == 0) {
 		return false;
@@ -269,7 +270,7 @@ static bool raw_is(const struct query_term *t, struct slice raw, struct buf *scr
 	return false;
 }
 
-static bool path_is(const struct query_term *t, struct slice raw, struct buf *scratch)
+static bool path_is(const struct event_query_term *t, struct slice raw, struct buf *scratch)
 {
 	struct slice value;
 
@@ -277,7 +278,17 @@ static bool path_is(const struct query_term *t, struct slice raw, struct buf *sc
 	       raw_is(t, value, scratch, false);
 }
 
-static bool term_is(const struct query_term *t, const struct event *e, struct buf *scratch)
+static bool severity_is(const struct event_query_term *t, enum severity severity)
+{
+	return severity != SEVERITY_NONE && order_is(t->op, severity, t->severity);
+}
+
+bool event_query_severity_is(const struct event_query_term *t, enum severity severity)
+{
+	return severity_is(t, severity) != t->negated;
+}
+
+static bool term_is(const struct event_query_term *t, const struct event *e, struct buf *scratch)
 {
 	switch (t->member) {
 	case QUERY_TYPE:
@@ -285,7 +296,7 @@ static bool term_is(const struct query_term *t, const struct event *e, struct bu
 	case QUERY_KIND:
 		return t->op == QUERY_EXISTS || e->kind == t->kind;
 	case QUERY_SEVERITY:
-		return e->severity != SEVERITY_NONE && order_is(t->op, e->severity, t->severity);
+		return severity_is(t, e->severity);
 	case QUERY_SOURCE:
 		return e->source.n > 0 && text_is(t, e->source);
 	case QUERY_ENVIRONMENT:
@@ -309,11 +320,11 @@ static bool term_is(const struct query_term *t, const struct event *e, struct bu
 	never("a text has no member");
 }
 
-bool query_matches(const struct query *query, struct slice body, const struct event *event,
-		   struct buf *scratch)
+bool event_query_matches(const struct event_query *query, struct slice body,
+			 const struct event *event, struct buf *scratch)
 {
 	for (size_t i = 0; i < query->n; i++) {
-		const struct query_term *t = &query->terms[i];
+		const struct event_query_term *t = &query->terms[i];
 
 		if (t->member != QUERY_TEXT && term_is(t, event, scratch) == t->negated) {
 			return false;

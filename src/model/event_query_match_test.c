@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A query finds what it says in whatever spelling of JSON it was stored, and nothing else. */
-#include "model/query.h"
+#include "model/event_query.h"
 
 #include <stdio.h>
 
@@ -16,7 +16,7 @@
 static bool ask(const char *q, struct slice body)
 {
 	struct event event;
-	struct query query;
+	struct event_query query;
 	struct arena req;
 	struct buf scratch;
 	struct err err;
@@ -24,11 +24,11 @@ static bool ask(const char *q, struct slice body)
 
 	arena_init(&req, 0);
 	buf_init(&scratch, QUERY_SCRATCH_BYTES);
-	T_OK(query_parse(slice_of(q), &req, &query, &err));
+	T_OK(event_query_parse(slice_of(q), &req, &query, &err));
 	T_OK(event_decode(body, &req, &event, &err));
-	found = query_matches(&query, body, &event, &scratch);
+	found = event_query_matches(&query, body, &event, &scratch);
 	if (found) {
-		T_TRUE(query_may_match(&query, body));
+		T_TRUE(event_query_may_match(&query, body));
 	}
 	buf_release(&scratch);
 	arena_release(&req);
@@ -273,7 +273,7 @@ TEST(it_agrees_with_reading_the_tree)
 	buf_init(&scratch, QUERY_SCRATCH_BYTES);
 	for (int i = 0; i < 30000; i++) {
 		const struct json *tree;
-		struct query query;
+		struct event_query query;
 		struct event event;
 		bool want = true, got, may;
 
@@ -293,10 +293,10 @@ TEST(it_agrees_with_reading_the_tree)
 			buf_puts(&q, negated ? S(" -") : S(" "));
 			quote(&q, word);
 		}
-		T_OK(query_parse(buf_slice(&q), &req, &query, &err));
+		T_OK(event_query_parse(buf_slice(&q), &req, &query, &err));
 		T_OK(event_decode(buf_slice(&body), &req, &event, &err));
-		may = query_may_match(&query, buf_slice(&body));
-		got = query_matches(&query, buf_slice(&body), &event, &scratch);
+		may = event_query_may_match(&query, buf_slice(&body));
+		got = event_query_matches(&query, buf_slice(&body), &event, &scratch);
 		if (got != want || (got && !may)) {
 			fail_msg("%.*s in %.*s: %d, not %d", SARG(buf_slice(&q)),
 				 SARG(buf_slice(&body)), got, want);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Queries are read as their page says, and what is wrong with one is told with its place. */
-#include "model/query.h"
+#include "model/event_query.h"
 
 #include <stdio.h>
 
@@ -10,17 +10,17 @@
 static const char *read_as(const char *text)
 {
 	static char out[4096];
-	struct query query;
+	struct event_query query;
 	struct arena req;
 	struct json_w w;
 	struct buf json;
 	struct err err;
 
 	arena_init(&req, 0);
-	T_OK(query_parse(slice_of(text), &req, &query, &err));
+	T_OK(event_query_parse(slice_of(text), &req, &query, &err));
 	buf_init(&json, sizeof(out) - 1);
 	json_w_init(&w, &json);
-	query_write(&query, &w);
+	event_query_write(&query, &w);
 	snprintf(out, sizeof(out), "%.*s", SARG(buf_slice(&json)));
 	buf_release(&json);
 	arena_release(&req);
@@ -30,11 +30,11 @@ static const char *read_as(const char *text)
 static const char *refusal(const char *text)
 {
 	static struct err err;
-	struct query query;
+	struct event_query query;
 	struct arena req;
 
 	arena_init(&req, 0);
-	T_FAIL(query_parse(slice_of(text), &req, &query, &err), ERR_INVALID);
+	T_FAIL(event_query_parse(slice_of(text), &req, &query, &err), ERR_INVALID);
 	arena_release(&req);
 	T_STR(err.field, "q");
 	return err.text;

@@ -4,77 +4,29 @@
  * when that part had too few matches the page is short and its cursor goes on from there.
  */
 #include "api/api.h"
+#include "api/event_filter.h"
 #include "api/route.h"
 #include "base/json_put.h"
-#include "base/time.h"
 #include "engine/event_json.h"
 
 #define PAGE_READ_BYTES_MAX ((size_t)256 << 20)
+#define PAGE_SEARCH_BYTES_MAX ((size_t)32 << 20) /* of the log as stored: less than a second */
 #define PAGE_DEFAULT 50
 #define PAGE_MAX 1000
 
-struct filter {
-	struct slice type; /* exact, or a prefix that ends in ".*" */
-	struct slice kind, severity, source, environment;
-	int64_t from_us, to_us;
-};
-
 struct page_walk {
 	struct call *c;
-	struct filter filter;
+	struct event_filter filter;
 	size_t limit, offset;
-	size_t bytes_max; /* the page ends with the event that reaches it */
-	struct arena one; /* for one event at a time */
-	uint64_t before;  /* records below this number; 0: from the newest */
+	size_t bytes_max;   /* the page ends with the event that reaches it */
+	struct arena one;   /* for one event at a time */
+	struct buf scratch; /* likewise */
+	uint64_t before;    /* records below this number; 0: from the newest */
 	void (*write)(const struct event_view *view, struct json_w *w,
 		      const struct page_walk *walk);
 	uint64_t applied;
 	uint64_t next; /* where the next page starts; 0: nowhere */
 };
-
-static struct slice query_or_empty(struct call *c, const char *name)
-{
-	struct slice value;
-
-	return call_query(c, name, &value) ? value : (struct slice) { 0 };
-}
-
-static bool read_filter(struct call *c, struct filter *f, struct err *err)
-{
-	enum event_kind kind;
-
-	*f = (struct filter) {
-		.type = query_or_empty(c, "type"),
-		.kind = query_or_empty(c, "kind"),
-		.severity = query_or_empty(c, "severity"),
-		.source = query_or_empty(c, "source"),
-		.environment = query_or_empty(c, "environment"),
-	};
-	if (f->kind.n > 0 && !event_kind_parse(f->kind, &kind)) {
-		return err_field(err, ERR_INVALID, "kind",
-				 "\"kind\" must be event, error or metric");
-	}
-	if (f->severity.n > 0 && severity_parse(f->severity) == SEVERITY_NONE) {
-		return err_field(err, ERR_INVALID, "severity",
-				 "\"severity\" must be debug, info, low, medium, high or critical");
-	}
-	return call_query_time(c, "from", &f->from_us, err) &&
-	       call_query_time(c, "to", &f->to_us, err);
-}
-
-static bool event_matches(const struct filter *f, const struct event *event)
-{
-	enum event_kind kind;
-
-	if (f->kind.n > 0 && event_kind_parse(f->kind, &kind) && kind != event->kind) {
-		return false;
-	}
-	if (f->severity.n > 0 && severity_parse(f->severity) != event->severity) {
-		return false;
-	}
-	return (f->source.n == 0 || slice_eq(f->source, event->source)) &&
-	       (f->environment.n == 0 || slice_eq(f->environment, event->environment));
-}
 
 static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct json_w *w,
 		       struct err *err)
@@ -96,9 +48,8 @@ static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct
 		if (found == FAILED) {
 			continue;
 		}
-		arena_clear(&walk->one);
-		if (!event_decode(record.body, &walk->one, &event, err) ||
-		    !event_matches(&walk->filter, &event)) {
+		if (!event_filter_matches(&walk->filter, &record, &walk->one, &walk->scratch,
+					  &event)) {
 			continue;
 		}
 		if (walk->offset > 0) {
@@ -115,28 +66,34 @@ static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct
 	return true;
 }
 
-static bool walk_page(struct page_walk *walk, struct json_w *w, struct err *err)
+/* A search in a list is a short one: what takes longer is not for a worker (see search.c). */
+static size_t budget_of(const struct page_walk *walk)
 {
 	size_t budget = walk->c->api->page_read_bytes;
-	const struct caller *caller = &walk->c->caller;
-	struct journal_filter filter = { .one_project = true,
-					 .org = caller->org,
-					 .project = caller->project,
-					 .from_us = walk->filter.from_us,
-					 .to_us = walk->filter.to_us,
-					 .kinds = UINT32_C(1) << RECORD_EVENT,
-					 .type = walk->filter.type };
+
+	if (budget != 0) {
+		return budget;
+	}
+	return walk->filter.query.n > 0 ? PAGE_SEARCH_BYTES_MAX : PAGE_READ_BYTES_MAX;
+}
+
+static bool walk_page(struct page_walk *walk, struct json_w *w, struct err *err)
+{
+	struct call *c = walk->c;
+	struct journal_filter filter = event_filter_for_journal(&walk->filter, &c->caller, c->req);
 	struct journal_iter *iter;
 	bool ok;
 
 	if (walk->before == 1) {
 		return true;
 	}
-	iter = journal_iter_where(walk->c->api->journal, walk->before == 0 ? 0 : walk->before - 1,
-				  true, &filter);
-	journal_iter_set_budget(iter, budget == 0 ? PAGE_READ_BYTES_MAX : budget);
+	iter = journal_iter_where(c->api->journal, walk->before == 0 ? 0 : walk->before - 1, true,
+				  &filter);
+	journal_iter_set_budget(iter, budget_of(walk));
 	arena_init(&walk->one, 0);
+	buf_init(&walk->scratch, QUERY_SCRATCH_BYTES);
 	ok = write_page(walk, iter, w, err);
+	buf_release(&walk->scratch);
 	arena_release(&walk->one);
 	journal_iter_free(&iter);
 	return ok;
@@ -162,27 +119,8 @@ static void write_pulseboard(const struct event_view *view, struct json_w *w,
 	event_json_write_pulseboard(view, w);
 }
 
-/* A cursor is the public id of a record of nobody in particular: sealed by the same cipher. */
-static bool read_cursor(struct call *c, uint64_t *before, struct err *err)
-{
-	struct slice text;
-	struct log_id id;
-
-	*before = 0;
-	if (!call_query(c, "cursor", &text)) {
-		return true;
-	}
-	if (!log_id_parse(&journal_meta(c->api->journal)->cipher, ID_EVENT, text, &id) ||
-	    id.number == 0 || id.number > journal_flushed(c->api->journal) + 1) {
-		return err_field(err, ERR_INVALID, "cursor", "\"cursor\" is not one of ours");
-	}
-	*before = id.number;
-	return true;
-}
-
 static void write_cursor(struct json_w *w, const struct page_walk *walk)
 {
-	struct log_id id = { .at_ms = 0, .number = walk->next + 1 };
 	struct id_text text;
 
 	json_w_key(w, "nextCursor");
@@ -190,7 +128,7 @@ static void write_cursor(struct json_w *w, const struct page_walk *walk)
 		json_w_null(w);
 		return;
 	}
-	text = log_id_format(&journal_meta(walk->c->api->journal)->cipher, ID_EVENT, id);
+	text = event_cursor_write(walk->c->api->journal, walk->next + 1);
 	json_w_str(w, slice_of(text.p));
 }
 
@@ -199,7 +137,8 @@ static bool list_events(struct call *c, struct err *err)
 	struct page_walk walk = { .c = c, .write = write_native, .bytes_max = PAGE_BYTES_MAX };
 	struct json_w w;
 
-	if (!read_filter(c, &walk.filter, err) || !read_cursor(c, &walk.before, err) ||
+	if (!event_filter_read(c, c->req, &walk.filter, err) ||
+	    event_cursor_read(c, "cursor", &walk.before, err) == FAILED ||
 	    !call_query_limit(c, PAGE_DEFAULT, PAGE_MAX, &walk.limit, err)) {
 		return false;
 	}
@@ -224,7 +163,9 @@ static bool list_signaldesk(struct call *c, struct err *err)
 				  .applied = engine_applied(c->api->engine) };
 	struct json_w w;
 
-	walk.filter.type = query_or_empty(c, "type");
+	if (!call_query(c, "type", &walk.filter.type)) {
+		walk.filter.type = (struct slice) { 0 };
+	}
 	if (!call_query_limit(c, 50, 100, &walk.limit, err) ||
 	    !call_query_offset(c, &walk.offset, err)) {
 		return false;

@@ -98,6 +98,14 @@ TEST(events_are_listed_by_what_they_are)
 	T_INT(count(get(&s, "/api/v1/events?source=nobody"), "\"id\""), 0);
 	T_INT(count(get(&s, "/api/v1/events?to=2020-01-01T00:00:00Z"), "\"id\""), 0);
 	T_INT(count(get(&s, "/api/v1/events?from=2020-01-01T00:00:00Z"), "\"id\""), 3);
+	T_INT(count(get(&s, "/api/v1/events?q=PROD+web"), "\"id\""), 1);
+	T_INT(count(get(&s, "/api/v1/events?q=type:a.*"), "\"id\""), 2);
+	T_INT(count(get(&s, "/api/v1/events?q=-type:a.b+type:a.*"), "\"id\""), 1);
+	T_INT(count(get(&s, "/api/v1/events?q=payload.n%3E0"), "\"id\""), 1);
+	T_INT(count(get(&s, "/api/v1/events?q=severity:%3E%3Dmedium"), "\"id\""), 1);
+	T_INT(count(get(&s, "/api/v1/events?q=severity:%3Cmedium"), "\"id\""), 0);
+	T_INT(count(get(&s, "/api/v1/events?q=-severity:*"), "\"id\""), 2);
+	ask(&s, "GET", "/api/v1/events?q=%22open", "", "400");
 	ask(&s, "GET", "/api/v1/events?kind=x", "", "400");
 	ask(&s, "GET", "/api/v1/events?severity=x", "", "400");
 	ask(&s, "GET", "/api/v1/events?from=x", "", "400");

@@ -13,6 +13,7 @@
 #include "engine/ledger.h"
 #include "engine/live.h"
 #include "engine/metrics.h"
+#include "engine/scans.h"
 #include "engine/workers.h"
 #include "journal/journal.h"
 #include "net/ip.h"
@@ -30,6 +31,7 @@ struct api {
 	struct ledger *ledger; /* NULL: nobody keeps books */
 	struct live *live;
 	struct courier *courier;
+	struct scans *scans;
 	struct tickets *tickets;
 	struct http_server *http;
 	struct metrics *metrics;

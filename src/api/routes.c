@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The order of the sets is the order of the walk: the busy ones come first. */
+/*
+ * The order of the sets is the order of the walk: the busy ones come first, and words before what
+ * takes any word in their place.
+ */
 #include "api/routes.h"
 
 const struct route_set *const route_sets[] = {
-	&routes_ingest,	    &routes_events,  &routes_rules,	 &routes_keys,	&routes_alerts,
-	&routes_deliveries, &routes_stream,  &routes_outcomes,	 &routes_stats, &routes_system,
-	&routes_admin,	    &routes_journal, &routes_quarantine,
+	&routes_ingest, &routes_search, &routes_export,	    &routes_events,  &routes_rules,
+	&routes_keys,	&routes_alerts, &routes_deliveries, &routes_stream,  &routes_outcomes,
+	&routes_stats,	&routes_system, &routes_admin,	    &routes_journal, &routes_quarantine,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

@@ -132,6 +132,7 @@ static void open_network(struct fixture *f)
 	struct err err;
 
 	T_OK(workers_open(&f->api.workers, 3, 256, &local, &err));
+	f->api.scans = scans_new(f->api.journal, f->api.metrics);
 	live.workers = f->api.workers;
 	f->api.live = live_new(&live);
 	f->api.http = http_server_new(f->api.loop, &f->options.http, &handlers);
@@ -206,6 +207,7 @@ static void stop_on_loop(void *arg)
 	struct fixture *f = arg;
 
 	f->api.stopping = true;
+	scans_stop(f->api.scans);
 	live_end_all(f->api.live);
 	http_server_drain(f->api.http, 5 * US_PER_S, drained, f);
 }
@@ -216,6 +218,8 @@ static void stop(struct fixture *f)
 	pthread_join(f->thread, NULL);
 	api_end(&f->api);
 	workers_close(&f->api.workers);
+	scans_free(&f->api.scans);
+	loop_run_posted(f->api.loop);
 	http_server_free(&f->api.http);
 	engine_close(&f->api.engine, WAIT_US);
 	courier_close(&f->api.courier, 0);

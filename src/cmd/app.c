@@ -47,6 +47,7 @@ struct app {
 	struct heartbeat *heartbeat;
 	struct courier *courier;
 	struct workers *workers;
+	struct scans *scans;
 	struct keyring *keys;
 	struct live *live;
 	struct keeper *keeper;
@@ -503,6 +504,7 @@ static bool open_all(struct app *app, struct err *err)
 		return false;
 	}
 	app->api.workers = app->workers;
+	app->scans = app->api.scans = scans_new(app->journal, app->metrics);
 	open_ticker(app);
 	open_heartbeat(app);
 	open_network(app);
@@ -580,6 +582,7 @@ static void stop_on_loop(void *arg)
 	log_info("server_stopping");
 	(void)notify_send("STOPPING=1");
 	live_end_all(app->live);
+	scans_stop(app->scans);
 	http_server_drain(app->http, app->settings->drain * US_PER_S / 2, drained, app);
 }
 
@@ -646,6 +649,7 @@ void app_close(struct app **ap)
 	}
 	api_end(&app->api);
 	workers_close(&app->workers);
+	scans_free(&app->scans);
 	loop_run_posted(app->loop);
 	/* Who waits for a flush gets an answer as long as there is somebody to give it to. */
 	if (app->journal != NULL) {

@@ -583,6 +583,15 @@ static enum found is_clean(struct recovery *r, struct err *err)
 	return zeros(r, tail->segment, tail->end, err);
 }
 
+/*
+ * The flush of the mark may have failed, and its bytes be in the page cache alone, where they look
+ * as good as any; a power cut after more was flushed behind them would leave a hole.
+ */
+static bool mark_again(struct recovery *r, struct err *err)
+{
+	return mark_write(r->tail.segment, (uint32_t)r->tail.offset, r->next, err);
+}
+
 static bool settle(struct recovery *r, struct err *err)
 {
 	struct file_journal *j = r->j;
@@ -595,7 +604,7 @@ static bool settle(struct recovery *r, struct err *err)
 	if (clean == FAILED || !parts_sweep(j, r->sealed.epoch, err) || !sort_empty(r, err)) {
 		return false;
 	}
-	if (clean == NOT_FOUND && !move_tail(r, err)) {
+	if (clean == NOT_FOUND ? !move_tail(r, err) : !mark_again(r, err)) {
 		return false;
 	}
 	j->active = j->segments[j->segments_n - 1];

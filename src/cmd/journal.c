@@ -12,6 +12,7 @@
 #include "cmd/flags.h"
 #include "cmd/settings.h"
 #include "cmd/survey.h"
+#include "journal/care.h"
 
 #define JSON_OUT_BYTES_MAX ((size_t)16 << 20)
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/queue.h"
+#include "journal/care.h"
 #include "store/global.h"
 
 #define PREPARE_US (20 * US_PER_MS)   /* a segment lasts at least ten times that at full speed */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "journal/care.h"
+
 static void wake(void *arg)
 {
 	struct bed *bed = arg;

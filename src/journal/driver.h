@@ -2,7 +2,7 @@
 #ifndef JOURNAL_DRIVER_H
 #define JOURNAL_DRIVER_H
 
-#include "journal/journal.h"
+#include "journal/care.h"
 
 /*
  * What a driver of the journal provides: each operation as journal.h says of the function of the
@@ -18,6 +18,12 @@ struct journal_driver {
 	bool (*failed)(const struct journal *journal);
 	bool (*prepare)(struct journal *journal, struct err *err);
 	enum found (*seal)(struct journal *journal, struct err *err);
+	enum found (*scrub)(struct journal *journal, int64_t now_us, int64_t every_us,
+			    struct err *err);
+	bool (*verify)(struct journal *journal, bool deep, journal_damage_fn *on_damage, void *arg,
+		       struct journal_health *health, struct err *err);
+	bool (*lost_numbers)(struct journal *journal, const struct journal_damage *damage,
+			     journal_run_fn *visit, void *arg, struct err *err);
 	uint64_t (*flushed)(const struct journal *journal);
 	uint64_t (*first)(struct journal *journal);
 	void (*bounds)(struct journal *journal, int64_t from_us, int64_t to_us, uint64_t *first,
@@ -38,6 +44,7 @@ struct journal_iter_driver {
 	void (*free)(struct journal_iter *iter);
 	enum found (*next)(struct journal_iter *iter, struct record *record, struct err *err);
 	uint64_t (*at)(const struct journal_iter *iter);
+	bool (*set_aside)(const struct journal_iter *iter);
 	void (*set_budget)(struct journal_iter *iter, size_t bytes);
 };
 
@@ -53,6 +60,8 @@ struct journal_iter {
 /* The drivers. Options have their defaults filled in. */
 NODISCARD bool file_journal_open(struct journal **journal, const struct journal_options *options,
 				 struct err *err);
+NODISCARD bool file_journal_repair(const struct journal_options *options, size_t *mended,
+				   struct err *err);
 NODISCARD bool file_journal_quarantine(const struct journal_options *options, size_t *n,
 				       struct err *err);
 

@@ -52,6 +52,13 @@ bool journal_quarantine(const struct journal_options *options, size_t *n, struct
 	return file_journal_quarantine(&filled, n, err);
 }
 
+bool journal_repair(const struct journal_options *options, size_t *mended, struct err *err)
+{
+	struct journal_options filled = fill(options);
+
+	return file_journal_repair(&filled, mended, err);
+}
+
 void journal_close(struct journal **journal)
 {
 	if (*journal != NULL) {
@@ -105,6 +112,24 @@ bool journal_prepare(struct journal *journal, struct err *err)
 enum found journal_seal(struct journal *journal, struct err *err)
 {
 	return journal->driver->seal(journal, err);
+}
+
+enum found journal_scrub(struct journal *journal, int64_t now_us, int64_t every_us, struct err *err)
+{
+	ensure(every_us > 0);
+	return journal->driver->scrub(journal, now_us, every_us, err);
+}
+
+bool journal_verify(struct journal *journal, bool deep, journal_damage_fn *on_damage, void *arg,
+		    struct journal_health *health, struct err *err)
+{
+	return journal->driver->verify(journal, deep, on_damage, arg, health, err);
+}
+
+bool journal_lost_numbers(struct journal *journal, const struct journal_damage *damage,
+			  journal_run_fn *visit, void *arg, struct err *err)
+{
+	return journal->driver->lost_numbers(journal, damage, visit, arg, err);
 }
 
 uint64_t journal_flushed(const struct journal *journal)
@@ -179,6 +204,11 @@ enum found journal_iter_next(struct journal_iter *iter, struct record *record, s
 uint64_t journal_iter_at(const struct journal_iter *iter)
 {
 	return iter->driver->at(iter);
+}
+
+bool journal_iter_set_aside(const struct journal_iter *iter)
+{
+	return iter->driver->set_aside(iter);
 }
 
 void journal_iter_set_budget(struct journal_iter *iter, size_t bytes)

@@ -67,9 +67,15 @@ struct journal_damage {
 	uint64_t end;	    /* behind the last one; may be offset, when something is not there */
 	uint64_t first_seq; /* the records that are lost with it */
 	uint64_t last_seq;  /* less than first_seq: none is */
+	uint64_t lost;	    /* how many; in a sealed file there may be others in between */
 	uint32_t crc;	    /* CRC-32C of the bytes */
 	bool known;	    /* set aside by journal_quarantine, exactly so */
+	bool mendable;	    /* of a sealed file: parity gives it back */
+	struct org_id org;  /* whose the lost records are, when all are of one project */
+	struct project_id project;
 };
+/* How many numbers it spans. Pure. */
+uint64_t journal_damage_span(const struct journal_damage *damage);
 /* "segment "..." is damaged at offset 1: records 2 to 3 are lost". Pure. */
 void journal_damage_text(const struct journal_damage *damage, char *out, size_t size);
 typedef void journal_damage_fn(void *arg, const struct journal_damage *damage);
@@ -125,15 +131,6 @@ NODISCARD bool journal_open(struct journal **journal, const struct journal_optio
  * freed before. Loop thread; blocks.
  */
 void journal_close(struct journal **journal);
-/*
- * Set aside what is damaged now, so that the next open passes over exactly this and nothing else:
- * the damaged bytes are copied into files beside the segments, NAME-OFFSET.damaged, and what they
- * were is noted in "quarantine". One wrong byte in "meta" is put right. Of options, dir and files
- * count, and on_damage, which is called for all damage, also what was set aside before. Nobody may
- * have the journal open (ERR_CONFLICT). *n counts what was set aside now. Blocks: reads the log.
- */
-NODISCARD bool journal_quarantine(const struct journal_options *options, size_t *n,
-				  struct err *err);
 /* Any thread; lives as long as the journal. */
 const struct journal_meta *journal_meta(const struct journal *journal);
 
@@ -201,14 +198,6 @@ bool journal_failed(const struct journal *journal);
 /* Zero the next segment ahead if there is none. The keeper calls this often. Any thread; blocks. */
 NODISCARD bool journal_prepare(struct journal *journal, struct err *err);
 
-/*
- * Rewrite what is closed of the log in its lasting form, small and indexed, a little per call.
- * FOUND: some was done, call again soon. NOT_FOUND: there is nothing to do for now. FAILED:
- * ERR_IO or ERR_DISK_FULL, nothing is lost, and the next call begins anew. One thread at a time,
- * not during close; blocks for about 50 ms.
- */
-enum found journal_seal(struct journal *journal, struct err *err);
-
 /* The number of the last flushed record, 0 for none. Any thread, never blocks. */
 uint64_t journal_flushed(const struct journal *journal);
 /* The first record that is still there, or flushed + 1. Any thread. */
@@ -271,6 +260,11 @@ void journal_iter_free(struct journal_iter **iter);
 enum found journal_iter_next(struct journal_iter *iter, struct record *record, struct err *err);
 /* The number the next call starts at; in reverse 0 when the beginning was passed. */
 uint64_t journal_iter_at(const struct journal_iter *iter);
+/*
+ * Of damage that the last call told: whether it was set aside, so that somebody knows. Else it is
+ * new, and a start should not pass over it.
+ */
+bool journal_iter_set_aside(const struct journal_iter *iter);
 /* Read at most about this many bytes more, then say NOT_FOUND. Default: no limit. */
 void journal_iter_set_budget(struct journal_iter *iter, size_t bytes);
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "journal/bed_test.h"
+#include "journal/care.h"
 
 static enum journal_flush mode;
 

@@ -26,6 +26,10 @@ struct journal_stats {
 	uint64_t sealed_records;
 	uint64_t sealed_bytes;		 /* of them */
 	uint64_t sealed_bodies;		 /* bytes of the events' JSON in them */
+	uint64_t scrubbed_bytes;	 /* read by journal_scrub, */
+	uint64_t mended_pages;		 /* written anew by it, */
+	uint64_t lost_blocks;		 /* found by it, there now, and set aside by nobody; */
+	uint64_t lost_records;		 /* the same, in segments too */
 	uint64_t idempotency_keys;	 /* in memory, exactly */
 	uint64_t idempotency_sealed;	 /* in sealed files, inside the window */
 	uint64_t idempotency_tables;	 /* that these are looked for in */

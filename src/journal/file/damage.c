@@ -55,6 +55,48 @@ bool damages_in(const struct damages *list, uint64_t epoch)
 	return false;
 }
 
+static const struct journal_damage *with(const struct damages *list, uint64_t seq)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->v[i].first_seq <= seq && seq <= list->v[i].last_seq) {
+			return &list->v[i];
+		}
+	}
+	return NULL;
+}
+
+bool damages_cover(const struct damages *list, uint64_t first_seq, uint64_t last_seq)
+{
+	while (first_seq <= last_seq) {
+		const struct journal_damage *d = with(list, first_seq);
+
+		if (d == NULL) {
+			return false;
+		}
+		first_seq = d->last_seq + 1;
+	}
+	return true;
+}
+
+const struct journal_damage *damages_met(const struct damages *list, uint64_t first_seq,
+					 uint64_t last_seq, bool reverse)
+{
+	const struct journal_damage *met = NULL;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct journal_damage *d = &list->v[i];
+		uint64_t at = reverse ? d->last_seq : d->first_seq;
+
+		if (d->lost == 0 || at < first_seq || at > last_seq) {
+			continue;
+		}
+		if (met == NULL || (reverse ? at > met->last_seq : at < met->first_seq)) {
+			met = d;
+		}
+	}
+	return met;
+}
+
 void damages_encode(const struct damages *list, struct buf *out)
 {
 	size_t from = out->n;
@@ -64,9 +106,12 @@ void damages_encode(const struct damages *list, struct buf *out)
 		const struct journal_damage *d = &list->v[i];
 
 		buf_printf(out,
-			   "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu32
-			   " %s\n",
-			   d->epoch, d->offset, d->end, d->first_seq, d->last_seq, d->crc, d->file);
+			   "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu32,
+			   d->epoch, d->offset, d->end, d->first_seq, d->last_seq, d->crc);
+		if (d->lost != journal_damage_span(d)) {
+			buf_printf(out, " %" PRIu64, d->lost);
+		}
+		buf_printf(out, " %s\n", d->file);
 	}
 	buf_printf(out, "%08" PRIx32 "\n", crc32c(0, out->p + from, out->n - from));
 }
@@ -74,7 +119,7 @@ void damages_encode(const struct damages *list, struct buf *out)
 static bool decode_line(struct slice line, struct journal_damage *d)
 {
 	uint64_t numbers[6];
-	struct slice part;
+	struct slice part, rest;
 
 	*d = (struct journal_damage) { .known = true };
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
@@ -91,6 +136,14 @@ static bool decode_line(struct slice line, struct journal_damage *d)
 	d->first_seq = numbers[3];
 	d->last_seq = numbers[4];
 	d->crc = (uint32_t)numbers[5];
+	d->lost = journal_damage_span(d);
+	rest = line;
+	if (slice_split(&rest, ' ', &part) && rest.n > 0) { /* one number more */
+		if (!slice_u64(part, &d->lost) || d->lost > journal_damage_span(d)) {
+			return false;
+		}
+		line = rest;
+	}
 	memcpy(d->file, line.p, line.n);
 	return true;
 }
@@ -184,16 +237,28 @@ out:
 	return ok;
 }
 
+uint64_t journal_damage_span(const struct journal_damage *d)
+{
+	return d->last_seq < d->first_seq ? 0 : d->last_seq - d->first_seq + 1;
+}
+
 void journal_damage_text(const struct journal_damage *d, char *out, size_t size)
 {
-	unsigned long long first = d->first_seq, last = d->last_seq;
-	int n = snprintf(out, size, "segment \"%s\" is damaged at offset %llu: ", d->file,
+	unsigned long long first = d->first_seq, last = d->last_seq, lost = d->lost;
+	bool sealed = slice_ends(slice_of(d->file), S(".sealed"));
+	int n = snprintf(out, size, "%s \"%s\" is damaged at offset %llu: ",
+			 sealed ? "sealed file" : "segment", d->file,
 			 (unsigned long long)d->offset);
 	char *rest = out + n;
 
 	size -= (size_t)n;
-	if (last < first) {
+	if (d->mendable) {
+		snprintf(rest, size, "nothing is lost, parity gives it back");
+	} else if (lost == 0) {
 		snprintf(rest, size, "no record is lost");
+	} else if (lost < journal_damage_span(d)) {
+		snprintf(rest, size, "%llu of the records %llu to %llu are lost", lost, first,
+			 last);
 	} else if (first == last) {
 		snprintf(rest, size, "record %llu is lost", first);
 	} else {

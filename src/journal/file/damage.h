@@ -25,6 +25,15 @@ bool damages_have(const struct damages *list, const struct journal_damage *damag
 /* Whether the list has any damage in the segment of this epoch. */
 bool damages_in(const struct damages *list, uint64_t epoch);
 
+/* Whether all of these numbers are in stretches of the list. */
+bool damages_cover(const struct damages *list, uint64_t first_seq, uint64_t last_seq);
+/*
+ * Of those that have lost records, the one that a walk over the numbers first to last meets first:
+ * whose first number is among them, in reverse whose last. NULL when there is none.
+ */
+const struct journal_damage *damages_met(const struct damages *list, uint64_t first_seq,
+					 uint64_t last_seq, bool reverse);
+
 /* Append the file's bytes. Pure. */
 void damages_encode(const struct damages *list, struct buf *out);
 /* Take hostile bytes. False, and an empty list, unless all of it is intact. Pure. */

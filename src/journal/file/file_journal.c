@@ -126,6 +126,10 @@ static void file_stats(struct journal *journal, struct journal_stats *stats)
 						     ? j->parts[i]->info->keys
 						     : 0;
 	}
+	stats->scrubbed_bytes = j->scrubbed.bytes;
+	stats->mended_pages = j->scrubbed.mended_pages;
+	stats->lost_blocks = j->scrubbed.lost_blocks;
+	stats->lost_records = j->scrubbed.lost_records;
 	pthread_mutex_unlock(&j->lock);
 	stats->idempotency_tables = j->keys.tables;
 	stats->idempotency_unfiltered = j->keys.unfiltered;
@@ -197,6 +201,9 @@ static const struct journal_driver driver = {
 	.failed = file_failed,
 	.prepare = file_prepare,
 	.seal = file_seal,
+	.scrub = file_scrub,
+	.verify = file_verify,
+	.lost_numbers = file_lost_numbers,
 	.flushed = file_flushed,
 	.first = file_first,
 	.bounds = file_bounds,
@@ -257,6 +264,7 @@ void file_journal_free(struct file_journal *j)
 	sealing_stop(j);
 	keys_stop(j);
 	keys_close(j);
+	scrub_stop(j);
 	for (size_t i = 0; i < j->segments_n; i++) {
 		segment_unref(&j->segments[i]);
 	}

@@ -31,6 +31,14 @@ struct turn {
 	struct journal_batch **last;
 };
 
+/* What journal_stats says of scrubbing. */
+struct scrub_stats {
+	uint64_t bytes;
+	uint64_t mended_pages;
+	uint64_t lost_blocks;
+	uint64_t lost_records;
+};
+
 enum flight { FLIGHT_IDLE, FLIGHT_QUEUED, FLIGHT_DONE };
 
 struct file_journal {
@@ -75,6 +83,7 @@ struct file_journal {
 	bool preparing;
 	uint64_t epoch; /* the highest given */
 	struct journal_stats stats;
+	struct scrub_stats scrubbed;
 
 	/* Loop thread. */
 	struct turn turns[2];
@@ -98,8 +107,10 @@ struct file_journal {
 	size_t flush_n;
 	bool threaded;
 
-	/* Of whoever calls file_seal. */
+	/* Of whoever calls file_seal and file_scrub. */
 	struct sealing *sealing;
+	bool seal_stuck; /* the next segments are damaged in a way that nobody has set aside */
+	struct scrub *scrub;
 
 	/* The flusher's, under flight_lock. */
 	pthread_mutex_t flight_lock;
@@ -120,6 +131,8 @@ static inline struct file_journal *file_journal(struct journal *journal)
 
 /* recover.c: tell of damage, and say whether to go on; sets damage->known. */
 NODISCARD bool damage_met(struct file_journal *j, struct journal_damage *damage, struct err *err);
+/* Whether somebody knows of the loss of records first_seq to the one before to_seq. */
+bool loss_expected(const struct file_journal *j, uint64_t first_seq, uint64_t to_seq);
 /* Whether the options let this file be looked at. */
 bool file_wanted(const struct file_journal *j, const char *name);
 /* recover.c: read the segments, leave an active one to append to. */
@@ -157,6 +170,14 @@ NODISCARD bool mark_write(const struct segment *segment, uint32_t offset, uint64
 /* sealing.c: give up what is half done, its file too. */
 void sealing_stop(struct file_journal *j);
 
+/* scrub.c: give up what is half done. */
+void scrub_stop(struct file_journal *j);
+/* Read this segment or sealed file next. */
+void scrub_soon(struct file_journal *j, uint64_t epoch);
+
+/* quarantine.c: nobody has the journal open now. */
+NODISCARD bool file_journal_alone(const struct journal_options *options, struct err *err);
+
 /* Give everything back as it is; the flusher thread has ended. */
 void file_journal_free(struct file_journal *j);
 
@@ -168,6 +189,11 @@ void file_complete(struct journal *journal);
 struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, bool reverse,
 				   const struct journal_filter *filter);
 enum found file_seal(struct journal *journal, struct err *err);
+enum found file_scrub(struct journal *journal, int64_t now_us, int64_t every_us, struct err *err);
+bool file_verify(struct journal *journal, bool deep, journal_damage_fn *on_damage, void *arg,
+		 struct journal_health *health, struct err *err);
+bool file_lost_numbers(struct journal *journal, const struct journal_damage *damage,
+		       journal_run_fn *visit, void *arg, struct err *err);
 void file_drain(struct journal *journal);
 enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
 		     struct record *record, struct err *err);

@@ -123,6 +123,11 @@ static int real_lock(void *arg UNUSED, int fd)
 	return result(flock(fd, LOCK_EX | LOCK_NB));
 }
 
+static void real_forget(void *arg UNUSED, int fd)
+{
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int64_t real_mono_us(void *arg UNUSED)
 {
 	return clock_mono_us();
@@ -143,6 +148,7 @@ const struct file_ops file_ops_real = {
 	.make_dir = real_make_dir,
 	.list = real_list,
 	.lock = real_lock,
+	.forget = real_forget,
 	.mono_us = real_mono_us,
 };
 

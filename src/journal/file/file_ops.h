@@ -34,6 +34,8 @@ struct file_ops {
 		    void *to);
 	/* An exclusive lock until close; -EWOULDBLOCK when somebody else has it. */
 	int (*lock)(void *arg, int fd);
+	/* Drop what is remembered of a file's bytes, so that reads ask the disk; a hint. */
+	void (*forget)(void *arg, int fd);
 	/* Microseconds, for measuring flushes. */
 	int64_t (*mono_us)(void *arg);
 };

@@ -16,6 +16,7 @@ struct place {
 	uint64_t seq;
 	size_t at;	    /* in group bytes */
 	struct err *damage; /* instead of a record */
+	bool expected;	    /* somebody knows of it */
 };
 
 struct file_iter {
@@ -25,6 +26,9 @@ struct file_iter {
 	struct part *part;	      /* where the cursor is, or NULL */
 	struct sealed_cursor *cursor; /* knows the place itself; next and walk come after it */
 	uint64_t budget;	      /* value of reader.loaded at which to stop */
+	uint64_t told;		      /* in the part: what was set aside up to here was told */
+	struct record ahead; /* of the cursor, read over numbers that were set aside; seq 0: none */
+	bool expected;	     /* the damage that was told last */
 	bool filtered;
 	struct journal_filter filter;
 	bool past; /* no record behind can match */
@@ -56,6 +60,7 @@ static void leave_part(struct file_iter *it)
 {
 	sealed_cursor_free(&it->cursor);
 	part_unref(&it->part);
+	it->ahead.seq = 0;
 }
 
 static void iter_free(struct journal_iter *iter)
@@ -101,6 +106,7 @@ static enum found enter_part(struct file_iter *it, uint64_t seq, struct err *err
 					.hashes = !it->filtered };
 
 	*(it->reverse ? &filter.last_seq : &filter.first_seq) = seq;
+	it->told = seq;
 	it->cursor = sealed_cursor_new(it->part->sealed, &filter, it->reverse, err);
 	if (it->cursor == NULL) {
 		if (err->kind == ERR_CORRUPT) {
@@ -142,6 +148,54 @@ static bool part_may_match(const struct file_iter *it)
 	       (!f->one_project || sealed_may_have(it->part->sealed, f->org, f->project));
 }
 
+/*
+ * What was set aside between what was told last and seq, itself left out: the sealed file has
+ * nothing of it any more, and only the list tells it from numbers that were never there.
+ */
+static bool tell_set_aside(struct file_iter *it, uint64_t seq, struct err *err)
+{
+	const struct damages *known = &it->journal->known;
+	const struct journal_damage *d =
+		known->n == 0 ? NULL
+			      : damages_met(known, it->reverse ? seq + 1 : it->told,
+					    it->reverse ? it->told : seq - 1, it->reverse);
+	char text[160];
+
+	if (d == NULL) {
+		it->told = seq;
+		return false;
+	}
+	it->told = it->reverse ? d->last_seq - 1 : d->first_seq + 1;
+	it->expected = true;
+	journal_damage_text(d, text, sizeof(text));
+	return !err_set(err, ERR_CORRUPT, "%s; it was set aside", text);
+}
+
+static enum found next_of_part(struct file_iter *it, struct record *record, struct err *err)
+{
+	const struct sealed_info *info = it->part->info;
+	enum found found = FOUND;
+
+	if (it->journal->known.n == 0) {
+		return sealed_cursor_next(it->cursor, record, err);
+	}
+	if (it->ahead.seq == 0) {
+		found = sealed_cursor_next(it->cursor, &it->ahead, err);
+	}
+	if (found == FOUND && tell_set_aside(it, it->ahead.seq, err)) {
+		return FAILED;
+	}
+	if (found == NOT_FOUND && sealed_cursor_done(it->cursor) &&
+	    tell_set_aside(it, it->reverse ? info->first_seq - 1 : info->last_seq + 1, err)) {
+		return FAILED;
+	}
+	if (found == FOUND) {
+		*record = it->ahead;
+	}
+	it->ahead.seq = 0;
+	return found;
+}
+
 /* FOUND or FAILED from a sealed file; NOT_FOUND with *end: the budget is used up. */
 static enum found next_sealed(struct file_iter *it, struct record *record, bool *end,
 			      struct err *err)
@@ -176,7 +230,7 @@ static enum found next_sealed(struct file_iter *it, struct record *record, bool 
 				return FAILED;
 			}
 		}
-		found = sealed_cursor_next(it->cursor, record, err);
+		found = next_of_part(it, record, err);
 		if (found != NOT_FOUND) {
 			return found;
 		}
@@ -193,21 +247,24 @@ static enum found next_forward(struct file_iter *it, struct record *record, stru
 {
 	const char *p;
 	size_t size;
+	uint64_t from;
 	enum found found;
 
 	if (it->walk.reader.loaded >= it->budget &&
 	    !reader_has(&it->walk.reader, it->walk.offset, RECORD_HEAD_BYTES)) {
 		return NOT_FOUND;
 	}
+	from = it->walk.seq;
 	found = walk_next(&it->walk, true, &p, &size, err);
 	if (found == FOUND) {
 		record_decode(p, record);
 	}
+	it->expected = found == FAILED && loss_expected(it->journal, from, it->walk.seq);
 	return found;
 }
 
-static void add_place(struct file_iter *it, uint64_t seq, const char *p, size_t size,
-		      const struct err *damage)
+static struct place *add_place(struct file_iter *it, uint64_t seq, const char *p, size_t size,
+			       const struct err *damage)
 {
 	struct place *place;
 
@@ -228,6 +285,7 @@ static void add_place(struct file_iter *it, uint64_t seq, const char *p, size_t 
 		memcpy(it->group + it->group_n, p, size);
 		it->group_n += size;
 	}
+	return place;
 }
 
 /* The number at which the group of seq begins. */
@@ -273,7 +331,8 @@ static bool load_group(struct file_iter *it, struct err *err)
 		} else if (found == NOT_FOUND) {
 			break;
 		} else if (err->kind == ERR_CORRUPT) {
-			add_place(it, seq, NULL, 0, err);
+			add_place(it, seq, NULL, 0, err)->expected = loss_expected(it->journal, seq,
+										   it->walk.seq);
 		} else {
 			places_clear(it);
 			return false;
@@ -307,6 +366,7 @@ static enum found next_reverse(struct file_iter *it, struct record *record, stru
 		it->next = 0;
 	}
 	if (place->damage != NULL) {
+		it->expected = place->expected;
 		*err = *place->damage;
 		free(place->damage);
 		return FAILED;
@@ -340,6 +400,7 @@ static enum found next_any(struct file_iter *it, struct record *record, bool *ra
 {
 	enum found found;
 
+	it->expected = false;
 	do {
 		*raw = false;
 		bool end = false;
@@ -374,11 +435,16 @@ static uint64_t iter_at(const struct journal_iter *iter)
 	const struct file_iter *it = CONTAINER_OF(iter, const struct file_iter, base);
 
 	if (it->cursor != NULL) {
-		uint64_t at = sealed_cursor_at(it->cursor);
+		uint64_t at = it->ahead.seq != 0 ? it->ahead.seq : sealed_cursor_at(it->cursor);
 
 		return it->reverse ? reverse_at(it, at) : at;
 	}
 	return it->reverse ? it->past ? 0 : it->next : it->walk.seq;
+}
+
+static bool iter_set_aside(const struct journal_iter *iter)
+{
+	return CONTAINER_OF(iter, const struct file_iter, base)->expected;
 }
 
 static void iter_set_budget(struct journal_iter *iter, size_t bytes)
@@ -395,6 +461,7 @@ static const struct journal_iter_driver iter_driver = {
 	.free = iter_free,
 	.next = iter_next,
 	.at = iter_at,
+	.set_aside = iter_set_aside,
 	.set_budget = iter_set_budget,
 };
 
@@ -426,6 +493,17 @@ struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, b
 	return &it->base;
 }
 
+/* A number that a sealed file does not have: FAILED when it was lost to damage. */
+static enum found set_aside(const struct file_journal *j, uint64_t seq, struct err *err)
+{
+	if (!damages_cover(&j->known, seq, seq)) {
+		return NOT_FOUND;
+	}
+	err_set(err, ERR_CORRUPT, "record %llu was lost to damage, and set aside",
+		(unsigned long long)seq);
+	return FAILED;
+}
+
 enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
 		     struct record *record, struct err *err)
 {
@@ -445,6 +523,9 @@ enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
 		if (part != NULL) {
 			found = sealed_read(part->sealed, seq, req, record, err);
 			part_unref(&part);
+			if (found == NOT_FOUND) {
+				found = set_aside(j, seq, err);
+			}
 			goto out;
 		}
 		walk_seek(&walk, seq);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "journal/care.h"
 #include "journal/file/sim_test.h"
 #include "test/t.h"
 

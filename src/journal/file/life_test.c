@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "journal/care.h"
+
 bool life_open(struct life *life, struct err *err)
 {
 	struct journal_options options = {

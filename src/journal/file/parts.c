@@ -18,19 +18,24 @@ struct sealed_options parts_options(const struct file_journal *j, uint64_t epoch
 					 .epoch = epoch };
 }
 
-/* Under the lock. */
-static void add(struct file_journal *j, struct sealed *sealed)
+static struct part *part_new(struct sealed *sealed)
 {
 	struct part *part = mem_alloc(1, sizeof(*part));
 
 	part->refs = 1;
 	part->sealed = sealed;
 	part->info = sealed_info(sealed);
+	return part;
+}
+
+/* Under the lock. */
+static void add(struct file_journal *j, struct sealed *sealed)
+{
 	if (j->parts_n == j->parts_cap) {
 		j->parts_cap = j->parts_cap == 0 ? 16 : j->parts_cap * 2;
 		j->parts = mem_resize(j->parts, j->parts_cap, sizeof(struct part *));
 	}
-	j->parts[j->parts_n++] = part;
+	j->parts[j->parts_n++] = part_new(sealed);
 	j->parts_changes++;
 }
 
@@ -56,6 +61,49 @@ void parts_replace(struct file_journal *j, struct sealed *sealed, size_t n)
 		segment_unref(&old[i]);
 	}
 	free(old);
+}
+
+/* Where it is in the list, or parts_n. Under the lock. */
+static size_t place_of(const struct file_journal *j, const struct part *part)
+{
+	size_t i = 0;
+
+	while (i < j->parts_n && j->parts[i] != part) {
+		i++;
+	}
+	return i;
+}
+
+bool parts_have(struct file_journal *j, const struct part *part)
+{
+	bool have;
+
+	pthread_mutex_lock(&j->lock);
+	have = place_of(j, part) < j->parts_n;
+	pthread_mutex_unlock(&j->lock);
+	return have;
+}
+
+bool parts_swap(struct file_journal *j, const struct part *old, struct sealed *sealed)
+{
+	struct part *part = part_new(sealed);
+	struct part *gone = part;
+	bool have;
+	size_t i;
+
+	ensure(part->info->first_seq == old->info->first_seq &&
+	       part->info->last_seq == old->info->last_seq);
+	pthread_mutex_lock(&j->lock);
+	i = place_of(j, old);
+	have = i < j->parts_n;
+	if (have) {
+		gone = j->parts[i];
+		j->parts[i] = part;
+		j->parts_changes++;
+	}
+	pthread_mutex_unlock(&j->lock);
+	part_unref(&gone);
+	return have;
 }
 
 /* How many parts begin before seq. Under the lock. */

@@ -36,6 +36,13 @@ struct sealed_options parts_options(const struct file_journal *j, uint64_t epoch
 void parts_add(struct file_journal *j, struct sealed *sealed);
 /* The same, and in one step the first n segments leave their list. */
 void parts_replace(struct file_journal *j, struct sealed *sealed, size_t n);
+/*
+ * A file for the same numbers takes the place of an older one, which lives on while somebody reads
+ * it. Takes the open file; when old has left the list meanwhile, it is closed, and false.
+ */
+bool parts_swap(struct file_journal *j, const struct part *old, struct sealed *sealed);
+/* Whether it is in the list. */
+bool parts_have(struct file_journal *j, const struct part *part);
 /* The part that stands for seq, or NULL. The reference is the caller's. */
 struct part *parts_find(struct file_journal *j, uint64_t seq);
 /*

@@ -85,6 +85,23 @@ static bool open_one(struct file_journal *j, struct parts_found *found, uint64_t
 	return true;
 }
 
+/* What was set aside of files that were written anew since shows nowhere but in the list. */
+static bool tell_set_aside(struct file_journal *j, uint64_t epoch, struct err *err)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < j->known.n; i++) {
+		struct journal_damage damage = j->known.v[i];
+		struct part *part = damage.lost == 0 || damage.epoch > epoch
+					    ? NULL
+					    : parts_find(j, damage.first_seq);
+
+		ok = part == NULL || damage_met(j, &damage, err);
+		part_unref(&part);
+	}
+	return ok;
+}
+
 bool parts_open(struct file_journal *j, struct parts_found *found, struct err *err)
 {
 	struct epochs epochs;
@@ -95,7 +112,7 @@ bool parts_open(struct file_journal *j, struct parts_found *found, struct err *e
 		ok = open_one(j, found, epochs.v[i], err);
 	}
 	epochs_release(&epochs);
-	return ok;
+	return ok && tell_set_aside(j, found->epoch, err);
 }
 
 static bool is_unfinished(const char *name)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "journal/file/format.h"
+#include "journal/care.h"
 
 /* A journal of several segments, closed, and the names of its segments. */
 static void grow(struct life *life, uint64_t seed, size_t turns)

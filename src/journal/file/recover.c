@@ -54,6 +54,7 @@ bool damage_met(struct file_journal *j, struct journal_damage *damage, struct er
 {
 	char text[160];
 
+	damage->lost = damage->lost == 0 ? journal_damage_span(damage) : damage->lost;
 	damage->known = damages_have(&j->known, damage);
 	if (j->on_damage != NULL) {
 		j->on_damage(j->on_damage_arg, damage);
@@ -68,6 +69,11 @@ bool damage_met(struct file_journal *j, struct journal_damage *damage, struct er
 	}
 	return j->accept_damage || j->read_only ||
 	       err_set(err, ERR_CORRUPT, "%s; `tocsin journal quarantine` sets that aside", text);
+}
+
+bool loss_expected(const struct file_journal *j, uint64_t first_seq, uint64_t to_seq)
+{
+	return j->accept_damage || damages_cover(&j->known, first_seq, to_seq - 1);
 }
 
 /* False unless this damage was set aside, or damage is accepted. */

@@ -103,6 +103,8 @@ struct sealed_stat {
 };
 /* Counted since open. */
 void sealed_stat(struct sealed *sealed, struct sealed_stat *stat);
+/* mended and lost together: reason to look at the whole file. Never blocks. */
+uint64_t sealed_trouble(const struct sealed *sealed);
 
 /*
  * One record by number, with slices in the arena. NOT_FOUND: not here. FAILED with ERR_CORRUPT (it
@@ -183,6 +185,8 @@ struct sealed_damage {
 	uint64_t records;
 	uint64_t first_seq;
 	uint64_t last_seq;
+	struct org_id org; /* 0: of several */
+	struct project_id project;
 };
 typedef void sealed_damage_visit(void *arg, const struct sealed_damage *damage);
 struct sealed_report {
@@ -193,12 +197,28 @@ struct sealed_report {
 	uint64_t lost_records;
 };
 /*
- * Read and check every byte; with deep also unpack every block. visit (may be NULL) hears of each
- * damage. True also when there is damage: see report. False with ERR_IO when the file cannot be
- * read at all, ERR_CORRUPT when the index is lost.
+ * Read and check every byte, from the disk if the kernel lets go of what it remembers; with deep
+ * also unpack every block. visit (may be NULL) hears of each damage. True also when there is
+ * damage: see report. False with ERR_IO when the file cannot be read at all, ERR_CORRUPT when the
+ * index is lost.
  */
 NODISCARD bool sealed_verify(struct sealed *sealed, bool deep, sealed_damage_visit *visit,
 			     void *arg, struct sealed_report *report, struct err *err);
+/*
+ * The same a little at a time, for who must not be in the way of others. The file has to be open
+ * until it is freed.
+ */
+struct sealed_verifier;
+struct sealed_verifier *sealed_verifier_new(struct sealed *sealed, bool deep,
+					    sealed_damage_visit *visit, void *arg);
+/*
+ * FOUND: about so many bytes more were checked, at least a page. NOT_FOUND: that was all, the
+ * report is whole. FAILED: as sealed_verify.
+ */
+enum found sealed_verifier_step(struct sealed_verifier *verifier, uint64_t bytes, struct err *err);
+const struct sealed_report *sealed_verifier_report(const struct sealed_verifier *verifier);
+/* NULL ok. */
+void sealed_verifier_free(struct sealed_verifier **verifier);
 /*
  * Runs of numbers that were in a block, ascending: for naming what is lost. When the map is lost
  * too, numbers that were in no block may be among them.

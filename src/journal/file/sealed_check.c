@@ -8,21 +8,25 @@
 #include "journal/file/sealed_file.h"
 #include "journal/file/sealed_map.h"
 
-struct check {
+struct sealed_verifier {
 	struct sealed *sealed;
+	bool deep;
 	sealed_damage_visit *visit;
 	void *arg;
-	struct sealed_report *report;
-	uint32_t *sums;
+	struct sealed_report report;
+	uint32_t *sums; /* of the pages; NULL: both tables are lost */
+	char *page;
+	uint64_t next; /* page */
+	bool begun;
 	bool lost; /* something cannot be mended: look at every block */
 };
 
-static void tell(struct check *c, const struct sealed_damage *damage)
+static void tell(struct sealed_verifier *v, const struct sealed_damage *damage)
 {
-	c->report->damaged++;
-	c->report->unmended += !damage->mendable;
-	if (c->visit != NULL) {
-		c->visit(c->arg, damage);
+	v->report.damaged++;
+	v->report.unmended += !damage->mendable;
+	if (v->visit != NULL) {
+		v->visit(v->arg, damage);
 	}
 }
 
@@ -36,80 +40,74 @@ static bool footer_same(const struct sealed *s, uint64_t offset)
 	       memcmp(bytes, want, sizeof(want)) == 0;
 }
 
-static void check_ends(struct check *c)
+static void check_ends(struct sealed_verifier *v)
 {
-	struct sealed *s = c->sealed;
+	struct sealed *s = v->sealed;
 	uint64_t file_bytes = s->footer.info.file_bytes;
 	uint64_t offsets[] = { 0, file_bytes - SEALED_FOOTER_BYTES };
 	int64_t size = s->files.ops->size(s->files.arg, s->fd);
 
 	if (size < 0 || (uint64_t)size != file_bytes) {
-		tell(c, &(struct sealed_damage) { .part = SEALED_SIZE,
+		tell(v, &(struct sealed_damage) { .part = SEALED_SIZE,
 						  .mendable = true,
 						  .offset = size < 0 ? 0 : (uint64_t)size });
 	}
 	for (size_t i = 0; i < ARRAY_LEN(offsets); i++) {
 		if (!footer_same(s, offsets[i])) {
-			tell(c, &(struct sealed_damage) { .part = SEALED_FOOTER,
+			tell(v, &(struct sealed_damage) { .part = SEALED_FOOTER,
 							  .mendable = true,
 							  .offset = offsets[i],
 							  .bytes = SEALED_FOOTER_BYTES });
 		}
-		c->report->bytes_read += SEALED_FOOTER_BYTES;
+		v->report.bytes_read += SEALED_FOOTER_BYTES;
 	}
 }
 
-static void check_tables(struct check *c)
+static void check_tables(struct sealed_verifier *v)
 {
-	const struct sealed_pages *pages = &c->sealed->pages;
+	const struct sealed_pages *pages = &v->sealed->pages;
 	uint32_t *sums = mem_resize(NULL, (size_t)pages->layout.table_bytes, 1);
 	bool intact[2];
 	struct err err = { 0 };
 
 	for (int i = 0; i < 2; i++) {
 		intact[i] = sealed_pages_table(pages, i, sums, &err);
-		c->report->bytes_read += pages->layout.table_bytes;
+		v->report.bytes_read += pages->layout.table_bytes;
 	}
 	free(sums);
 	for (int i = 0; i < 2; i++) {
 		if (!intact[i]) {
-			tell(c, &(struct sealed_damage) { .part = SEALED_TABLE,
+			tell(v, &(struct sealed_damage) { .part = SEALED_TABLE,
 							  .mendable = intact[1 - i],
 							  .offset = pages->layout.tables[i],
 							  .bytes = pages->layout.table_bytes });
 		}
 	}
-	c->sums = sealed_pages_sums(pages, &err);
-	c->lost = c->sums == NULL;
+	v->sums = sealed_pages_sums(pages, &err);
+	v->lost = v->sums == NULL;
 }
 
-static void check_pages(struct check *c)
+static void check_page(struct sealed_verifier *v, uint64_t q)
 {
-	const struct sealed_pages *pages = &c->sealed->pages;
-	const struct sealed_layout *layout = &pages->layout;
-	char *page = mem_resize(NULL, layout->page_bytes, 1);
+	const struct sealed_pages *pages = &v->sealed->pages;
+	struct sealed_place place = sealed_page(&pages->layout, q);
+	struct sealed_damage damage = { .part = SEALED_PAGE,
+					.offset = place.offset,
+					.bytes = place.bytes };
 	struct err err = { 0 };
 
-	for (uint64_t q = 0; c->sums != NULL && q < layout->pages + layout->groups; q++) {
-		struct sealed_place place = sealed_page(layout, q);
-		struct sealed_damage damage = { .part = SEALED_PAGE,
-						.offset = place.offset,
-						.bytes = place.bytes };
-
-		c->report->bytes_read += place.bytes;
-		if (sealed_pages_read(pages, c->sums, q, page, &err) == FOUND) {
-			continue;
-		}
-		damage.mendable = sealed_pages_mend(pages, c->sums, q, page, &err);
-		c->lost = c->lost || !damage.mendable;
-		tell(c, &damage);
+	v->report.bytes_read += place.bytes;
+	if (sealed_pages_read(pages, v->sums, q, v->page, &err) == FOUND) {
+		return;
 	}
-	free(page);
+	damage.mendable = sealed_pages_mend(pages, v->sums, q, v->page, &err);
+	v->lost = v->lost || !damage.mendable;
+	tell(v, &damage);
 }
 
-static bool check_blocks(struct check *c, struct err *err)
+static bool check_blocks(struct sealed_verifier *v, struct err *err)
 {
-	struct sealed_index *index = sealed_index_ref(c->sealed, err);
+	struct sealed_index *index = sealed_index_ref(v->sealed, err);
 	struct block_room room;
 	bool ok = index != NULL;
 
@@ -118,39 +116,96 @@ static bool check_blocks(struct check *c, struct err *err)
 		const struct sealed_block *entry = &index->blocks[i];
 		struct block block = { 0 };
 
-		if (sealed_block_read(c->sealed, index, i, &room, &block, err)) {
+		if (sealed_block_read(v->sealed, index, i, &room, &block, err)) {
 			block_release(&block);
 			continue;
 		}
 		ok = err->kind == ERR_CORRUPT;
-		c->report->lost_blocks++;
-		c->report->lost_records += entry->count;
-		tell(c, &(struct sealed_damage) { .part = SEALED_BLOCK,
+		v->report.lost_blocks++;
+		v->report.lost_records += entry->count;
+		tell(v, &(struct sealed_damage) { .part = SEALED_BLOCK,
 						  .offset = entry->offset,
 						  .bytes = entry->stored_bytes,
 						  .block = i,
 						  .records = entry->count,
 						  .first_seq = entry->first_seq,
-						  .last_seq = entry->last_seq });
+						  .last_seq = entry->last_seq,
+						  .org = entry->org,
+						  .project = entry->project });
 	}
 	block_room_release(&room);
-	c->report->lost_records += index == NULL ? 0 : index->missing;
-	sealed_index_unref(c->sealed, &index);
+	v->report.lost_records += index == NULL ? 0 : index->missing;
+	sealed_index_unref(v->sealed, &index);
 	return ok;
+}
+
+struct sealed_verifier *sealed_verifier_new(struct sealed *sealed, bool deep,
+					    sealed_damage_visit *visit, void *arg)
+{
+	struct sealed_verifier *v = mem_alloc(1, sizeof(*v));
+
+	v->sealed = sealed;
+	v->deep = deep;
+	v->visit = visit;
+	v->arg = arg;
+	v->page = mem_resize(NULL, sealed->pages.layout.page_bytes, 1);
+	return v;
+}
+
+void sealed_verifier_free(struct sealed_verifier **verifier)
+{
+	struct sealed_verifier *v = *verifier;
+
+	if (v != NULL) {
+		free(v->sums);
+		free(v->page);
+		free(v);
+		*verifier = NULL;
+	}
+}
+
+/* What is checked has to come from the disk, and need not stay in memory afterwards. */
+static void forget(const struct sealed *s)
+{
+	s->files.ops->forget(s->files.arg, s->fd);
+}
+
+enum found sealed_verifier_step(struct sealed_verifier *v, uint64_t bytes, struct err *err)
+{
+	const struct sealed_layout *layout = &v->sealed->pages.layout;
+	uint64_t stop = v->report.bytes_read + bytes;
+	bool ok;
+
+	if (!v->begun) {
+		v->begun = true;
+		forget(v->sealed);
+		check_ends(v);
+		check_tables(v);
+	}
+	while (v->sums != NULL && v->next < layout->pages + layout->groups) {
+		check_page(v, v->next++);
+		if (v->report.bytes_read >= stop) {
+			return FOUND;
+		}
+	}
+	ok = (!v->deep && !v->lost) || check_blocks(v, err);
+	forget(v->sealed);
+	return ok ? NOT_FOUND : FAILED;
+}
+
+const struct sealed_report *sealed_verifier_report(const struct sealed_verifier *v)
+{
+	return &v->report;
 }
 
 bool sealed_verify(struct sealed *sealed, bool deep, sealed_damage_visit *visit, void *arg,
 		   struct sealed_report *report, struct err *err)
 {
-	struct check c = { .sealed = sealed, .visit = visit, .arg = arg, .report = report };
-	bool ok;
+	struct sealed_verifier *v = sealed_verifier_new(sealed, deep, visit, arg);
+	bool ok = sealed_verifier_step(v, UINT64_MAX / 2, err) == NOT_FOUND;
 
-	*report = (struct sealed_report) { 0 };
-	check_ends(&c);
-	check_tables(&c);
-	check_pages(&c);
-	ok = (!deep && !c.lost) || check_blocks(&c, err);
-	free(c.sums);
+	*report = v->report;
+	sealed_verifier_free(&v);
 	return ok;
 }
 

@@ -264,6 +264,11 @@ void sealed_stat(struct sealed *s, struct sealed_stat *stat)
 	pthread_mutex_unlock(&s->lock);
 }
 
+uint64_t sealed_trouble(const struct sealed *s)
+{
+	return s->mended + s->lost;
+}
+
 void block_room_init(struct block_room *room)
 {
 	*room = (struct block_room) { .zstd = block_unpacker_new() };

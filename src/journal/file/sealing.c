@@ -90,18 +90,20 @@ void sealing_stop(struct file_journal *j)
 }
 
 /* Some records more. NOT_FOUND: that was the last. */
-static enum found add_some(struct sealing *s, struct err *err)
+static enum found add_some(struct file_journal *j, struct err *err)
 {
+	struct sealing *s = j->sealing;
 	uint64_t stop = s->walk.reader.loaded + SLICE_BYTES;
 
 	while (s->walk.seq <= s->last_seq) {
 		struct record record;
 		const char *p;
 		size_t size;
+		uint64_t from = s->walk.seq;
 		enum found found = walk_next(&s->walk, true, &p, &size, err);
 
-		if (found == FAILED && err->kind == ERR_CORRUPT) {
-			log_error("journal_damaged", log_str("error", err->text));
+		if (found == FAILED && err->kind == ERR_CORRUPT &&
+		    loss_expected(j, from, s->walk.seq)) {
 			s->damaged = true;
 			continue;
 		}
@@ -161,22 +163,44 @@ static bool take_place(struct file_journal *j, struct err *err)
 	return true;
 }
 
+/*
+ * In a sealed file the lost records would be a gap like any other, and the next open could not
+ * refuse. So the segments stay as they are until somebody has looked at them.
+ */
+static void get_stuck(struct file_journal *j, struct err *err)
+{
+	const struct segment *segment = j->sealing->walk.reader.segment;
+	struct err why = *err;
+
+	j->seal_stuck = true;
+	if (segment != NULL) {
+		scrub_soon(j, segment->epoch);
+	}
+	err_set(err, ERR_CORRUPT, "%.190s; `tocsin journal quarantine` sets that aside", why.text);
+}
+
 /* Some of the records, or the end of the file. NOT_FOUND: there is nothing to seal. */
 static enum found seal_on(struct file_journal *j, struct err *err)
 {
 	enum found found;
 
+	if (j->seal_stuck) {
+		return NOT_FOUND;
+	}
 	if (j->sealing == NULL) {
 		if (!begin(j, err)) {
 			return FAILED;
 		}
 		return j->sealing == NULL ? NOT_FOUND : FOUND;
 	}
-	found = add_some(j->sealing, err);
+	found = add_some(j, err);
 	if (found == NOT_FOUND) {
 		found = take_place(j, err) ? FOUND : FAILED;
 		sealing_stop(j);
 	} else if (found == FAILED) {
+		if (err->kind == ERR_CORRUPT) {
+			get_stuck(j, err);
+		}
 		sealing_stop(j);
 	}
 	return found;

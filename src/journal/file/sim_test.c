@@ -504,6 +504,10 @@ static int sim_lock(void *arg, int fd)
 	return rc;
 }
 
+static void sim_forget(void *arg UNUSED, int fd UNUSED)
+{
+}
+
 static int64_t sim_mono_us(void *arg)
 {
 	const struct sim *sim = arg;
@@ -525,6 +529,7 @@ const struct file_ops sim_ops = {
 	.make_dir = sim_make_dir,
 	.list = sim_list,
 	.lock = sim_lock,
+	.forget = sim_forget,
 	.mono_us = sim_mono_us,
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An event costs one look-up, in the table of its minute; the hour is fed from what the minutes
- * have gathered. That happens in the order in which types appeared, so that it does not depend on
- * when it happens which types the hour names.
+ * An event costs one look-up, in the table of its minute, and mostly not even that: what came just
+ * now comes again. The hour is fed from what the minutes have gathered. That happens in the order
+ * in which types appeared, so that it does not depend on when it happens which types the hour names.
  */
 #include "engine/rollup.h"
 
@@ -14,6 +14,7 @@
 #define TALLY_BYTES_MAX ((size_t)1 << 30) /* as bounded by ROLLUP_CELLS_MAX, with room to spare */
 #define ROWS_BYTES_KEPT ((size_t)1 << 20)
 #define KEY_IDS 16 /* org and project come first in a key */
+#define RECENT 64  /* cells that are found without the table; a power of two */
 
 struct cell {
 	uint64_t counts[SEVERITIES]; /* since the last emit */
@@ -38,6 +39,7 @@ struct tally {
 	struct arena arena;
 	struct cell **touched; /* in the order in which they were */
 	size_t n, cap;
+	struct cell *recent[RECENT];
 };
 
 struct rollups {
@@ -72,6 +74,7 @@ static void tally_begin(struct tally *t, int64_t start_us)
 	map_init(&t->cells);
 	map_init(&t->owners);
 	arena_clear(&t->arena);
+	memset(t->recent, 0, sizeof(t->recent));
 	t->start_us = start_us;
 }
 
@@ -112,6 +115,32 @@ static struct cell *cell_of(struct tally *t, struct slice key)
 	owner->types++;
 	cell = cell_new(t, key);
 	map_put(&t->cells, (struct slice) { cell->key, key.n }, cell);
+	return cell;
+}
+
+/* Where a cell of this key would be among the recent ones. Any spread will do. */
+static size_t recent_slot(struct slice key)
+{
+	uint64_t head, tail;
+
+	memcpy(&head, key.p + KEY_IDS / 2, sizeof(head));
+	memcpy(&tail, key.p + key.n - sizeof(tail), sizeof(tail));
+	return (head ^ tail ^ key.n) * UINT64_C(0x9E3779B97F4A7C15) >> 32 & (RECENT - 1);
+}
+
+/* cell_of, quick for what came lately. What counts with the rest of its project is not kept. */
+static struct cell *cell_again(struct tally *t, struct slice key)
+{
+	struct cell **recent = &t->recent[recent_slot(key)];
+	struct cell *cell = *recent;
+
+	if (cell != NULL && slice_eq((struct slice) { cell->key, cell->key_n }, key)) {
+		return cell;
+	}
+	cell = cell_of(t, key);
+	if (cell->key_n == key.n) {
+		*recent = cell;
+	}
 	return cell;
 }
 
@@ -246,17 +275,25 @@ bool rollups_load(struct rollups *r, struct db *db, struct err *err)
 	       store_rollups_newest(db, ROLLUP_HOUR_US, know, &r->hour, err);
 }
 
+/* Records of early versions do not say it themselves. */
+static enum severity severity_of(const struct record *record)
+{
+	return record->severity > SEVERITY_NONE && record->severity < SEVERITIES
+		       ? (enum severity)record->severity
+		       : event_severity(record->body);
+}
+
 void rollups_add(struct rollups *r, const struct record *record)
 {
 	struct cell *cell;
 	struct key key;
 
-	if (start_of(record->received_at_us, r->minute.step_us) != r->minute.start_us) {
+	if (record->received_at_us - r->minute.start_us >= r->minute.step_us) {
 		turn(r, record->received_at_us);
 	}
-	cell = cell_of(&r->minute, key_of(&key, record->org, record->project, record->type));
+	cell = cell_again(&r->minute, key_of(&key, record->org, record->project, record->type));
 	touch(&r->minute, cell);
-	cell->counts[event_severity(record->body)]++;
+	cell->counts[severity_of(record)]++;
 }
 
 bool rollups_full(const struct rollups *r)

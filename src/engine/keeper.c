@@ -21,7 +21,11 @@
 #define SEAL_US (200 * US_PER_MS)     /* a look whether a segment was closed */
 #define SEAL_AGAIN_US (10 * US_PER_S) /* after a failure, of a full disk most likely */
 #define SEALER_NICE 10		      /* packing can wait for everything else */
-#define CHECKPOINT_US US_PER_S
+/* A checkpoint flushes three times, and whoever commits meanwhile waits: seldom, so large ones. */
+#define CHECKPOINT_US US_PER_S		      /* a look whether it is time */
+#define CHECKPOINT_BYTES ((uint64_t)16 << 20) /* for a busy server, every few seconds */
+#define CHECKPOINT_AGE_US (30 * US_PER_S)     /* for a quiet one; a start reads what is left */
+#define LOG_ROOM_US (200 * US_PER_MS)
 #define BOOKS_US US_PER_S /* what a crash may take of the books */
 #define USES_US (30 * US_PER_S)
 #define PRUNE_US (60 * US_PER_S)
@@ -59,7 +63,8 @@ struct keeper {
 	bool chore_failed[CHORES_MAX];
 	struct uses uses; /* the loop's while asked, else ours */
 	bool asked;
-	int64_t checkpoint_at_us, books_at_us, uses_at_us, prune_at_us;
+	int64_t checkpointed_us;
+	int64_t checkpoint_at_us, log_room_at_us, books_at_us, uses_at_us, prune_at_us;
 	bool prepare_failed;
 };
 
@@ -82,6 +87,24 @@ static void checkpoint(struct keeper *k)
 
 	if (!store_checkpoint(k->db, &err)) {
 		log_warn("checkpoint_failed", log_str("error", err.text));
+	}
+}
+
+static void checkpoint_if_due(struct keeper *k, int64_t now_us)
+{
+	if (store_log_bytes(k->o.store) >= CHECKPOINT_BYTES ||
+	    now_us - k->checkpointed_us >= CHECKPOINT_AGE_US) {
+		checkpoint(k);
+		k->checkpointed_us = now_us;
+	}
+}
+
+static void make_log_room(struct keeper *k)
+{
+	struct err err;
+
+	if (!store_make_log_room(k->db, &err)) {
+		log_debug("no_log_room", log_str("error", err.text));
 	}
 }
 
@@ -171,7 +194,10 @@ static void *run(void *arg)
 		int64_t now_us = clock_mono_us();
 		prepare(k);
 		if (due(&k->checkpoint_at_us, CHECKPOINT_US, now_us)) {
-			checkpoint(k);
+			checkpoint_if_due(k, now_us);
+		}
+		if (due(&k->log_room_at_us, LOG_ROOM_US, now_us)) {
+			make_log_room(k);
 		}
 		if (due(&k->books_at_us, BOOKS_US, now_us)) {
 			save_books(k);

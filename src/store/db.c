@@ -67,6 +67,12 @@ bool db_relax(struct db *db, bool on, struct err *err)
 	       err_wrap(err, "relax");
 }
 
+bool db_flush(struct db *db, struct err *err)
+{
+	ensure(!db->in_tx && db->open == NULL);
+	return db->driver->flush == NULL || db->driver->flush(db, err) || err_wrap(err, "flush");
+}
+
 bool db_commit(struct db *db, struct err *err)
 {
 	ensure(db->in_tx && db->open == NULL);

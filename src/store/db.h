@@ -116,6 +116,12 @@ bool db_in_transaction(const struct db *db);
 NODISCARD bool db_relax(struct db *db, bool on, struct err *err);
 
 /*
+ * Make durable what a relaxed connection has committed. Where it fails the store has failed: see
+ * store_failed. Not in a transaction; blocks.
+ */
+NODISCARD bool db_flush(struct db *db, struct err *err);
+
+/*
  * Run a statement to its end. *changed (may be NULL) gets the number of rows that it wrote. Outside
  * a transaction it is one of its own.
  */

@@ -281,7 +281,9 @@ CONTRACT(checkpoints_empty_the_log)
 	for (uint64_t i = 1; i <= 50; i++) {
 		T_OK(write_once(f->db, i, &err));
 	}
+	T_TRUE(store_log_bytes(f->store) >= UINT64_C(50) * 4096);
 	T_OK(store_checkpoint(f->db, &err));
+	T_INT(store_log_bytes(f->store), 0);
 	T_INT(stat(path, &before), 0);
 	/* The log starts over instead of growing. */
 	for (uint64_t i = 51; i <= 80; i++) {
@@ -289,7 +291,41 @@ CONTRACT(checkpoints_empty_the_log)
 	}
 	T_INT(stat(path, &after), 0);
 	T_INT(after.st_size, before.st_size);
+	T_TRUE(store_log_bytes(f->store) > 0 &&
+	       store_log_bytes(f->store) < (uint64_t)after.st_size);
 	T_INT(key_count(f), 80);
+}
+
+/* Room is made a step at a time, and what is in the log stays as it is. */
+CONTRACT(a_log_has_room)
+{
+	struct err err = { 0 };
+	struct stat log;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/state.db-wal", f->place);
+	T_OK(write_once(f->db, 1, &err));
+	for (off_t before = 0;; before = log.st_size) {
+		uint64_t waiting = store_log_bytes(f->store);
+
+		T_OK(store_make_log_room(f->db, &err));
+		T_INT(stat(path, &log), 0);
+		T_TRUE((uint64_t)log.st_size >= waiting + (1u << 20));
+		if (before > 0 && log.st_size == before) {
+			break;
+		}
+	}
+	for (uint64_t i = 2; i <= 400; i++) {
+		off_t before = log.st_size;
+
+		T_OK(write_once(f->db, i, &err));
+		T_INT(stat(path, &log), 0);
+		T_INT(log.st_size, before);
+		T_OK(store_make_log_room(f->db, &err));
+		T_INT(stat(path, &log), 0);
+		T_TRUE((uint64_t)log.st_size < STORE_LOG_ROOM_BYTES + (2u << 20));
+	}
+	T_INT(key_count(f), 400);
 }
 
 static const struct query limit_pages = {
@@ -433,4 +469,5 @@ CONTRACTS(db_contract, C(rollback_leaves_nothing), C_SQLITE(what_is_no_database_
 	  C(closing_rolls_back), C(failed_statement_spoils_its_transaction),
 	  C(odd_texts_come_back_as_they_were), C(big_values_fit), C(five_writers_never_meet_a_lock),
 	  C_SQLITE(writers_are_served_in_order), C_SQLITE(checkpoints_empty_the_log),
-	  C_POSTGRES(lost_connection_comes_back), C_POSTGRES(transaction_dies_with_its_connection))
+	  C_SQLITE(a_log_has_room), C_POSTGRES(lost_connection_comes_back),
+	  C_POSTGRES(transaction_dies_with_its_connection))

@@ -16,6 +16,8 @@ struct db_driver {
 	void (*rollback)(struct db *db);
 	/* See db_relax; NULL: commits cannot be made cheaper. */
 	bool (*relax)(struct db *db, bool on, struct err *err);
+	/* See db_flush; NULL with relax. */
+	bool (*flush)(struct db *db, struct err *err);
 	bool (*run)(struct db *db, const struct query *q, struct db_args args, struct err *err);
 	enum found (*next)(struct db *db, struct err *err);
 	/* After the last row: how many rows the statement wrote. */
@@ -50,6 +52,8 @@ NODISCARD bool sqlite_backup(struct db *db, const char *path, struct err *err);
 NODISCARD bool sqlite_integrity(struct db *db, struct err *err);
 /* See store_checkpoint. */
 NODISCARD bool sqlite_checkpoint(struct db *db, struct err *err);
+/* See store_make_log_room. */
+NODISCARD bool sqlite_make_log_room(struct db *db, struct err *err);
 NODISCARD bool postgres_connect(struct store *store, enum store_role role, struct db **out,
 				struct err *err);
 
@@ -62,6 +66,8 @@ const char *store_target(const struct store *store);
 /* The write lock of SQLite: first come, first served among our threads. */
 void store_write_enter(struct store *store);
 void store_write_leave(struct store *store);
+/* See store_log_bytes. Any thread. */
+void store_set_log_bytes(struct store *store, uint64_t bytes);
 /* From now on store_failed. */
 void store_fail(struct store *store);
 

@@ -17,6 +17,9 @@
 #include "base/map.h"
 #include "store/db_impl.h"
 
+#define LOG_STEP_BYTES ((size_t)2 << 20) /* some 10 ms of zeroing, while commits wait */
+#define ZEROES_BYTES (64 << 10)		 /* SQLite's own files write less than 128 KiB at once */
+#define PAGE_BYTES 4096			 /* SQLite's default, and ours */
 #define BUSY_MS 10000 /* another process migrates or restores; longer is a mistake to report */
 
 struct stmt {
@@ -127,6 +130,35 @@ static void sqlite_rollback(struct db *db)
 	}
 	ensure(sqlite3_get_autocommit(s->handle) != 0);
 	store_write_leave(db->store);
+}
+
+/* The file of the write-ahead log, or NULL while this connection has not used it. */
+static sqlite3_file *log_of(struct sqlite_db *s)
+{
+	sqlite3_file *log = NULL;
+
+	return sqlite3_file_control(s->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) ==
+				       SQLITE_OK &&
+			       log != NULL && log->pMethods != NULL
+		       ? log
+		       : NULL;
+}
+
+static int sync_log(sqlite3_file *log)
+{
+	return log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+}
+
+static bool sqlite_flush(struct db *db, struct err *err)
+{
+	sqlite3_file *log = log_of(from(db));
+	int code = log == NULL ? SQLITE_OK : sync_log(log);
+
+	if (code == SQLITE_OK) {
+		return true;
+	}
+	store_fail(db->store);
+	return err_set(err, ERR_IO, "%s", sqlite3_errstr(code));
 }
 
 static bool sqlite_relax(struct db *db, bool on, struct err *err)
@@ -352,6 +384,7 @@ static const struct db_driver driver = {
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
 	.relax = sqlite_relax,
+	.flush = sqlite_flush,
 	.rollback = sqlite_rollback,
 	.run = sqlite_run,
 	.next = sqlite_next,
@@ -420,6 +453,17 @@ static bool set_up(struct sqlite_db *s, struct err *err)
 	return run_text(s, pragmas, err);
 }
 
+/* SQLite tells after each commit how long the log is. */
+static int note_log(void *arg, sqlite3 *handle, const char *schema, int frames)
+{
+	struct sqlite_db *s = arg;
+
+	(void)handle;
+	(void)schema;
+	store_set_log_bytes(s->base.store, (uint64_t)frames * PAGE_BYTES);
+	return SQLITE_OK;
+}
+
 bool sqlite_connect(struct store *store, enum store_role role, struct db **out, struct err *err)
 {
 	const char *path = store_target(store);
@@ -444,6 +488,7 @@ bool sqlite_connect(struct store *store, enum store_role role, struct db **out, 
 	if (!set_up(s, err)) {
 		goto out;
 	}
+	(void)sqlite3_wal_hook(s->handle, note_log, s);
 	*out = &s->base;
 	return true;
 out:
@@ -529,6 +574,52 @@ bool sqlite_checkpoint(struct db *db, struct err *err)
 	}
 	store_write_enter(db->store);
 	ok = checkpoint(s, err);
+	if (ok) {
+		store_set_log_bytes(db->store, 0);
+	}
 	store_write_leave(db->store);
+	return ok;
+}
+
+/* Zeroes behind the end; a file that could not take them is left as it was. */
+static bool lengthen(sqlite3_file *log, sqlite3_int64 from, struct err *err)
+{
+	char *zeroes = mem_alloc(ZEROES_BYTES, 1);
+	int code = SQLITE_OK;
+
+	for (size_t n = 0; n < LOG_STEP_BYTES && code == SQLITE_OK; n += ZEROES_BYTES) {
+		code = log->pMethods->xWrite(log, zeroes, ZEROES_BYTES, from + (sqlite3_int64)n);
+	}
+	free(zeroes);
+	if (code == SQLITE_OK) {
+		return true;
+	}
+	/* Half of them would do no harm either: what is read ends before them. */
+	(void)log->pMethods->xTruncate(log, from);
+	return err_set(err, code == SQLITE_FULL ? ERR_DISK_FULL : ERR_IO, "lengthen the log: %s",
+		       sqlite3_errstr(code));
+}
+
+/*
+ * What lies behind the last frame is never looked at, so zeroes may, as long as nobody appends at
+ * the time: hence the write lock, SQLite's own and ours.
+ */
+bool sqlite_make_log_room(struct db *db, struct err *err)
+{
+	sqlite3_file *log = log_of(from(db));
+	uint64_t enough = store_log_bytes(db->store) + LOG_STEP_BYTES / 2;
+	sqlite3_int64 bytes = 0;
+	bool ok;
+
+	if (log == NULL || log->pMethods->xFileSize(log, &bytes) != SQLITE_OK ||
+	    (uint64_t)bytes >= STORE_LOG_ROOM_BYTES || (uint64_t)bytes >= enough) {
+		return true;
+	}
+	if (!db_begin(db, err)) {
+		return false;
+	}
+	ok = log->pMethods->xFileSize(log, &bytes) != SQLITE_OK ||
+	     (lengthen(log, bytes, err) && sqlite_flush(db, err));
+	db_rollback(db);
 	return ok;
 }

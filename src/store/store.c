@@ -20,9 +20,10 @@ struct store {
 	char *target;
 	pthread_mutex_t mutex;
 	pthread_cond_t turn;
-	uint64_t next;	  /* the ticket that the next writer draws */
-	uint64_t serving; /* the ticket that may write */
-	int failed;	  /* atomic; for good */
+	uint64_t next;	    /* the ticket that the next writer draws */
+	uint64_t serving;   /* the ticket that may write */
+	int failed;	    /* atomic; for good */
+	uint64_t log_bytes; /* atomic; see store_log_bytes */
 };
 
 enum { META_GET, META_PUT, META_ADD };
@@ -179,12 +180,34 @@ uint64_t store_writers_waiting(struct store *store)
 	return tickets > 0 ? tickets - 1 : 0;
 }
 
+void store_set_log_bytes(struct store *store, uint64_t bytes)
+{
+	__atomic_store_n(&store->log_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+uint64_t store_log_bytes(const struct store *store)
+{
+	return __atomic_load_n(&store->log_bytes, __ATOMIC_RELAXED);
+}
+
 bool store_checkpoint(struct db *db, struct err *err)
 {
 	ensure(!db_in_transaction(db));
 	switch (db->store->kind) {
 	case STORE_SQLITE:
 		return sqlite_checkpoint(db, err);
+	case STORE_POSTGRES:
+		return true;
+	}
+	never("store kind");
+}
+
+bool store_make_log_room(struct db *db, struct err *err)
+{
+	ensure(!db_in_transaction(db));
+	switch (db->store->kind) {
+	case STORE_SQLITE:
+		return sqlite_make_log_room(db, err);
 	case STORE_POSTGRES:
 		return true;
 	}

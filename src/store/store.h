@@ -68,10 +68,23 @@ NODISCARD bool store_migrate(struct store *store, unsigned target, int64_t now_u
 
 /*
  * SQLite: move the write-ahead log into the database and let it start over. Called by the keeper
- * every second or so, because commits never do it themselves. Most of the copying happens while
- * others write. PostgreSQL: does nothing.
+ * now and then, because commits never do it themselves. Most of the copying happens while others
+ * write, but its flushes are felt by every commit. PostgreSQL: does nothing.
  */
 NODISCARD bool store_checkpoint(struct db *db, struct err *err);
+/*
+ * SQLite: about how much of the write-ahead log waits for a checkpoint, as of the last commit of
+ * this process. PostgreSQL: 0. Any thread, never blocks.
+ */
+uint64_t store_log_bytes(const struct store *store);
+/*
+ * SQLite: keep the file of the write-ahead log longer than what is in it, really zeroed and up to
+ * STORE_LOG_ROOM_BYTES: a commit that makes the file grow waits for the file system's journal, too,
+ * and so does everybody who flushes at the time. Called by the keeper often. PostgreSQL: does
+ * nothing. Blocks.
+ */
+#define STORE_LOG_ROOM_BYTES ((uint64_t)20 << 20)
+NODISCARD bool store_make_log_room(struct db *db, struct err *err);
 
 /*
  * Tie this state to a journal. The first call remembers the id; later ones with another id are

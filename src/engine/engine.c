@@ -196,6 +196,36 @@ static bool write_until_done(struct engine *e, struct engine_cursor *cursor)
 	}
 }
 
+static bool has_deliveries(const struct engine *e)
+{
+	for (size_t i = 0; i < e->effects.deliveries.n; i++) {
+		if (e->effects.deliveries.rows[i].status == DELIVERY_PENDING) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * What is decided follows from the log, so a delivery may leave before the flush of its row: a
+ * power cut in between decides it once more, under the same id. Whoever is told that something
+ * happened waits for the flush.
+ */
+static bool flush_batch(struct engine *e)
+{
+	struct engine_news early = { .deliveries = true, .log_us = e->record_us };
+	struct err err;
+
+	if (has_deliveries(e)) {
+		e->o.news(e->o.arg, &early);
+	}
+	if (!db_flush(e->db, &err)) {
+		e->o.failed(e->o.arg, &err);
+		return false;
+	}
+	return true;
+}
+
 static void tell_waiters(struct engine *e)
 {
 	for (size_t i = 0; i < e->effects.verdicts.n; i++) {
@@ -219,10 +249,7 @@ static void tell_news(struct engine *e)
 			orgs[news.orgs_n++] = org;
 		}
 	}
-	for (size_t i = 0; i < fx->deliveries.n; i++) {
-		news.deliveries |= fx->deliveries.rows[i].status == DELIVERY_PENDING;
-	}
-	if (news.deliveries || news.orgs_n > 0) {
+	if (news.orgs_n > 0) {
 		e->o.news(e->o.arg, &news);
 	}
 }
@@ -260,7 +287,7 @@ static bool commit(struct engine *e, bool counts)
 	cursor.deliveries = e->state.deliveries;
 	cursor.updated_us = clock_wall_us();
 	engine_watch_commit(e);
-	if (!write_until_done(e, &cursor)) {
+	if (!write_until_done(e, &cursor) || !flush_batch(e)) {
 		return false;
 	}
 	e->cursor = cursor;
@@ -510,7 +537,7 @@ bool engine_open(struct engine **ep, const struct engine_options *options, struc
 	}
 	if (!store_connect(options->store, STORE_ENGINE, &e->db, err) || !take_over(e, err) ||
 	    !poison_load(e->db, &e->boot, &e->poison, err) || !engine_recover(e, err) ||
-	    !engine_watch_open(e, err)) {
+	    !engine_watch_open(e, err) || !db_relax(e->db, true, err)) {
 		goto out;
 	}
 	e->with_effects = true;

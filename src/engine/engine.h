@@ -15,7 +15,10 @@
  */
 struct engine;
 
-/* What a commit brought; called on the engine thread. */
+/*
+ * What a commit brought; called on the engine thread. Deliveries are told of before the flush of
+ * the commit, everything else after it: doc/adr/0015.
+ */
 struct engine_news {
 	bool deliveries;	   /* some are due now */
 	const struct org_id *orgs; /* those with new rows in changes */

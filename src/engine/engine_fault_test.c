@@ -15,6 +15,11 @@
 	"\"threshold\":" #threshold ",\"windowSeconds\":" #window ",\"cooldownSeconds\":0," \
 	"\"actions\":[{\"channel\":\"in_app\",\"config\":{}}]}"
 
+#define HOOK_RULE \
+	"{\"name\":\"h\",\"eventType\":\"order_failed\",\"condition\":\"count_gte\"," \
+	"\"threshold\":1,\"windowSeconds\":10,\"cooldownSeconds\":0,\"actions\":[" \
+	"{\"channel\":\"webhook\",\"config\":{\"url\":\"http://127.0.0.1:9/\"}}]}"
+
 #define BAD_RULE \
 	"{\"name\":\"b\",\"eventType\":\"bad\",\"condition\":\"count_gte\",\"threshold\":1," \
 	"\"windowSeconds\":10,\"cooldownSeconds\":0," \
@@ -77,6 +82,49 @@ TEST(a_failed_flush_of_the_state_stops_the_engine)
 	home_run(&fresh);
 	home_same(&fresh, &home);
 	home_release(&fresh);
+	home_release(&home);
+	stage_release(&stage);
+}
+
+struct told {
+	int deliveries, changes; /* atomic */
+};
+static struct told told;
+
+static void tell(void *arg UNUSED, const struct engine_news *news)
+{
+	__atomic_fetch_add(&told.deliveries, news->deliveries, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&told.changes, news->orgs_n > 0, __ATOMIC_RELAXED);
+}
+
+/* A delivery need not wait for the flush of its row; what people see does. */
+TEST(deliveries_leave_before_the_flush)
+{
+	struct stage stage;
+	struct home home;
+	struct err err;
+
+	stage_init(&stage);
+	home_init(&home, &stage);
+	home.options.news = tell;
+	stage_rule(&stage, 7, 0, HOOK_RULE);
+	T_OK(home_open(&home, &err));
+	engine_start(home.engine);
+	T_TRUE(home_drain(&home));
+	told = (struct told) { 0 };
+	stage_event(&stage, "order_failed", "{}");
+	T_TRUE(home_drain(&home));
+	T_INT(told.deliveries, 1);
+	T_INT(told.changes, 1);
+	fault_set(FAULT_SYNC, 0, 1);
+	stage_event(&stage, "order_failed", "{}");
+	T_FALSE(home_drain(&home));
+	T_INT(told.deliveries, 2);
+	T_INT(told.changes, 1);
+	fault_set(FAULT_NONE, 0, 0);
+	home_close(&home);
+	home_run(&home);
+	T_INT(home_number(&home, "select count(*) from deliveries"), 2);
 	home_release(&home);
 	stage_release(&stage);
 }
@@ -293,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_full_disk_delays_decisions_and_changes_none),
 		T(a_failed_flush_of_the_state_stops_the_engine),
+		T(deliveries_leave_before_the_flush),
 		T(a_failed_flush_of_anybody_stops_the_engine),
 		T(a_record_whose_rows_are_never_taken_is_left_out),
 		T(a_state_that_takes_nothing_blames_no_record),

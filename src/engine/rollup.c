@@ -2,7 +2,8 @@
 /*
  * An event costs one look-up, in the table of its minute, and mostly not even that: what came just
  * now comes again. The hour is fed from what the minutes have gathered. That happens in the order
- * in which types appeared, so that it does not depend on when it happens which types the hour names.
+ * in which types appeared, so that it does not depend on when it happens which types the hour
+ * names.
  */
 #include "engine/rollup.h"
 

@@ -20,6 +20,7 @@ class BigLog:
 		self.keys = []
 		self.events = 0
 		self.json_bytes = 0  # of the events as they were sent
+		self.packed_bytes = 0  # of one project's events, once they are packed for comparing
 		self.dirty = []
 
 	def make(self):

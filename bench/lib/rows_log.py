@@ -4,12 +4,13 @@ import statistics
 import threading
 import time
 
-from lib import box
+from lib import box, scan
 from lib.biglog import LOAD
 from lib.report import Row
 from lib.session import note, record
 
 PAGE = 100
+SCANS = 3  # in each round
 COLD_S = 120  # a start that takes longer is a failed run
 CRASH_AFTER_S = 2
 
@@ -22,6 +23,7 @@ def rows():
 		Row("11b", "cold start on a log that is not sealed", "ms", at_most=1),
 		Row("11c", "the same after kill -9", "ms", at_most=1),
 		Row("12", "last 100 events of one of 50 projects, median", "ms", limit=5),
+		Row("12a", "searching all events of one project, against zstd -d of their JSON", "MB/s", at_least=0.4),
 	]
 
 
@@ -106,12 +108,13 @@ def starting(session, table, turn):
 
 
 def reading(session, table, _turn):
-	"""Row 12."""
+	"""Rows 12."""
 	log = session.log(sealed=True)
 	if log is None:
 		return
 	with log.up():
 		record(table["12"], "ours", *last_events(session, log))
+		scan_all(session, table["12a"], log)
 	note(table["12"], f"{log.events:,} events; each project in turn, through HTTP, a connection for each")
 
 
@@ -128,6 +131,35 @@ def last_events(session, log):
 	median = statistics.median(taken)
 	return median, {**log.facts(), "page_p50_ms": median, "page_p99_ms": taken[len(taken) * 99 // 100], "page_max_ms": taken[-1],
 		"dirty": short > 0 or bool(log.dirty), "reason": f"{short} pages were not whole; {log.dirty}"}
+
+
+def scan_all(session, row, log):
+	"""Row 12a: the largest project, all of it, against zstd on the JSON of the same events."""
+	packed = pack_project(session, row, log)
+	searched, unpacked = [], []
+	box.wait_quiet(session.settings.quiet_wait_s)
+	for _ in range(SCANS):
+		seconds, size = scan.search(log.server, log.keys[0])
+		searched.append(size / 1e6 / seconds)
+		unpacked.append(log.packed_bytes / 1e6 / scan.unpack(packed))
+	# What is compared has to be the same, but for the numbers of a few events.
+	wrong = abs(size / log.packed_bytes - 1) > 0.05
+	record(row, "ours", statistics.median(searched), {"searched_bytes": size, "mb_per_s": searched, "dirty": wrong,
+		"reason": f"{size} bytes searched, {log.packed_bytes} packed"})
+	record(row, "peer", statistics.median(unpacked), {"mb_per_s": unpacked})
+
+
+def pack_project(session, row, log):
+	"""Once a run: the events of a project as zstd has them. The export that they come from is measured on the way."""
+	exported, packed = session.settings.work / "export.json", session.settings.work / "project.json.zst"
+	if not log.packed_bytes:
+		with exported.open("wb") as out:
+			seconds, size = scan.export(log.server, log.keys[0], out)
+		log.packed_bytes = scan.pack(exported, packed)
+		exported.unlink()
+		note(row, f"{log.packed_bytes / 1e6:.0f} MB of JSON, zstd -3 in the peer column; the export of the same events took "
+			f"{seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s of its own JSON")
+	return packed
 
 
 MEASUREMENTS = [

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The search jumps with memchr from one place of the rarest byte to the next, in both its cases,
- * and compares there. In JSON it looks for less, the longest part that can only be written in one
- * way, so that nothing has to be parsed to say no.
+ * and compares there. In JSON it looks for less, the longest part without what may be escaped, so
+ * that nothing has to be parsed to say no.
  */
 #include "base/find.h"
 
@@ -19,34 +19,43 @@ static size_t rank(char c)
 	return at == NULL ? sizeof(common) : (size_t)(at - common);
 }
 
-/* The place of the rarest byte; with ascii, of those that have but two cases, or s.n. */
-static size_t rarest(struct slice s, bool ascii)
+/* The character at at; a byte that begins none is one, too. */
+static struct slice character(struct slice s, size_t at)
+{
+	size_t n = utf8_seq(slice_from(s, at));
+
+	return (struct slice) { .p = s.p + at, .n = n == 0 ? 1 : n };
+}
+
+/*
+ * The place of the rarest byte that stands for its character in each spelling, but for the case of
+ * ASCII; s.n when there is none.
+ */
+static size_t rarest(struct slice s)
 {
 	size_t best = s.n;
 
-	for (size_t i = 0; i < s.n; i++) {
-		if (ascii && (unsigned char)s.p[i] >= 0x80) {
-			continue;
-		}
-		/* Bytes of other scripts are in every word of theirs: the last ones tell more. */
-		if (best == s.n || rank(s.p[i]) >= rank(s.p[best])) {
-			best = i;
+	for (size_t at = 0; at < s.n;) {
+		struct slice c = character(s, at);
+
+		at += c.n;
+		/* Of other scripts the last byte tells more: the first ones are in all words. */
+		if ((c.n == 1 || !fold_has_case(c)) &&
+		    (best == s.n || rank(s.p[at - 1]) >= rank(s.p[best]))) {
+			best = at - 1;
 		}
 	}
 	return best;
 }
 
 /*
- * Whether a character is the same bytes wherever it stands in JSON, but for \u escapes and, of
- * ASCII, its case. Quotes, backslashes and control characters are escaped, a slash may be.
+ * Whether a character stands in JSON as itself, but for \u escapes. Quotes, backslashes and control
+ * characters are escaped, a slash may be.
  */
 static bool is_plain(struct slice c)
 {
-	if (c.n > 1) {
-		return !fold_has_case(c);
-	}
-	return (unsigned char)c.p[0] >= 0x20 && c.p[0] != '"' && c.p[0] != '\\' && c.p[0] != '/' &&
-	       (unsigned char)c.p[0] < 0x80;
+	return c.n > 1 ||
+	       ((unsigned char)c.p[0] >= 0x20 && c.p[0] != '"' && c.p[0] != '\\' && c.p[0] != '/');
 }
 
 static struct slice longest_plain(struct slice s)
@@ -54,8 +63,7 @@ static struct slice longest_plain(struct slice s)
 	struct slice best = { .p = s.p }, run = { .p = s.p };
 
 	for (size_t at = 0; at < s.n;) {
-		size_t n = utf8_seq(slice_from(s, at));
-		struct slice c = { .p = s.p + at, .n = n == 0 ? 1 : n };
+		struct slice c = character(s, at);
 
 		at += c.n;
 		if (is_plain(c)) {
@@ -75,9 +83,9 @@ void finder_init(struct finder *f, struct slice text, struct arena *arena)
 	ensure(text.n > 0);
 	fold_text(text, folded);
 	*f = (struct finder) { .folded = { folded, text.n } };
-	f->rare = rarest(f->folded, true);
+	f->rare = rarest(f->folded);
 	f->anchor = longest_plain(f->folded);
-	f->anchor_rare = rarest(f->anchor, false);
+	f->anchor_rare = rarest(f->anchor);
 }
 
 /* Whether the bytes at p fold to want. There are want.n of them, and end is where the text ends. */
@@ -101,18 +109,13 @@ static const char *next(const char *from, const char *last, char c)
 	return from > last ? NULL : memchr(from, c, (size_t)(last - from) + 1);
 }
 
-static bool search(struct slice want, size_t rare, struct slice text)
+static bool search_by(struct slice want, size_t rare, struct slice text)
 {
-	const char *first, *last, *small, *large = NULL;
+	const char *first = text.p + rare, *last = text.p + text.n - want.n + rare;
 	char c = want.p[rare], capital = c >= 'a' && c <= 'z' ? (char)(c & ~0x20) : c;
+	const char *small = next(first, last, c);
+	const char *large = capital != c ? next(first, last, capital) : NULL;
 
-	if (text.n < want.n) {
-		return false;
-	}
-	first = text.p + rare;
-	last = text.p + text.n - want.n + rare;
-	small = next(first, last, c);
-	large = capital != c ? next(first, last, capital) : NULL;
 	while (small != NULL || large != NULL) {
 		bool is_small = large == NULL || (small != NULL && small < large);
 		const char *at = is_small ? small : large;
@@ -129,21 +132,48 @@ static bool search(struct slice want, size_t rare, struct slice text)
 	return false;
 }
 
-/* Without a byte to jump to: the bytes of a letter of another script differ between its cases. */
+/* The first byte from p on that is not ASCII, or end. */
+static const char *pass_ascii(const char *p, const char *end)
+{
+	uint64_t eight;
+
+	while (end - p >= 8) {
+		memcpy(&eight, p, 8);
+		if ((eight & UINT64_C(0x8080808080808080)) != 0) {
+			break;
+		}
+		p += 8;
+	}
+	while (p < end && (unsigned char)*p < 0x80) {
+		p++;
+	}
+	return p;
+}
+
+/* Without a byte to jump to, all of it letters of other scripts: every place that is not ASCII. */
 static bool search_all(struct slice want, struct slice text)
 {
-	for (size_t i = 0; i + want.n <= text.n; i++) {
-		if (same(want, text.p + i, text.p + text.n)) {
+	const char *end = text.p + text.n - want.n + 1;
+
+	for (const char *p = pass_ascii(text.p, end); p < end; p = pass_ascii(p + 1, end)) {
+		if (same(want, p, text.p + text.n)) {
 			return true;
 		}
 	}
 	return false;
 }
 
+static bool search(struct slice want, size_t rare, struct slice text)
+{
+	if (text.n < want.n) {
+		return false;
+	}
+	return rare == want.n ? search_all(want, text) : search_by(want, rare, text);
+}
+
 bool finder_in(const struct finder *f, struct slice text)
 {
-	return f->rare == f->folded.n ? search_all(f->folded, text)
-				      : search(f->folded, f->rare, text);
+	return search(f->folded, f->rare, text);
 }
 
 static bool has_escaped_character(struct slice json)

@@ -11,7 +11,7 @@
 struct finder {
 	struct slice folded; /* what is looked for; not empty */
 	size_t rare;	     /* its byte to jump to; folded.n: none */
-	struct slice anchor; /* the part of it that JSON holds unescaped and in one spelling */
+	struct slice anchor; /* the part of it that JSON holds as it is */
 	size_t anchor_rare;
 };
 

@@ -73,6 +73,8 @@ TEST(json_is_passed_over_only_when_it_cannot_be_there)
 	T_TRUE(may("É", S("{\"a\":\"é\"}")));
 	T_TRUE(may("\"", S("{}")));
 	T_FALSE(may("字", S("{\"a\":\"漢\"}")));
+	T_TRUE(may("ОШИБКА", S("{\"abcdefgh\":\"ошибка\"}")));
+	T_FALSE(may("ошибка", S("{\"abcdefgh\":\"ошибки\"}")));
 }
 
 /* The same by trying every place, character by character. */

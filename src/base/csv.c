@@ -71,17 +71,3 @@ void csv_end(struct buf *out)
 {
 	buf_puts(out, S("\r\n"));
 }
-
-size_t csv_whole(struct csv_lines *lines, struct slice bytes)
-{
-	size_t whole = 0;
-
-	for (size_t i = 0; i < bytes.n; i++) {
-		if (bytes.p[i] == '"') {
-			lines->quoted = !lines->quoted;
-		} else if (bytes.p[i] == '\n' && !lines->quoted) {
-			whole = i + 1;
-		}
-	}
-	return whole;
-}

@@ -20,11 +20,4 @@ void csv_cell(struct buf *out, struct slice text, bool first);
 void csv_plain(struct buf *out, struct slice text, bool first);
 void csv_end(struct buf *out);
 
-/* Where whole lines end, over bytes that come in pieces: a line break in quotes ends none. */
-struct csv_lines {
-	bool quoted;
-};
-/* The offset behind the last line of bytes that ends in them, or 0. */
-size_t csv_whole(struct csv_lines *lines, struct slice bytes);
-
 #endif

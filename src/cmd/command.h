@@ -17,6 +17,7 @@ int cmd_backup(int argc, char **argv);
 int cmd_books(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_health(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);

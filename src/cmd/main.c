@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{ "migrate", "bring the state store to another schema", cmd_migrate },
 	{ "send", "send events", cmd_send },
 	{ "tail", "follow what happens, live", cmd_tail },
+	{ "export", "write events to a file", cmd_export },
 	{ "seed", "make organizations, projects and keys to begin with", cmd_seed },
 	{ "backup", "copy everything, while the server runs", cmd_backup },
 	{ "restore", "make a data directory out of a backup", cmd_restore },

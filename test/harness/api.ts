@@ -95,7 +95,7 @@ export class Api {
 		const payload = raw ? (body as string | Uint8Array | undefined) : JSON.stringify(body);
 		const reply = await once(this.url, method, path, all, payload);
 		let json: unknown = {};
-		if ((reply.headers.get("content-type") ?? "").includes("json") && reply.text !== "") {
+		if (/[/+]json/.test(reply.headers.get("content-type") ?? "") && reply.text !== "") {
 			json = JSON.parse(reply.text);
 		}
 		return { ...reply, body: json as T };

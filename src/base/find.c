@@ -95,7 +95,9 @@ static bool same(struct slice want, const char *p, const char *end)
 		char c[4];
 		size_t n = fold_char((struct slice) { p + i, (size_t)(end - p) - i }, c);
 
-		/* Nearly every place that is looked at ends here, for which a call would be much. */
+		/*
+		 * Nearly every place that is looked at ends here, for which a call would be much.
+		 */
 		if (c[0] != want.p[i] || n > want.n - i || memcmp(c, want.p + i, n) != 0) {
 			return false;
 		}

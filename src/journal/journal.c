@@ -11,7 +11,7 @@
 #define SEGMENT_BYTES_DEFAULT ((size_t)64 << 20)
 #define TURN_BYTES_DEFAULT ((size_t)32 << 20)
 #define WINDOW_US_DEFAULT (7 * 24 * 3600 * US_PER_S)
-#define KEY_BYTES_DEFAULT ((size_t)384 << 20)
+#define KEY_BYTES_DEFAULT ((size_t)512 << 20)
 
 /* What is zero gets its default. */
 static struct journal_options fill(const struct journal_options *options)

@@ -109,7 +109,7 @@ struct journal_options {
 	size_t turn_bytes_max;	  /* gathered bytes before OVERLOADED; default 32 MiB */
 	enum journal_flush flush; /* AUTO: on a thread when p95 is over 1 ms, or one was over 5 */
 	int64_t idempotency_window_us;	     /* default 7 days */
-	size_t idempotency_bytes_max;	     /* memory for keys; default 384 MiB */
+	size_t idempotency_bytes_max;	     /* memory for keys; default 512 MiB */
 	int64_t now_us;			     /* wall clock: the birthday of a new journal */
 	const struct journal_id *must_match; /* NULL, or refuse a journal of another id */
 	void (*wake)(void *); /* any thread: call journal_complete soon. NULL: INLINE only */

@@ -24,22 +24,21 @@ struct journal_stats {
 	uint64_t file_bytes;
 	uint64_t sealed_files;
 	uint64_t sealed_records;
-	uint64_t sealed_bytes;		 /* of them */
-	uint64_t sealed_bodies;		 /* bytes of the events' JSON in them */
-	uint64_t scrubbed_bytes;	 /* read by journal_scrub, */
-	uint64_t mended_pages;		 /* written anew by it, */
-	uint64_t lost_blocks;		 /* found by it, there now, and set aside by nobody; */
-	uint64_t lost_records;		 /* the same, in segments too */
-	uint64_t idempotency_keys;	 /* in memory, exactly */
-	uint64_t idempotency_sealed;	 /* in sealed files, inside the window */
-	uint64_t idempotency_tables;	 /* that these are looked for in */
-	uint64_t idempotency_unfiltered; /* of the tables: a look-up reads the disk */
-	uint64_t idempotency_bytes;	 /* of memory */
-	uint64_t idempotency_shortened;	 /* keys forgotten before the window was over */
-	int64_t idempotency_from_us;	 /* keys received since then are remembered */
-	int64_t clock_offset_us;	 /* log time minus wall clock at the last append */
-	bool threaded;			 /* flushing on the thread at the moment */
-	bool clean;			 /* at open the log ended in good order */
+	uint64_t sealed_bytes;		/* of them */
+	uint64_t sealed_bodies;		/* bytes of the events' JSON in them */
+	uint64_t scrubbed_bytes;	/* read by journal_scrub, */
+	uint64_t mended_pages;		/* written anew by it, */
+	uint64_t lost_blocks;		/* found by it, there now, and set aside by nobody; */
+	uint64_t lost_records;		/* the same, in segments too */
+	uint64_t idempotency_keys;	/* in memory, exactly */
+	uint64_t idempotency_sealed;	/* in sealed files, inside the window */
+	uint64_t idempotency_tables;	/* that these are looked for in */
+	uint64_t idempotency_bytes;	/* of memory */
+	uint64_t idempotency_shortened; /* keys forgotten before the window was over */
+	int64_t idempotency_from_us;	/* keys received since then are remembered */
+	int64_t clock_offset_us;	/* log time minus wall clock at the last append */
+	bool threaded;			/* flushing on the thread at the moment */
+	bool clean;			/* at open the log ended in good order */
 };
 /* Any thread. */
 void journal_stats(struct journal *journal, struct journal_stats *stats);

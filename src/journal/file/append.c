@@ -173,8 +173,7 @@ static bool table_holds(struct file_journal *j, const struct key_item *at,
 	size_t n = 0;
 	struct err err;
 
-	if (!run->damaged &&
-	    !key_table_find(&run->table, at->filter, hash, seqs, KEY_SEQS_MAX, &n, &err)) {
+	if (!run->damaged && !key_table_find(&run->table, hash, seqs, KEY_SEQS_MAX, &n, &err)) {
 		log_error("journal_keys_unreadable", log_str("error", err.text));
 		run->damaged = true; /* the sealer makes it again */
 	}
@@ -201,32 +200,20 @@ static bool tables_hold(struct file_journal *j, const struct record *item, uint6
 {
 	const struct key_set *set = j->keys.set;
 	uint64_t known = known_from(j);
+	bool maybe = key_sieve_has(&set->sieve, key_kept(hash));
 
-	for (size_t i = 0; i < set->n; i++) {
-		const struct key_run *run = set->items[i].run;
+	for (size_t i = 0; i < set->n && (maybe || !set->sieved); i++) {
+		const struct key_item *at = &set->items[i];
 
-		if (run->last_us <= now_us - j->idem.window_us) {
+		if (at->run->last_us <= now_us - j->idem.window_us) {
 			break;
 		}
-		if (run->first_seq < known &&
-		    table_holds(j, &set->items[i], item, hash, now_us, result)) {
+		if (at->run->first_seq < known && (maybe || !at->sieved) &&
+		    table_holds(j, at, item, hash, now_us, result)) {
 			return true;
 		}
 	}
 	return false;
-}
-
-static void prefetch(const struct file_journal *j, uint64_t hash)
-{
-	const struct key_set *set = j->keys.set;
-	uint64_t known = known_from(j);
-
-	idem_prefetch(&j->idem, hash);
-	for (size_t i = 0; i < set->n; i++) {
-		if (set->items[i].run->first_seq < known) {
-			key_filter_prefetch(set->items[i].filter, &set->items[i].run->table, hash);
-		}
-	}
 }
 
 /* Whether something holds the item's key already; then *result is the verdict. */
@@ -282,7 +269,7 @@ static void take(struct file_journal *j, const struct record *item, uint64_t has
 }
 
 /*
- * Keys and filters are far larger than any cache: the places of a whole run are fetched together
+ * Memory and sieve are far larger than any cache: the places of a whole run are fetched together
  * before the first is looked at.
  */
 static void take_run(struct file_journal *j, const struct record *items, size_t n, int64_t wall_us,
@@ -293,7 +280,8 @@ static void take_run(struct file_journal *j, const struct record *items, size_t 
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].idempotency_key.n > 0) {
 			hashes[i] = key_hash(j, items[i].org, items[i].idempotency_key);
-			prefetch(j, hashes[i]);
+			idem_prefetch(&j->idem, hashes[i]);
+			key_sieve_prefetch(&j->keys.set->sieve, key_kept(hashes[i]));
 		}
 	}
 	for (size_t i = 0; i < n; i++) {

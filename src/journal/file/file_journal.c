@@ -132,8 +132,7 @@ static void file_stats(struct journal *journal, struct journal_stats *stats)
 	stats->lost_records = j->scrubbed.lost_records;
 	pthread_mutex_unlock(&j->lock);
 	stats->idempotency_tables = j->keys.tables;
-	stats->idempotency_unfiltered = j->keys.unfiltered;
-	stats->idempotency_bytes += j->keys.filter_bytes;
+	stats->idempotency_bytes += j->keys.sieve_bytes;
 }
 
 static void add_file(struct journal_file *file, const char *name, uint64_t bytes)
@@ -253,7 +252,7 @@ static struct file_journal *make(const struct journal_options *options)
 	j->flight = &j->turns[1];
 	idem_init(&j->idem, options->idempotency_bytes_max / 2 / IDEM_KEY_BYTES_MAX,
 		  options->idempotency_window_us);
-	j->keys.filter_bytes_max = options->idempotency_bytes_max / 2;
+	j->keys.sieve_bytes_max = options->idempotency_bytes_max / 2;
 	walk_init(&j->lookup, j, LOOKUP_CHUNK);
 	arena_init(&j->lookup_arena, 0);
 	return j;

@@ -7,7 +7,6 @@
 #include "journal/file/key_table.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/hash.h"
 #include "journal/file/bloom.h"
@@ -15,8 +14,6 @@
 
 #define ENTRY_BYTES_MIN 2
 #define TABLE_BYTES_MAX (UINT64_C(1) << 40)
-#define LOAD_BYTES ((size_t)1 << 20)
-#define HUGE_BYTES ((size_t)2 << 20)
 #define BUCKET_BYTES 4096 /* most buckets, without asking for memory */
 
 uint64_t key_bucket_of(uint64_t hash, uint64_t buckets)
@@ -104,112 +101,6 @@ static uint64_t directory_at(const struct key_table *table)
 	return table->lines * BLOOM_LINE_BYTES + table->packed_bytes;
 }
 
-uint64_t key_filter_bytes(const struct key_table *table)
-{
-	return table->lines * BLOOM_LINE_BYTES + table->buckets * KEY_TABLE_PLACE_BYTES;
-}
-
-/* Large filters are hit at random: without huge pages each hit would miss the TLB, too. */
-static void *room(uint64_t bytes)
-{
-	void *p = NULL;
-
-	if (bytes < HUGE_BYTES) {
-		return mem_alloc((size_t)bytes, 1);
-	}
-	ensure(posix_memalign(&p, HUGE_BYTES, (size_t)bytes) == 0);
-	(void)madvise(p, (size_t)bytes, MADV_HUGEPAGE);
-	return p;
-}
-
-static bool load_lines(const struct key_table *table, unsigned char *lines, struct err *err)
-{
-	const struct key_source *source = &table->source;
-	uint64_t bytes = table->lines * BLOOM_LINE_BYTES;
-	uint64_t at = 0;
-
-	while (at < bytes) {
-		size_t n = bytes - at < LOAD_BYTES ? (size_t)(bytes - at) : LOAD_BYTES;
-
-		if (!source->read(source->arg, at, lines + at, n, false, err)) {
-			memset(lines + at, 0, n); /* then each line is asked for alone */
-		}
-		for (; n > 0; n -= BLOOM_LINE_BYTES, at += BLOOM_LINE_BYTES) {
-			uint64_t line = at / BLOOM_LINE_BYTES;
-
-			if (!bloom_intact(lines + at, line) &&
-			    !read_line(table, line, lines + at, err)) {
-				return false;
-			}
-		}
-	}
-	return true;
-}
-
-/* Damage in it shows in the checksums of the buckets. */
-static bool load_directory(const struct key_table *table, char *directory, struct err *err)
-{
-	const struct key_source *source = &table->source;
-	size_t bytes = (size_t)table->buckets * KEY_TABLE_PLACE_BYTES;
-
-	return source->read(source->arg, directory_at(table), directory, bytes, false, err) ||
-	       source->read(source->arg, directory_at(table), directory, bytes, true, err);
-}
-
-struct key_filter *key_filter_load(const struct key_table *table, _Atomic uint64_t *account,
-				   struct err *err)
-{
-	struct key_filter *filter = mem_alloc(1, sizeof(*filter));
-
-	filter->refs = 1;
-	filter->account = account;
-	filter->bytes = key_filter_bytes(table);
-	*account += filter->bytes;
-	filter->lines = room(table->lines * BLOOM_LINE_BYTES);
-	filter->directory = room(table->buckets * KEY_TABLE_PLACE_BYTES);
-	if (!load_lines(table, filter->lines, err) ||
-	    !load_directory(table, filter->directory, err)) {
-		key_filter_unref(&filter);
-	}
-	return filter;
-}
-
-struct key_filter *key_filter_ref(struct key_filter *filter)
-{
-	if (filter != NULL) {
-		atomic_fetch_add(&filter->refs, 1);
-	}
-	return filter;
-}
-
-void key_filter_unref(struct key_filter **filter_p)
-{
-	struct key_filter *filter = *filter_p;
-
-	*filter_p = NULL;
-	if (filter == NULL || atomic_fetch_sub(&filter->refs, 1) > 1) {
-		return;
-	}
-	*filter->account -= filter->bytes;
-	free(filter->lines);
-	free(filter->directory);
-	free(filter);
-}
-
-static const unsigned char *line_of(const struct key_filter *filter, const struct key_table *table,
-				    uint64_t hash)
-{
-	return filter->lines + bloom_line(hash, table->lines) * BLOOM_LINE_BYTES;
-}
-
-void key_filter_prefetch(const struct key_filter *filter, const struct key_table *table,
-			 uint64_t hash)
-{
-	if (filter != NULL) {
-		__builtin_prefetch(line_of(filter, table, key_kept(hash)));
-	}
-}
-
 /* Where a bucket is, what it takes, its checksum. */
 struct place {
 	uint64_t offset; /* in the buckets */
@@ -217,17 +108,14 @@ struct place {
 	uint32_t sum;
 };
 
-static bool find_place(const struct key_table *table, const struct key_filter *filter,
-		       uint64_t bucket, bool mend, struct place *place, struct err *err)
+static bool find_place(const struct key_table *table, uint64_t bucket, bool mend,
+		       struct place *place, struct err *err)
 {
 	const struct key_source *source = &table->source;
 	uint64_t at = bucket * KEY_TABLE_PLACE_BYTES;
 	char bytes[KEY_TABLE_PLACE_BYTES];
 
-	if (filter != NULL && !mend) {
-		memcpy(bytes, filter->directory + at, sizeof(bytes));
-	} else if (!source->read(source->arg, directory_at(table) + at, bytes, sizeof(bytes), mend,
-				 err)) {
+	if (!source->read(source->arg, directory_at(table) + at, bytes, sizeof(bytes), mend, err)) {
 		return false;
 	}
 	*place = (struct place) { le_get64(bytes), le_get32(bytes + 8), le_get32(bytes + 12) };
@@ -237,14 +125,14 @@ static bool find_place(const struct key_table *table, const struct key_filter *f
 }
 
 /* The bytes of a bucket: in local when they fit, else of the caller. */
-static char *try_bucket(const struct key_table *table, const struct key_filter *filter,
-			uint64_t bucket, bool mend, char *local, size_t *n, struct err *err)
+static char *try_bucket(const struct key_table *table, uint64_t bucket, bool mend, char *local,
+			size_t *n, struct err *err)
 {
 	const struct key_source *source = &table->source;
 	struct place place;
 	char *p = local;
 
-	if (!find_place(table, filter, bucket, mend, &place, err)) {
+	if (!find_place(table, bucket, mend, &place, err)) {
 		return NULL;
 	}
 	*n = place.n;
@@ -264,12 +152,12 @@ static char *try_bucket(const struct key_table *table, const struct key_filter *
 	return NULL;
 }
 
-static char *read_bucket(const struct key_table *table, const struct key_filter *filter,
-			 uint64_t bucket, char *local, size_t *n, struct err *err)
+static char *read_bucket(const struct key_table *table, uint64_t bucket, char *local, size_t *n,
+			 struct err *err)
 {
-	char *p = try_bucket(table, filter, bucket, false, local, n, err);
+	char *p = try_bucket(table, bucket, false, local, n, err);
 
-	return p != NULL ? p : try_bucket(table, filter, bucket, true, local, n, err);
+	return p != NULL ? p : try_bucket(table, bucket, true, local, n, err);
 }
 
 static void unpack_entry(const struct key_table *table, struct unpack *u, struct key_entry *entry)
@@ -303,38 +191,25 @@ static bool find_in_bucket(const struct key_table *table, struct unpack u, uint6
 	return true;
 }
 
-/* NOT_FOUND: it is certainly not there. */
-static enum found ask_filter(const struct key_table *table, const struct key_filter *filter,
-			     uint64_t hash, struct err *err)
+bool key_table_find(const struct key_table *table, uint64_t hash, uint64_t *seqs, size_t seqs_max,
+		    size_t *n, struct err *err)
 {
 	unsigned char line[BLOOM_LINE_BYTES];
-
-	if (filter != NULL) {
-		return bloom_has(line_of(filter, table, hash), hash) ? FOUND : NOT_FOUND;
-	}
-	if (!read_line(table, bloom_line(hash, table->lines), line, err)) {
-		return FAILED;
-	}
-	return bloom_has(line, hash) ? FOUND : NOT_FOUND;
-}
-
-bool key_table_find(const struct key_table *table, const struct key_filter *filter, uint64_t hash,
-		    uint64_t *seqs, size_t seqs_max, size_t *n, struct err *err)
-{
 	char local[BUCKET_BYTES];
 	size_t bytes = 0;
-	enum found found;
 	char *p;
 	bool ok;
 
 	ensure(seqs_max > 0);
 	hash = key_kept(hash);
 	*n = 0;
-	found = ask_filter(table, filter, hash, err);
-	if (found != FOUND) {
-		return found == NOT_FOUND;
+	if (!read_line(table, bloom_line(hash, table->lines), line, err)) {
+		return false;
 	}
-	p = read_bucket(table, filter, key_bucket_of(hash, table->buckets), local, &bytes, err);
+	if (!bloom_has(line, hash)) {
+		return true;
+	}
+	p = read_bucket(table, key_bucket_of(hash, table->buckets), local, &bytes, err);
 	if (p == NULL) {
 		return false;
 	}
@@ -351,6 +226,12 @@ void key_walk_init(struct key_walk *walk, const struct key_table *table)
 	*walk = (struct key_walk) { .table = table };
 }
 
+void key_walk_seek(struct key_walk *walk, uint64_t hash)
+{
+	walk->bucket = key_bucket_of(hash, walk->table->buckets);
+	walk->at = walk->n = 0;
+}
+
 void key_walk_release(struct key_walk *walk)
 {
 	free(walk->entries);
@@ -363,7 +244,7 @@ static bool walk_on(struct key_walk *walk, struct err *err)
 {
 	char local[BUCKET_BYTES];
 	size_t bytes = 0;
-	char *p = read_bucket(walk->table, NULL, walk->bucket, local, &bytes, err);
+	char *p = read_bucket(walk->table, walk->bucket, local, &bytes, err);
 	struct unpack u = { .p = (const unsigned char *)p, .n = bytes };
 	struct key_entry entry = { 0 };
 

@@ -2,8 +2,6 @@
 #ifndef JOURNAL_FILE_KEY_TABLE_H
 #define JOURNAL_FILE_KEY_TABLE_H
 
-#include <stdatomic.h>
-
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -47,40 +45,9 @@ struct key_table {
 NODISCARD bool key_table_open(const struct key_source *source, uint64_t bytes,
 			      struct key_table *table, struct err *err);
 
-/*
- * The filter and the directory of a table in memory, shared by references: then a hash that is not
- * there mostly costs no read at all, but for that about eleven bits per key.
- */
-struct key_filter {
-	_Atomic unsigned refs;
-	unsigned char *lines;
-	char *directory;
-	uint64_t bytes;
-	_Atomic uint64_t *account; /* bytes that live filters take */
-};
-/* What the filter of this table takes. */
-uint64_t key_filter_bytes(const struct key_table *table);
-/*
- * Read it, every checksum checked. The reference is the caller's. account counts it until the last
- * reference goes. NULL with ERR_CORRUPT or ERR_IO. Blocks.
- */
-struct key_filter *key_filter_load(const struct key_table *table, _Atomic uint64_t *account,
-				   struct err *err);
-/* NULL gives NULL. */
-struct key_filter *key_filter_ref(struct key_filter *filter);
-/* NULL ok; sets NULL. */
-void key_filter_unref(struct key_filter **filter);
-/* Bring near what a look-up of this hash reads first. filter may be NULL. */
-void key_filter_prefetch(const struct key_filter *filter, const struct key_table *table,
-			 uint64_t hash);
-
-/*
- * As sealed_find_key says. filter, of this table, may be NULL: then a hash that is not there costs
- * one read of 64 bytes, mostly.
- */
-NODISCARD bool key_table_find(const struct key_table *table, const struct key_filter *filter,
-			      uint64_t hash, uint64_t *seqs, size_t seqs_max, size_t *n,
-			      struct err *err);
+/* As sealed_find_key says. A hash that is not there costs one read of 64 bytes, mostly. */
+NODISCARD bool key_table_find(const struct key_table *table, uint64_t hash, uint64_t *seqs,
+			      size_t seqs_max, size_t *n, struct err *err);
 
 /* A walk over all entries in the order of (hash, number). */
 struct key_walk {
@@ -92,6 +59,8 @@ struct key_walk {
 	size_t at;
 };
 void key_walk_init(struct key_walk *walk, const struct key_table *table);
+/* Go to the first entry of this hash or a higher one, or a little before. */
+void key_walk_seek(struct key_walk *walk, uint64_t hash);
 void key_walk_release(struct key_walk *walk);
 enum found key_walk_next(struct key_walk *walk, struct key_entry *entry, struct err *err);
 

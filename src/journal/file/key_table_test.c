@@ -99,8 +99,7 @@ static void check_finds(const struct key_table *table, const struct list *list)
 	size_t n;
 
 	for (size_t i = 0; i < list->n; i++) {
-		T_OK(key_table_find(table, NULL, list->entries[i].hash, seqs, ARRAY_LEN(seqs), &n,
-				    &err));
+		T_OK(key_table_find(table, list->entries[i].hash, seqs, ARRAY_LEN(seqs), &n, &err));
 		T_INT(n, 1);
 		T_INT(seqs[0], list->entries[i].seq);
 	}
@@ -126,8 +125,7 @@ TEST(every_key_is_found_and_few_strangers_are_looked_for)
 		check_finds(&file->table, &list);
 		before = sim->calls;
 		for (size_t k = 0; k < 10000; k++) {
-			T_OK(key_table_find(&file->table, NULL, sim_random(sim), seqs, 1, &n,
-					    &err));
+			T_OK(key_table_find(&file->table, sim_random(sim), seqs, 1, &n, &err));
 			T_INT(n, 0);
 		}
 		/* One read each, two more for those that the filter mistakes. */
@@ -153,7 +151,7 @@ TEST(the_newest_of_many_numbers_are_given)
 	}
 	put_file(sim, &list, 1, "k");
 	file = open_file(sim, "k");
-	T_OK(key_table_find(&file->table, NULL, UINT64_C(77) << 40, seqs, 3, &n, &err));
+	T_OK(key_table_find(&file->table, UINT64_C(77) << 40, seqs, 3, &n, &err));
 	T_INT(n, 3);
 	T_TRUE(seqs[0] == 1007 && seqs[1] == 1008 && seqs[2] == 1009);
 	key_file_close(&file);
@@ -241,8 +239,7 @@ TEST(a_merged_table_has_all_that_is_not_left_out)
 	check_finds(&file->table, &lists[1]);
 	check_finds(&file->table, &lists[2]);
 	for (size_t i = 0; i < lists[0].n; i++) {
-		T_OK(key_table_find(&file->table, NULL, lists[0].entries[i].hash, seqs, 2, &n,
-				    &err));
+		T_OK(key_table_find(&file->table, lists[0].entries[i].hash, seqs, 2, &n, &err));
 		T_INT(n, lists[0].entries[i].seq >= 501);
 	}
 	check_order(&file->table, 5500);
@@ -250,44 +247,6 @@ TEST(a_merged_table_has_all_that_is_not_left_out)
 	for (size_t i = 0; i < 3; i++) {
 		free(lists[i].entries);
 	}
-	sim_free(&sim);
-}
-
-TEST(a_filter_in_memory_spares_the_reads_of_strangers)
-{
-	struct sim *sim = sim_new(9);
-	struct list list;
-	struct key_file *file;
-	struct key_filter *filter;
-	_Atomic uint64_t account = 0;
-	struct err err = { 0 };
-	uint64_t before, seqs[2];
-	size_t n;
-
-	make_list(sim, &list, 100000, 1);
-	put_file(sim, &list, 1, "k");
-	file = open_file(sim, "k");
-	filter = key_filter_load(&file->table, &account, &err);
-	assert_non_null(filter);
-	T_INT(account, key_filter_bytes(&file->table));
-	T_TRUE(account * 8 < 100000 * UINT64_C(12));
-	before = sim->calls;
-	for (size_t k = 0; k < 10000; k++) {
-		T_OK(key_table_find(&file->table, filter, sim_random(sim), seqs, 1, &n, &err));
-		T_INT(n, 0);
-	}
-	T_TRUE(sim->calls - before < 300);
-	before = sim->calls;
-	for (size_t i = 0; i < list.n; i += 10) {
-		T_OK(key_table_find(&file->table, filter, list.entries[i].hash, seqs, 2, &n, &err));
-		T_INT(n, 1);
-		T_INT(seqs[0], list.entries[i].seq);
-	}
-	T_INT(sim->calls - before, 10000); /* the bucket alone */
-	key_filter_unref(&filter);
-	T_INT(account, 0);
-	key_file_close(&file);
-	free(list.entries);
 	sim_free(&sim);
 }
 
@@ -334,7 +293,7 @@ TEST(a_flipped_bit_is_seen_and_hides_no_key)
 		file = key_file_open(&files, DIR, "k", &id, &err);
 		seen += file == NULL;
 		for (size_t i = bit % 7; file != NULL && i < list.n; i += 7) {
-			if (!key_table_find(&file->table, NULL, list.entries[i].hash, seqs, 2, &n,
+			if (!key_table_find(&file->table, list.entries[i].hash, seqs, 2, &n,
 					    &err)) {
 				T_INT(err.kind, ERR_CORRUPT);
 				seen++;
@@ -420,6 +379,6 @@ TEST(a_range_that_is_damaged_or_of_another_journal_is_refused)
 
 T_MAIN(T(every_key_is_found_and_few_strangers_are_looked_for),
        T(the_newest_of_many_numbers_are_given), T(a_merged_table_has_all_that_is_not_left_out),
-       T(a_filter_in_memory_spares_the_reads_of_strangers), T(names_are_told_from_others),
-       T(a_flipped_bit_is_seen_and_hides_no_key), T(a_merge_that_fails_leaves_no_table),
+       T(names_are_told_from_others), T(a_flipped_bit_is_seen_and_hides_no_key),
+       T(a_merge_that_fails_leaves_no_table),
        T(a_range_that_is_damaged_or_of_another_journal_is_refused))

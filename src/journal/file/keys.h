@@ -3,14 +3,15 @@
 #define JOURNAL_FILE_KEYS_H
 
 #include "journal/file/key_file.h"
+#include "journal/file/key_sieve.h"
 #include "journal/file/parts.h"
 
 /*
  * The idempotency keys of sealed records. Each sealed file has a table of its own; tables of
  * neighbours are merged into files of their own (key_file.h), four or more of a size into the next
- * size, so that a look-up asks a dozen tables however many sealed files there are. Filters of
- * tables are in memory within a bound; a table without its filter there costs a read per look-up.
- * What is not in a table any more is in the sealed files, so nothing here can lose a key.
+ * size, so that a look-up asks a dozen tables however many sealed files there are; and a sieve in
+ * memory, of bounded size, tells of most keys that no table has them. Whatever is wrong with a
+ * merged table, the sealed files still know, so nothing here can lose a key.
  *
  * Two threads meet: whoever seals makes sets of tables, and the loop takes the newest one when it
  * appends. A set never changes; an old one goes back to the sealer, which frees it.
@@ -30,17 +31,20 @@ struct key_run {
 };
 struct key_item {
 	struct key_run *run;
-	struct key_filter *filter; /* NULL: not in memory */
+	bool sieved; /* its keys are in the sieve */
 };
 
 /* What the loop asks. */
 struct key_set {
 	struct key_item *items; /* the newest first; with keys, and inside the window */
 	size_t n;
+	bool sieved; /* all of them */
+	struct key_sieve sieve;
 	uint64_t end_seq; /* keys of all records before it are in tables */
 };
 
 struct key_merging;
+struct key_sifting;
 struct keys {
 	/* Loop thread. */
 	struct key_set *set; /* never NULL between open and close */
@@ -48,17 +52,21 @@ struct keys {
 	/* From one to the other. */
 	_Atomic(struct key_set *) fresh;
 	_Atomic(struct key_set *) old;
-	_Atomic uint64_t filter_bytes; /* in memory */
+	_Atomic uint64_t sieve_bytes;
 	_Atomic uint64_t tables;
-	_Atomic uint64_t unfiltered; /* of these, not in memory */
 
 	/* Of whoever calls file_seal. */
-	uint64_t filter_bytes_max;
+	uint64_t sieve_bytes_max;
+	struct key_sieve sieve;
+	uint64_t sieve_lines; /* of a shard */
+	uint64_t sieve_keys;  /* that were added, those gone since included */
+	struct key_sifting *sifting;
 	struct key_item *items; /* the oldest first */
 	size_t n;
 	size_t cap;
 	uint64_t seen;	  /* value of parts_changes that items were made for */
 	uint64_t end_seq; /* behind the last sealed file then */
+	uint64_t version; /* another one whenever items change */
 	struct key_merging *merging;
 	int64_t again_us; /* no merge before, after one failed; of files.mono_us */
 };
@@ -75,7 +83,7 @@ void keys_close(struct file_journal *j);
 /* Take the newest set, if there is one. Loop thread. */
 void keys_adopt(struct file_journal *j);
 /*
- * Look what changed in the list of sealed files, read a filter, or go on merging: some
+ * Look what changed in the list of sealed files, go on with the sieve, or with a merge: some
  * milliseconds of it. NOT_FOUND: there is nothing to do. What fails is logged and tried again
  * later. Of whoever calls file_seal.
  */
@@ -84,16 +92,26 @@ enum found keys_work(struct file_journal *j);
 void keys_stop(struct file_journal *j);
 
 /* keys_list.c: the list of tables; of whoever calls file_seal. */
+struct key_run *key_run_ref(struct key_run *run);
 void key_run_unref(struct key_run **run);
-void key_item_release(struct key_item *item);
 /* Make the list anew from the sealed files. True when it is another one. */
 bool keys_refresh(struct file_journal *j);
-/* Add a merged table, for the next refresh to sort in. The file is taken. */
-void keys_add_file(struct file_journal *j, struct key_file *file);
+/*
+ * Add a merged table, for the next refresh to sort in. sieved: so were all that it was made of. The
+ * file is taken.
+ */
+void keys_add_file(struct file_journal *j, struct key_file *file, bool sieved);
 /* Let the loop see the list. */
 void keys_publish(struct file_journal *j);
 /* Free the set that the loop gave back. */
 void keys_collect(struct file_journal *j);
+
+/*
+ * keys_sift.c: bring the sieve nearer to what it should be. False when it is that. Publishes. Of
+ * whoever calls file_seal.
+ */
+bool keys_sift(struct file_journal *j);
+void keys_sift_stop(struct keys *keys);
 
 /* keys_choose.c: which neighbours to make one of: items from *from up to before *to. Pure. */
 bool keys_choose(const struct key_item *items, size_t n, int64_t window_us, size_t *from,

@@ -24,21 +24,15 @@ void key_run_unref(struct key_run **run_p)
 	}
 }
 
-static struct key_run *run_ref(struct key_run *run)
+struct key_run *key_run_ref(struct key_run *run)
 {
 	atomic_fetch_add(&run->refs, 1);
 	return run;
 }
 
-void key_item_release(struct key_item *item)
-{
-	key_filter_unref(&item->filter);
-	key_run_unref(&item->run);
-}
-
 static struct key_item item_ref(const struct key_item *item)
 {
-	return (struct key_item) { run_ref(item->run), key_filter_ref(item->filter) };
+	return (struct key_item) { key_run_ref(item->run), item->sieved };
 }
 
 static void append(struct keys *keys, struct key_item item)
@@ -50,7 +44,7 @@ static void append(struct keys *keys, struct key_item item)
 	keys->items[keys->n++] = item;
 }
 
-void keys_add_file(struct file_journal *j, struct key_file *file)
+void keys_add_file(struct file_journal *j, struct key_file *file, bool sieved)
 {
 	struct key_run *run = mem_alloc(1, sizeof(*run));
 
@@ -61,7 +55,7 @@ void keys_add_file(struct file_journal *j, struct key_file *file)
 	run->last_seq = file->range.last_seq;
 	run->first_us = file->range.first_us;
 	run->last_us = file->range.last_us;
-	append(&j->keys, (struct key_item) { .run = run });
+	append(&j->keys, (struct key_item) { .run = run, .sieved = sieved });
 	j->keys.seen = UINT64_MAX;
 }
 
@@ -171,7 +165,7 @@ static void drop_files(struct file_journal *j, struct part *const *parts, size_t
 		}
 		memmove(&keys->items[i], &keys->items[i + 1],
 			(--keys->n - i) * sizeof(*keys->items));
-		key_item_release(&item);
+		key_run_unref(&item.run);
 	}
 }
 
@@ -239,7 +233,7 @@ static bool same(const struct keys *a, const struct keys *b)
 static void release_items(struct keys *keys)
 {
 	for (size_t i = 0; i < keys->n; i++) {
-		key_item_release(&keys->items[i]);
+		key_run_unref(&keys->items[i].run);
 	}
 	free(keys->items);
 	keys->items = NULL;
@@ -274,6 +268,7 @@ bool keys_refresh(struct file_journal *j)
 	drop_files(j, parts, n, horizon_us);
 	arrange(keys, parts, n, horizon_us, &made);
 	changed = !same(keys, &made) || keys->seen != seen;
+	keys->version += changed;
 	release_items(keys);
 	keys->items = made.items;
 	keys->n = made.n;
@@ -290,9 +285,10 @@ bool keys_refresh(struct file_journal *j)
 static void set_free(struct key_set *set)
 {
 	for (size_t i = 0; set != NULL && i < set->n; i++) {
-		key_item_release(&set->items[i]);
+		key_run_unref(&set->items[i].run);
 	}
 	if (set != NULL) {
+		key_sieve_clear(&set->sieve);
 		free(set->items);
 		free(set);
 	}
@@ -311,16 +307,16 @@ void keys_publish(struct file_journal *j)
 {
 	struct keys *keys = &j->keys;
 	struct key_set *set = mem_alloc(1, sizeof(*set));
-	uint64_t unfiltered = 0;
 
 	set->items = mem_alloc(keys->n, sizeof(*set->items));
+	set->sieved = true;
 	set->end_seq = keys->end_seq;
 	for (size_t i = keys->n; i > 0; i--) {
 		set->items[set->n++] = item_ref(&keys->items[i - 1]);
-		unfiltered += keys->items[i - 1].filter == NULL;
+		set->sieved = set->sieved && keys->items[i - 1].sieved;
 	}
 	keys->tables = keys->n;
-	keys->unfiltered = unfiltered;
+	key_sieve_copy(&keys->sieve, &set->sieve);
 	set_free(atomic_exchange(&keys->fresh, NULL));
 	keys_collect(j);
 	atomic_store(&keys->fresh, set);
@@ -348,5 +344,6 @@ void keys_close(struct file_journal *j)
 	set_free(keys->set);
 	set_free(atomic_exchange(&keys->fresh, NULL));
 	set_free(atomic_exchange(&keys->old, NULL));
+	key_sieve_clear(&keys->sieve);
 	release_items(keys);
 }

@@ -46,7 +46,7 @@ static bool open_one(struct file_journal *j, const char *name, struct err *err)
 	}
 	file = key_file_open(&j->files, j->dir, name, &j->base.meta.id, err);
 	if (file != NULL) {
-		keys_add_file(j, file);
+		keys_add_file(j, file, false);
 		return true;
 	}
 	log_error("journal_keys_unreadable", log_str("error", err->text));

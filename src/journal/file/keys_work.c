@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What the sealer does for keys, a little per call: it notices sealed files, merges tables, and
- * reads filters into memory. When not all fit, those of the smaller tables are there, as that
- * leaves the fewest look-ups that read.
- */
+/* What the sealer does for keys, a little per call: the list of tables, the sieve, merges. */
 #include <stdlib.h>
 
 #include "journal/file/file_journal.h"
@@ -14,6 +10,7 @@
 struct key_merging {
 	struct key_run *runs[KEY_MERGE_MAX];
 	size_t n;
+	bool sieved;
 	struct key_merge *merge;
 	char name[KEY_FILE_NAME_BYTES];
 };
@@ -35,6 +32,7 @@ static void stop(struct keys *keys)
 void keys_stop(struct file_journal *j)
 {
 	stop(&j->keys);
+	keys_sift_stop(&j->keys);
 }
 
 static struct key_range range_of(const struct file_journal *j, const struct key_merging *m)
@@ -58,9 +56,10 @@ static bool begin(struct file_journal *j, size_t from, size_t to, struct err *er
 	struct key_plan plan = { .n = to - from };
 
 	keys->merging = m;
+	m->sieved = true;
 	for (size_t i = from; i < to; i++) {
-		m->runs[m->n] = keys->items[i].run;
-		atomic_fetch_add(&m->runs[m->n]->refs, 1);
+		m->runs[m->n] = key_run_ref(keys->items[i].run);
+		m->sieved = m->sieved && keys->items[i].sieved;
 		plan.tables[m->n] = &m->runs[m->n]->table;
 		m->n++;
 	}
@@ -79,7 +78,7 @@ static bool take_place(struct file_journal *j, struct err *err)
 	if (file == NULL) {
 		return false;
 	}
-	keys_add_file(j, file);
+	keys_add_file(j, file, j->keys.merging->sieved);
 	if (keys_refresh(j)) {
 		keys_publish(j);
 	}
@@ -127,58 +126,6 @@ static enum found merge_on(struct file_journal *j)
 	return FOUND;
 }
 
-/* Whether its filter is among those that fit, the smaller ones first, the newer ones of a size. */
-static bool wanted(const struct keys *keys, size_t i)
-{
-	uint64_t bytes = key_filter_bytes(&keys->items[i].run->table);
-	uint64_t sum = bytes;
-
-	if (keys->items[i].run->damaged) {
-		return false;
-	}
-	for (size_t k = 0; k < keys->n; k++) {
-		uint64_t other = key_filter_bytes(&keys->items[k].run->table);
-
-		if (other < bytes || (other == bytes && k > i)) {
-			sum += other;
-		}
-	}
-	return sum <= keys->filter_bytes_max;
-}
-
-static bool load(struct keys *keys, struct key_item *item)
-{
-	struct err err = { 0 };
-
-	item->filter = key_filter_load(&item->run->table, &keys->filter_bytes, &err);
-	if (item->filter == NULL) {
-		log_error("journal_keys_unreadable", log_str("error", err.text));
-		item->run->damaged = true;
-	}
-	return item->filter != NULL;
-}
-
-/* One filter in or out. What went out makes room only when the loop has given it back. */
-static bool fill_filters(struct keys *keys)
-{
-	for (size_t i = keys->n; i > 0; i--) {
-		struct key_item *item = &keys->items[i - 1];
-		bool want = wanted(keys, i - 1);
-
-		if (!want && item->filter != NULL) {
-			key_filter_unref(&item->filter);
-			return true;
-		}
-		if (want && item->filter == NULL &&
-		    keys->filter_bytes + key_filter_bytes(&item->run->table) <=
-			    keys->filter_bytes_max &&
-		    load(keys, item)) {
-			return true;
-		}
-	}
-	return false;
-}
-
 enum found keys_work(struct file_journal *j)
 {
 	keys_collect(j);
@@ -186,9 +133,5 @@ enum found keys_work(struct file_journal *j)
 		keys_publish(j);
 		return FOUND;
 	}
-	if (fill_filters(&j->keys)) {
-		keys_publish(j);
-		return FOUND;
-	}
-	return merge_on(j);
+	return keys_sift(j) ? FOUND : merge_on(j);
 }

@@ -489,7 +489,7 @@ bool sealed_find_key(struct sealed *s, uint64_t hash, uint64_t *seqs, size_t seq
 {
 	const struct key_table *keys = sealed_keys(s, err);
 
-	return keys != NULL && key_table_find(keys, NULL, hash, seqs, seqs_max, n, err);
+	return keys != NULL && key_table_find(keys, hash, seqs, seqs_max, n, err);
 }
 
 const struct key_table *sealed_keys(struct sealed *s, struct err *err)

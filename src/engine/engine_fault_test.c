@@ -86,6 +86,36 @@ TEST(a_failed_flush_of_the_state_stops_the_engine)
 	stage_release(&stage);
 }
 
+/* SQLite gives no reason then; a full disk is the usual one, and it ends. */
+TEST(a_log_whose_index_cannot_grow_waits_for_room)
+{
+	static char text[60000];
+	struct stage stage;
+	struct home home;
+	struct db *db = NULL;
+	struct err err;
+	bool ok = true;
+
+	memset(text, 'x', sizeof(text));
+	stage_init(&stage);
+	home_init(&home, &stage);
+	T_OK(home_open(&home, &err));
+	T_OK(store_connect(home.store, STORE_API, &db, &err));
+	fault_set(FAULT_INDEX, 0, -1);
+	while (ok) {
+		T_TRUE(store_log_bytes(home.store) < (uint64_t)32 << 20);
+		ok = store_meta_put(db, "a", (struct slice) { text, sizeof(text) }, &err);
+	}
+	T_INT(err.kind, ERR_DISK_FULL);
+	T_FALSE(store_failed(home.store));
+	fault_set(FAULT_NONE, 0, 0);
+	T_OK(store_meta_put(db, "a", (struct slice) { text, sizeof(text) }, &err));
+	db_close(&db);
+	home_close(&home);
+	home_release(&home);
+	stage_release(&stage);
+}
+
 struct told {
 	int deliveries, changes; /* atomic */
 };
@@ -342,6 +372,7 @@ int main(void)
 		T(a_full_disk_delays_decisions_and_changes_none),
 		T(a_failed_flush_of_the_state_stops_the_engine),
 		T(deliveries_leave_before_the_flush),
+		T(a_log_whose_index_cannot_grow_waits_for_room),
 		T(a_failed_flush_of_anybody_stops_the_engine),
 		T(a_record_whose_rows_are_never_taken_is_left_out),
 		T(a_state_that_takes_nothing_blames_no_record),

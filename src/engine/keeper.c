@@ -22,9 +22,9 @@
 #define SEAL_AGAIN_US (10 * US_PER_S) /* after a failure, of a full disk most likely */
 #define SEALER_NICE 10		      /* packing can wait for everything else */
 /* A checkpoint flushes three times, and whoever commits meanwhile waits: seldom, so large ones. */
-#define CHECKPOINT_US US_PER_S		      /* a look whether it is time */
-#define CHECKPOINT_BYTES ((uint64_t)16 << 20) /* for a busy server, every few seconds */
-#define CHECKPOINT_AGE_US (30 * US_PER_S)     /* for a quiet one; a start reads what is left */
+#define CHECKPOINT_US US_PER_S		     /* a look whether it is time */
+#define CHECKPOINT_BYTES ((uint64_t)8 << 20) /* for a busy server, every few seconds */
+#define CHECKPOINT_AGE_US (30 * US_PER_S)    /* for a quiet one; a start reads what is left */
 #define LOG_ROOM_US (200 * US_PER_MS)
 #define BOOKS_US US_PER_S /* what a crash may take of the books */
 #define USES_US (30 * US_PER_S)

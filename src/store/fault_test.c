@@ -55,6 +55,13 @@ static int on_sync(sqlite3_file *file, int flags)
 	return fails(FAULT_SYNC) ? SQLITE_IOERR_FSYNC : real(file)->xSync(file, flags);
 }
 
+static int on_map(sqlite3_file *file, int region, int bytes, int extend, void volatile **out)
+{
+	return region > 0 && extend != 0 && fails(FAULT_INDEX)
+		       ? SQLITE_IOERR_SHMSIZE
+		       : real(file)->xShmMap(file, region, bytes, extend, out);
+}
+
 static void watch(sqlite3_file *file)
 {
 	size_t i = 0;
@@ -68,6 +75,7 @@ static void watch(sqlite3_file *file)
 		tables[i].watched = *file->pMethods;
 		tables[i].watched.xWrite = on_write;
 		tables[i].watched.xSync = on_sync;
+		tables[i].watched.xShmMap = file->pMethods->iVersion >= 2 ? on_map : NULL;
 	}
 	file->pMethods = &tables[i].watched;
 }

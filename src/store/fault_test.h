@@ -8,8 +8,9 @@
  */
 enum fault {
 	FAULT_NONE,
-	FAULT_FULL, /* writes say that the disk is full */
-	FAULT_SYNC, /* flushes fail */
+	FAULT_FULL,  /* writes say that the disk is full */
+	FAULT_SYNC,  /* flushes fail */
+	FAULT_INDEX, /* the index of the write-ahead log cannot grow */
 };
 
 void fault_install(void);

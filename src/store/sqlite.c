@@ -68,7 +68,10 @@ static enum err_kind kind_of(sqlite3 *handle, int code)
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
-		return sqlite3_system_errno(handle) == ENOSPC ? ERR_DISK_FULL : ERR_IO;
+		/* The index of the log, in memory that is a file, could not grow: it leaves no errno. */
+		return code == SQLITE_IOERR_SHMSIZE || sqlite3_system_errno(handle) == ENOSPC
+			       ? ERR_DISK_FULL
+			       : ERR_IO;
 	case SQLITE_CONSTRAINT:
 		return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY ||
 				       code == SQLITE_CONSTRAINT_FOREIGNKEY ||

@@ -83,7 +83,7 @@ uint64_t store_log_bytes(const struct store *store);
  * and so does everybody who flushes at the time. Called by the keeper often. PostgreSQL: does
  * nothing. Blocks.
  */
-#define STORE_LOG_ROOM_BYTES ((uint64_t)20 << 20)
+#define STORE_LOG_ROOM_BYTES ((uint64_t)12 << 20)
 NODISCARD bool store_make_log_room(struct db *db, struct err *err);
 
 /*

@@ -8,6 +8,7 @@ from lib.ours import Ours
 
 CHUNK_S_MAX = 60
 WAIT_S = 600  # for rules and sealing to be done with a log
+EVENT_BYTES = 1500  # of disk for each: not sealed yet, sealed, and room to spare
 # Small enough that neighbours in the log are of different projects, as they are in life.
 LOAD = {"rate": "max", "batch": 20, "connections": 32, "profile": "mixed"}
 
@@ -20,8 +21,15 @@ class BigLog:
 		self.keys = []
 		self.events = 0
 		self.json_bytes = 0  # of the events as they were sent
-		self.packed_bytes = 0  # of one project's events, once they are packed for comparing
+		self.packed = self.server.data.with_suffix(".zst")  # one project's events, to compare with
+		self.packed_bytes = 0  # of their JSON, once they are
 		self.dirty = []
+
+	def why_not(self):
+		"""Why it cannot be made here, or None."""
+		need = self.session.settings.log_events * EVENT_BYTES
+		free = shutil.disk_usage(self.session.settings.work).free
+		return None if free > need else f"a large log needs {need >> 20} MB of disk, {free >> 20} MB are free"
 
 	def make(self):
 		"""Leaves the server stopped."""
@@ -64,5 +72,6 @@ class BigLog:
 		return [Caller(self.server.port, {"Authorization": f"Bearer {key}"}) for key in self.keys]
 
 	def remove(self):
+		self.packed.unlink(missing_ok=True)
 		if not os.environ.get("KEEP"):
 			shutil.rmtree(self.server.data, ignore_errors=True)

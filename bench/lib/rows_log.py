@@ -77,6 +77,8 @@ def crash(session, log):
 
 def start_on(session, table, sealed, clean_id, crash_id):
 	log = session.log(sealed)
+	if log is None:
+		return
 	try:
 		cold_start(session, table[clean_id], "ours", log.server)
 		crash(session, log)
@@ -91,9 +93,8 @@ def start_on(session, table, sealed, clean_id, crash_id):
 
 def starting(session, table, turn):
 	"""Rows 11: ours on its logs, the peer on what one start leaves behind."""
-	if session.side("ours"):
-		start_on(session, table, True, "11", "11a")
-		start_on(session, table, False, "11b", "11c")
+	start_on(session, table, True, "11", "11a")
+	start_on(session, table, False, "11b", "11c")
 	peer = session.side("peer")
 	if peer:
 		try:
@@ -135,13 +136,13 @@ def last_events(session, log):
 
 def scan_all(session, row, log):
 	"""Row 12a: the largest project, all of it, against zstd on the JSON of the same events."""
-	packed = pack_project(session, row, log)
+	pack_project(session, row, log)
 	searched, unpacked = [], []
 	box.wait_quiet(session.settings.quiet_wait_s)
 	for _ in range(SCANS):
 		seconds, size = scan.search(log.server, log.keys[0])
 		searched.append(size / 1e6 / seconds)
-		unpacked.append(log.packed_bytes / 1e6 / scan.unpack(packed))
+		unpacked.append(log.packed_bytes / 1e6 / scan.unpack(log.packed))
 	# What is compared has to be the same, but for the numbers of a few events.
 	wrong = abs(size / log.packed_bytes - 1) > 0.05
 	record(row, "ours", statistics.median(searched), {"searched_bytes": size, "mb_per_s": searched, "dirty": wrong,
@@ -151,15 +152,15 @@ def scan_all(session, row, log):
 
 def pack_project(session, row, log):
 	"""Once a run: the events of a project as zstd has them. The export that they come from is measured on the way."""
-	exported, packed = session.settings.work / "export.json", session.settings.work / "project.json.zst"
-	if not log.packed_bytes:
-		with exported.open("wb") as out:
-			seconds, size = scan.export(log.server, log.keys[0], out)
-		log.packed_bytes = scan.pack(exported, packed)
-		exported.unlink()
-		note(row, f"{log.packed_bytes / 1e6:.0f} MB of JSON, zstd -3 in the peer column; the export of the same events took "
-			f"{seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s of its own JSON")
-	return packed
+	if log.packed_bytes:
+		return
+	exported = session.settings.work / "export.json"
+	with exported.open("wb") as out:
+		seconds, size = scan.export(log.server, log.keys[0], out)
+	log.packed_bytes = scan.pack(exported, log.packed)
+	exported.unlink()
+	note(row, f"{log.packed_bytes / 1e6:.0f} MB of JSON, zstd -3 in the peer column; the export of the same events took "
+		f"{seconds:.1f} s, {size / 1e6 / seconds:.0f} MB/s of its own JSON")
 
 
 MEASUREMENTS = [

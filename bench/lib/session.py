@@ -40,14 +40,17 @@ class Session:
 		return next((s for s in self.servers if s.name == name), None)
 
 	def log(self, sealed):
-		"""A large log of ours, made at its first use; None when our side is skipped."""
-		if self.side("ours") and sealed not in self._logs:
-			self._logs[sealed] = BigLog(self, sealed)
-			self._logs[sealed].make()
+		"""A large log of ours, made at its first use; None when our side is skipped, or the disk is too small."""
+		if sealed not in self._logs and self.side("ours"):
+			log = BigLog(self, sealed)
+			reason = log.why_not()
+			if reason:
+				self.skipped["large logs"] = reason
+			self._logs[sealed] = None if reason else log.make()
 		return self._logs.get(sealed)
 
 	def close(self):
-		for log in self._logs.values():
+		for log in filter(None, self._logs.values()):
 			log.remove()
 
 	@contextmanager

@@ -68,7 +68,7 @@ static enum err_kind kind_of(sqlite3 *handle, int code)
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
-		/* The index of the log, in memory that is a file, could not grow: it leaves no errno. */
+		/* When the index of the log cannot grow, SQLite leaves no errno. */
 		return code == SQLITE_IOERR_SHMSIZE || sqlite3_system_errno(handle) == ENOSPC
 			       ? ERR_DISK_FULL
 			       : ERR_IO;

@@ -88,17 +88,30 @@ void finder_init(struct finder *f, struct slice text, struct arena *arena)
 	f->anchor_rare = rarest(f->anchor);
 }
 
+static char small_letter(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
 /* Whether the bytes at p fold to want. There are want.n of them, and end is where the text ends. */
 static bool same(struct slice want, const char *p, const char *end)
 {
 	for (size_t i = 0; i < want.n;) {
 		char c[4];
-		size_t n = fold_char((struct slice) { p + i, (size_t)(end - p) - i }, c);
+		size_t n;
 
 		/*
 		 * Nearly every place that is looked at ends here, for which a call would be much.
 		 */
-		if (c[0] != want.p[i] || n > want.n - i || memcmp(c, want.p + i, n) != 0) {
+		if ((unsigned char)p[i] < 0x80) {
+			if (small_letter(p[i]) != want.p[i]) {
+				return false;
+			}
+			i++;
+			continue;
+		}
+		n = fold_char((struct slice) { p + i, (size_t)(end - p) - i }, c);
+		if (n > want.n - i || memcmp(c, want.p + i, n) != 0) {
 			return false;
 		}
 		i += n;

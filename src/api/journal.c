@@ -15,6 +15,7 @@ static void write_file(const struct journal_file *file, struct json_w *w)
 	json_put_int(w, "bytes", (int64_t)file->bytes);
 	json_put_int(w, "firstRecord", (int64_t)file->first_seq);
 	json_put_int(w, "lastRecord", (int64_t)file->last_seq);
+	json_put_int(w, "madeUs", file->made_us);
 	json_w_end(w);
 }
 

@@ -128,18 +128,26 @@ static bool copy_bytes(int from, const char *path, uint64_t bytes, struct vault_
 	return ok;
 }
 
-/* The first sum.bytes of the file at path; sum is what was really copied. */
-static bool copy_file(struct backup *b, const char *path, struct manifest_file *file,
-		      struct err *err)
+/*
+ * The first sum.bytes of the file at path; sum is what was really copied. ERR_NOT_FOUND also when
+ * the file may be replaced by another, and was.
+ */
+static bool copy_file(struct backup *b, const char *path, bool replaceable,
+		      struct manifest_file *file, struct err *err)
 {
 	const char *to = in_backup(b, file->stored);
 	struct vault_out *out = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
 	bool ok;
 
 	if (fd < 0) {
 		return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "there is no \"%s\"", path)
 				       : err_errno(err, errno, "open \"%s\"", path);
+	}
+	if (replaceable && (fstat(fd, &st) != 0 || (uint64_t)st.st_size != file->sum.bytes)) {
+		close(fd);
+		return err_set(err, ERR_NOT_FOUND, "\"%s\" was written anew", path);
 	}
 	ok = vault_out_open(&out, to, file->stored, &b->key, err) &&
 	     copy_bytes(fd, path, file->sum.bytes, out, err) && vault_out_end(out, &file->sum, err);
@@ -165,21 +173,26 @@ static bool have_already(struct backup *b, struct manifest_file *file)
 	return true;
 }
 
-static bool take_file(struct backup *b, struct slice name, uint64_t bytes, uint64_t first,
-		      uint64_t last, struct err *err)
+static bool take_file(struct backup *b, struct slice name, const struct journal_file *from,
+		      struct err *err)
 {
 	struct manifest_file file = { .name = arena_dup(b->boot, name),
-				      .sum.bytes = bytes,
-				      .first_seq = first,
-				      .last_seq = last };
+				      .sum.bytes = from->bytes,
+				      .first_seq = from->first_seq,
+				      .last_seq = from->last_seq };
+	bool replaceable = from->made_us != 0;
+	uint64_t mark = from->bytes;
 
-	/* Without records it may change and keep its size. */
-	file.stored =
-		arena_printf(b->boot, "%.*s.%llu", SARG(name),
-			     (unsigned long long)(last == 0 && slice_starts(name, S("journal/"))
-							  ? (uint64_t)b->now.taken_us
-							  : bytes));
-	if (!have_already(b, &file) && !copy_file(b, in_data(b, name), &file, err)) {
+	/* Without records it may change and keep its size; so may one that is replaced. */
+	if (from->last_seq == 0 && slice_starts(name, S("journal/"))) {
+		mark = (uint64_t)b->now.taken_us;
+	}
+	file.stored = arena_printf(b->boot, "%.*s.%llu", SARG(name), (unsigned long long)mark);
+	if (replaceable) {
+		file.stored = arena_printf(b->boot, "%.*s.%lld", SARG(file.stored),
+					   (long long)from->made_us);
+	}
+	if (!have_already(b, &file) && !copy_file(b, in_data(b, name), replaceable, &file, err)) {
 		return false;
 	}
 	*add_file(b) = file;
@@ -210,6 +223,7 @@ static struct slice newest_snapshot(struct backup *b)
 static bool take_snapshot(struct backup *b, struct err *err)
 {
 	struct slice name = newest_snapshot(b);
+	struct journal_file file = { 0 };
 	struct stat st;
 
 	if (name.n == 0) {
@@ -219,7 +233,8 @@ static bool take_snapshot(struct backup *b, struct err *err)
 	if (stat(in_data(b, name), &st) != 0) {
 		return true; /* a newer one has replaced it */
 	}
-	return take_file(b, name, (uint64_t)st.st_size, 0, 0, err) || err->kind == ERR_NOT_FOUND;
+	file.bytes = (uint64_t)st.st_size;
+	return take_file(b, name, &file, err) || err->kind == ERR_NOT_FOUND;
 }
 
 /* The state. */
@@ -235,7 +250,7 @@ static bool copy_state(struct backup *b, struct slice name, struct err *err)
 	file.sum.bytes = (uint64_t)st.st_size;
 	file.stored = arena_printf(b->boot, "state/%.*s.%lld", SARG(name),
 				   (long long)b->now.taken_us);
-	if (!copy_file(b, b->temporary.p, &file, err)) {
+	if (!copy_file(b, b->temporary.p, false, &file, err)) {
 		return false;
 	}
 	*add_file(b) = file;
@@ -295,8 +310,7 @@ static bool take_list(struct backup *b, const struct journal_file *files, size_t
 	for (size_t i = 0; i < n; i++) {
 		struct slice name = arena_printf(b->boot, "journal/%s", files[i].name);
 
-		if (!take_file(b, name, files[i].bytes, files[i].first_seq, files[i].last_seq,
-			       err)) {
+		if (!take_file(b, name, &files[i], err)) {
 			return false;
 		}
 		if (files[i].first_seq != 0 && b->now.first_seq == 0) {

@@ -17,6 +17,7 @@ struct file_fields {
 	int64_t bytes;
 	int64_t first;
 	int64_t last;
+	int64_t made_us;
 };
 
 static const struct field rows[] = {
@@ -25,6 +26,8 @@ static const struct field rows[] = {
 	FIELD_INT(struct file_fields, bytes, "bytes", .max = INT64_MAX, .help = "Flushed."),
 	FIELD_INT(struct file_fields, first, "firstRecord", .max = INT64_MAX, .help = "0: none."),
 	FIELD_INT(struct file_fields, last, "lastRecord", .max = INT64_MAX, .help = "0: none."),
+	FIELD_INT(struct file_fields, made_us, "madeUs", .max = INT64_MAX,
+		  .help = "When it was made, if it may be replaced."),
 };
 
 #define FILES_MAX ((size_t)1 << 20) /* 64 TiB of segments */
@@ -63,7 +66,8 @@ static bool read_file(struct json_scan *s, struct listing *list, struct arena *b
 	file = &list->files[list->n++];
 	*file = (struct journal_file) { .bytes = (uint64_t)in.bytes,
 					.first_seq = (uint64_t)in.first,
-					.last_seq = (uint64_t)in.last };
+					.last_seq = (uint64_t)in.last,
+					.made_us = in.made_us };
 	memcpy(file->name, in.name.p, in.name.n);
 	return true;
 }

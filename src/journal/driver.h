@@ -24,6 +24,9 @@ struct journal_driver {
 		       struct journal_health *health, struct err *err);
 	bool (*lost_numbers)(struct journal *journal, const struct journal_damage *damage,
 			     journal_run_fn *visit, void *arg, struct err *err);
+	enum found (*purge)(struct journal *journal, struct journal_purge *purge, struct err *err);
+	uint64_t (*unsealed)(struct journal *journal);
+	void (*settle)(struct journal *journal, uint64_t seq);
 	uint64_t (*flushed)(const struct journal *journal);
 	uint64_t (*first)(struct journal *journal);
 	void (*bounds)(struct journal *journal, int64_t from_us, int64_t to_us, uint64_t *first,
@@ -51,11 +54,17 @@ struct journal_iter_driver {
 struct journal {
 	const struct journal_driver *driver;
 	struct journal_meta meta;
+	journal_floor_fn *floor; /* NULL: everything is kept */
+	void *floor_arg;
 };
 
 struct journal_iter {
 	const struct journal_iter_driver *driver;
 };
+
+/* The floor of a project; zeros when there is none. Any thread. */
+void journal_floor_of(const struct journal *journal, struct org_id org, struct project_id project,
+		      struct journal_floor *floor);
 
 /* The drivers. Options have their defaults filled in. */
 NODISCARD bool file_journal_open(struct journal **journal, const struct journal_options *options,

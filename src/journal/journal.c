@@ -132,6 +132,41 @@ bool journal_lost_numbers(struct journal *journal, const struct journal_damage *
 	return journal->driver->lost_numbers(journal, damage, visit, arg, err);
 }
 
+enum found journal_purge(struct journal *journal, struct journal_purge *purge, struct err *err)
+{
+	return journal->driver->purge(journal, purge, err);
+}
+
+uint64_t journal_unsealed(struct journal *journal)
+{
+	return journal->driver->unsealed(journal);
+}
+
+void journal_settle(struct journal *journal, uint64_t seq)
+{
+	journal->driver->settle(journal, seq);
+}
+
+void journal_floor_of(const struct journal *journal, struct org_id org, struct project_id project,
+		      struct journal_floor *floor)
+{
+	*floor = (struct journal_floor) { 0 };
+	if (journal->floor != NULL) {
+		journal->floor(journal->floor_arg, org, project, floor);
+	}
+}
+
+bool journal_kept(const struct journal *journal, const struct record *record)
+{
+	struct journal_floor floor;
+
+	if (record->kind != RECORD_EVENT) {
+		return true;
+	}
+	journal_floor_of(journal, record->org, record->project, &floor);
+	return record->seq >= floor.seq && record->received_at_us >= floor.from_us;
+}
+
 uint64_t journal_flushed(const struct journal *journal)
 {
 	return journal->driver->flushed(journal);

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "journal/purge.h"
 #include "journal/stats.h"
 #include "model/id.h"
 
@@ -86,6 +87,7 @@ struct journal_file {
 	uint64_t bytes;
 	uint64_t first_seq; /* of the records in it; 0: it has none */
 	uint64_t last_seq;
+	int64_t made_us; /* of a file that is never changed, but may be replaced: when; else 0 */
 };
 
 enum journal_flush { JOURNAL_FLUSH_AUTO, JOURNAL_FLUSH_INLINE, JOURNAL_FLUSH_THREAD };
@@ -112,6 +114,8 @@ struct journal_options {
 	size_t idempotency_bytes_max;	     /* memory for keys; default 512 MiB */
 	int64_t now_us;			     /* wall clock: the birthday of a new journal */
 	const struct journal_id *must_match; /* NULL, or refuse a journal of another id */
+	journal_floor_fn *floor;	     /* NULL: everything is kept */
+	void *floor_arg;
 	void (*wake)(void *); /* any thread: call journal_complete soon. NULL: INLINE only */
 	void *wake_arg;
 	const struct file_ops *files; /* NULL: the real file system; tests give another */
@@ -136,7 +140,7 @@ const struct journal_meta *journal_meta(const struct journal *journal);
 
 enum journal_verdict {
 	JOURNAL_STORED,
-	JOURNAL_DUPLICATE, /* stored before under the same key with the same hash */
+	JOURNAL_DUPLICATE, /* stored before under the same key with the same hash, and still kept */
 	JOURNAL_CONFLICT,  /* something else was stored before under the same key */
 	JOURNAL_UNREADABLE /* the key was used, but its record is damaged: nothing stored */
 };
@@ -245,9 +249,10 @@ struct journal_filter {
 /* Whether a record's type is what filter->type asks for; an empty one asks for nothing. Pure. */
 bool journal_type_matches(struct slice want, struct slice type);
 /*
- * The same, giving only what matches; what the index of sealed files excludes is not read. Where
- * no record behind can match, the walk is at its end. Records come without their hash. The filter
- * is copied, its slices are borrowed until the iterator is freed.
+ * The same, giving only what matches, and no event below the floor of its project, as floors are at
+ * this call; what the index of sealed files excludes is not read. Where no record behind can match,
+ * the walk is at its end. Records come without their hash. The filter is copied, its slices are
+ * borrowed until the iterator is freed.
  */
 struct journal_iter *journal_iter_where(struct journal *journal, uint64_t from_seq, bool reverse,
 					const struct journal_filter *filter);

@@ -26,6 +26,9 @@ struct journal_stats {
 	uint64_t sealed_records;
 	uint64_t sealed_bytes;		/* of them */
 	uint64_t sealed_bodies;		/* bytes of the events' JSON in them */
+	uint64_t purged_records;
+	uint64_t purged_bytes;		/* by which files became smaller */
+	int64_t purged_at_us;		/* the last time; 0: never */
 	uint64_t scrubbed_bytes;	/* read by journal_scrub, */
 	uint64_t mended_pages;		/* written anew by it, */
 	uint64_t lost_blocks;		/* found by it, there now, and set aside by nobody; */

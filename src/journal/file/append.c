@@ -112,9 +112,10 @@ static bool holds(struct file_journal *j, const struct record *item, uint64_t se
 		*result = (struct journal_result) { JOURNAL_UNREADABLE, seq, 0 };
 		return true;
 	}
+	/* What was deleted, or is over its time, is as good as never sent: it is stored anew. */
 	if (found == NOT_FOUND || old.seq != seq || old.org.v != item->org.v ||
 	    !slice_eq(old.idempotency_key, item->idempotency_key) ||
-	    old.received_at_us <= now_us - j->idem.window_us) {
+	    old.received_at_us <= now_us - j->idem.window_us || !journal_kept(&j->base, &old)) {
 		return false;
 	}
 	same = old.hash.lo == item->hash.lo && old.hash.hi == item->hash.hi;

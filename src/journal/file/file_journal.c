@@ -130,6 +130,9 @@ static void file_stats(struct journal *journal, struct journal_stats *stats)
 	stats->mended_pages = j->scrubbed.mended_pages;
 	stats->lost_blocks = j->scrubbed.lost_blocks;
 	stats->lost_records = j->scrubbed.lost_records;
+	stats->purged_records = j->purged.records;
+	stats->purged_bytes = j->purged.bytes;
+	stats->purged_at_us = j->purged.at_us;
 	pthread_mutex_unlock(&j->lock);
 	stats->idempotency_tables = j->keys.tables;
 	stats->idempotency_bytes += j->keys.sieve_bytes;
@@ -175,6 +178,7 @@ static size_t file_files(struct journal *journal, struct arena *req, struct jour
 		add_file(&files[n], name, info->file_bytes);
 		files[n].first_seq = info->first_seq;
 		files[n].last_seq = info->last_seq;
+		files[n].made_us = info->created_at_us;
 	}
 	for (size_t i = 0; i < j->segments_n; i++, n++) {
 		const struct segment *s = j->segments[i];
@@ -203,6 +207,9 @@ static const struct journal_driver driver = {
 	.scrub = file_scrub,
 	.verify = file_verify,
 	.lost_numbers = file_lost_numbers,
+	.purge = file_purge,
+	.unsealed = file_unsealed,
+	.settle = file_settle,
 	.flushed = file_flushed,
 	.first = file_first,
 	.bounds = file_bounds,
@@ -221,6 +228,8 @@ static struct file_journal *make(const struct journal_options *options)
 	pthread_condattr_t attr;
 
 	j->base.driver = &driver;
+	j->base.floor = options->floor;
+	j->base.floor_arg = options->floor_arg;
 	j->files.ops = options->files == NULL ? &file_ops_real : options->files;
 	j->files.arg = options->files_arg;
 	j->dir = mem_alloc(strlen(options->dir) + 1, 1);
@@ -273,6 +282,7 @@ void file_journal_free(struct file_journal *j)
 		part_unref(&j->parts[i]);
 	}
 	free(j->parts);
+	free(j->superseded);
 	segment_unref(&j->spare);
 	if (j->lock_fd >= 0) {
 		j->files.ops->close(j->files.arg, j->lock_fd);

@@ -39,6 +39,13 @@ struct scrub_stats {
 	uint64_t lost_records;
 };
 
+/* What purging has done since open. */
+struct purged {
+	uint64_t records;
+	uint64_t bytes;
+	int64_t at_us;
+};
+
 enum flight { FLIGHT_IDLE, FLIGHT_QUEUED, FLIGHT_DONE };
 
 struct file_journal {
@@ -60,11 +67,14 @@ struct file_journal {
 	journal_damage_fn *on_damage;
 	void *on_damage_arg;
 	struct damages known; /* what was set aside */
+	uint64_t *superseded; /* epochs of sealed files whose records are in a later one */
+	size_t superseded_n;
 
 	/* Any thread. */
 	_Atomic uint64_t flushed;
 	_Atomic bool failed;
 	_Atomic unsigned waiters;
+	_Atomic uint64_t settle_seq; /* see journal_settle */
 	pthread_mutex_t wait_lock;
 	pthread_cond_t wait_cond;
 	bool interrupted; /* under wait_lock */
@@ -84,6 +94,7 @@ struct file_journal {
 	uint64_t epoch; /* the highest given */
 	struct journal_stats stats;
 	struct scrub_stats scrubbed;
+	struct purged purged;
 
 	/* Loop thread. */
 	struct turn turns[2];
@@ -194,6 +205,9 @@ bool file_verify(struct journal *journal, bool deep, journal_damage_fn *on_damag
 		 struct journal_health *health, struct err *err);
 bool file_lost_numbers(struct journal *journal, const struct journal_damage *damage,
 		       journal_run_fn *visit, void *arg, struct err *err);
+enum found file_purge(struct journal *journal, struct journal_purge *purge, struct err *err);
+uint64_t file_unsealed(struct journal *journal);
+void file_settle(struct journal *journal, uint64_t seq);
 void file_drain(struct journal *journal);
 enum found file_read(struct journal *journal, uint64_t seq, struct arena *req,
 		     struct record *record, struct err *err);

@@ -249,15 +249,37 @@ static void tell(struct file_journal *j, struct journal_batch *batches, bool ok,
 	j->completing = false;
 }
 
+/* Go on in the spare, from record first_seq. */
+static void next_segment(struct file_journal *j, uint64_t first_seq)
+{
+	j->active = spare_take(j);
+	j->active->first_seq = first_seq;
+	segment_publish(j->active, first_seq - 1, SEGMENT_HEAD_BYTES);
+	segments_add(j, j->active);
+	j->plan_end = SEGMENT_HEAD_BYTES;
+}
+
+/* Somebody wants what is in the active segment sealed, so it has to end before it is full. */
+static bool ends_early(struct file_journal *j)
+{
+	const struct segment *active = j->active; /* NULL while nothing is open for writing */
+	bool ready;
+
+	if (active == NULL || atomic_load(&j->settle_seq) < active->first_seq ||
+	    atomic_load_explicit(&active->last_seq, memory_order_relaxed) < active->first_seq) {
+		return false;
+	}
+	pthread_mutex_lock(&j->lock);
+	ready = j->spare != NULL;
+	pthread_mutex_unlock(&j->lock);
+	return ready;
+}
+
 /* Give the gathered batch its place; append made sure that there is one. */
 static void plan(struct file_journal *j)
 {
-	if (!flight_fits(j, j->flight->n)) {
-		j->active = spare_take(j);
-		j->active->first_seq = j->flight->first_seq;
-		segment_publish(j->active, j->flight->first_seq - 1, SEGMENT_HEAD_BYTES);
-		segments_add(j, j->active);
-		j->plan_end = SEGMENT_HEAD_BYTES;
+	if (!flight_fits(j, j->flight->n) || ends_early(j)) {
+		next_segment(j, j->flight->first_seq);
 	}
 	j->flight_at = j->plan_end;
 	j->plan_end += (uint32_t)j->flight->n;
@@ -341,6 +363,10 @@ void file_turn(struct journal *journal)
 
 	file_complete(journal);
 	take_off_gathered(j);
+	if (!atomic_load(&j->failed) && j->gather->first == NULL && flight_is(j, FLIGHT_IDLE) &&
+	    ends_early(j)) {
+		next_segment(j, j->next_seq);
+	}
 }
 
 static void wait_landed(struct file_journal *j)

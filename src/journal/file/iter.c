@@ -31,7 +31,9 @@ struct file_iter {
 	bool expected;	     /* the damage that was told last */
 	bool filtered;
 	struct journal_filter filter;
-	bool past; /* no record behind can match */
+	struct journal_floor floor; /* of the one project */
+	uint64_t first_seq;	    /* nothing before it matches */
+	bool past;		    /* no record behind can match */
 	bool reverse;
 	uint64_t next; /* reverse: the number to hand out next */
 	char *group;
@@ -107,6 +109,9 @@ static enum found enter_part(struct file_iter *it, uint64_t seq, struct err *err
 
 	*(it->reverse ? &filter.last_seq : &filter.first_seq) = seq;
 	it->told = seq;
+	if (it->reverse) {
+		filter.first_seq = it->first_seq;
+	}
 	it->cursor = sealed_cursor_new(it->part->sealed, &filter, it->reverse, err);
 	if (it->cursor == NULL) {
 		if (err->kind == ERR_CORRUPT) {
@@ -386,6 +391,15 @@ static bool matches(const struct journal_filter *f, const struct record *record)
 	       journal_type_matches(f->type, record->type);
 }
 
+/* Whether it is an event that is to be seen, or none. */
+static bool kept(const struct file_iter *it, const struct record *record)
+{
+	if (record->kind != RECORD_EVENT || !it->filter.one_project) {
+		return journal_kept(&it->journal->base, record);
+	}
+	return record->seq >= it->floor.seq && record->received_at_us >= it->floor.from_us;
+}
+
 /* A record of a segment: whether it is given; sees the end of what can match. */
 static bool given(struct file_iter *it, const struct record *record)
 {
@@ -421,9 +435,15 @@ static enum found iter_next(struct journal_iter *iter, struct record *record, st
 
 	while (!it->past) {
 		bool raw;
-		enum found found = next_any(it, record, &raw, err);
+		enum found found;
 
-		if (found != FOUND || !it->filtered || !raw || given(it, record)) {
+		if (it->reverse && it->next < it->first_seq) {
+			it->past = true;
+			break;
+		}
+		found = next_any(it, record, &raw, err);
+		if (found != FOUND || !it->filtered ||
+		    ((!raw || given(it, record)) && kept(it, record))) {
 			return found;
 		}
 	}
@@ -465,6 +485,21 @@ static const struct journal_iter_driver iter_driver = {
 	.set_budget = iter_set_budget,
 };
 
+/* A project's events below its floor are passed over by the index, where only events are wanted. */
+static void take_floor(struct file_iter *it)
+{
+	struct journal_filter *f = &it->filter;
+
+	if (!f->one_project) {
+		return;
+	}
+	journal_floor_of(&it->journal->base, f->org, f->project, &it->floor);
+	if (f->kinds == UINT32_C(1) << RECORD_EVENT) {
+		it->first_seq = it->floor.seq;
+		f->from_us = f->from_us > it->floor.from_us ? f->from_us : it->floor.from_us;
+	}
+}
+
 struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, bool reverse,
 				   const struct journal_filter *filter)
 {
@@ -477,6 +512,7 @@ struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, b
 	it->filtered = filter != NULL;
 	if (filter != NULL) {
 		it->filter = *filter;
+		take_floor(it);
 	}
 	it->reverse = reverse;
 	walk_init(&it->walk, it->journal, reverse ? REVERSE_CHUNK : FORWARD_CHUNK);
@@ -488,6 +524,7 @@ struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, b
 	} else {
 		uint64_t first = journal_first(journal);
 
+		first = first < it->first_seq ? it->first_seq : first;
 		walk_seek(&it->walk, from_seq < first ? first : from_seq);
 	}
 	return &it->base;

@@ -106,6 +106,30 @@ bool parts_swap(struct file_journal *j, const struct part *old, struct sealed *s
 	return have;
 }
 
+struct part *parts_merge(struct file_journal *j, const struct part *first, size_t n,
+			 struct sealed *sealed)
+{
+	struct part **old = mem_alloc(n, sizeof(struct part *));
+	struct part *made = part_new(sealed);
+	size_t at;
+
+	pthread_mutex_lock(&j->lock);
+	at = place_of(j, first);
+	ensure(n > 0 && n <= j->parts_n - at);
+	memcpy(old, j->parts + at, n * sizeof(struct part *));
+	j->parts[at] = made;
+	memmove(j->parts + at + 1, j->parts + at + n,
+		(j->parts_n - at - n) * sizeof(struct part *));
+	j->parts_n -= n - 1;
+	j->parts_changes++;
+	pthread_mutex_unlock(&j->lock);
+	for (size_t i = 0; i < n; i++) {
+		part_unref(&old[i]);
+	}
+	free(old);
+	return made;
+}
+
 /* How many parts begin before seq. Under the lock. */
 static size_t begun(const struct file_journal *j, uint64_t seq)
 {
@@ -178,6 +202,25 @@ struct part *part_ref(struct part *part)
 {
 	atomic_fetch_add(&part->refs, 1);
 	return part;
+}
+
+size_t parts_from(struct file_journal *j, uint64_t seq, struct part **parts, size_t max)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&j->lock);
+	for (size_t at = begun(j, seq + 1); n < max; n++, at++) {
+		/* The last that begins at or before seq may end before it. */
+		if (n == 0 && at > 0 && j->parts[at - 1]->info->last_seq >= seq) {
+			at--;
+		}
+		if (at == j->parts_n) {
+			break;
+		}
+		parts[n] = part_ref(j->parts[at]);
+	}
+	pthread_mutex_unlock(&j->lock);
+	return n;
 }
 
 void part_unref(struct part **part_p)

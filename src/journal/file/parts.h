@@ -17,6 +17,11 @@ struct part {
 	_Atomic unsigned refs;
 	struct sealed *sealed;
 	const struct sealed_info *info; /* of sealed */
+	/*
+	 * Of whoever calls file_purge: how far it was purged of what was deleted, and when tried.
+	 */
+	uint64_t purged_seq;
+	int64_t tried_us;
 };
 
 /* What parts_open found. */
@@ -43,6 +48,17 @@ void parts_replace(struct file_journal *j, struct sealed *sealed, size_t n);
 bool parts_swap(struct file_journal *j, const struct part *old, struct sealed *sealed);
 /* Whether it is in the list. */
 bool parts_have(struct file_journal *j, const struct part *part);
+/*
+ * The same for n neighbours that are in the list, the first of which is given. Returns the new one,
+ * borrowed. Of whoever calls file_seal.
+ */
+struct part *parts_merge(struct file_journal *j, const struct part *first, size_t n,
+			 struct sealed *sealed);
+/*
+ * Up to max parts in their order, the first of which ends at or behind seq. How many; the
+ * references are the caller's.
+ */
+size_t parts_from(struct file_journal *j, uint64_t seq, struct part **parts, size_t max);
 /* The part that stands for seq, or NULL. The reference is the caller's. */
 struct part *parts_find(struct file_journal *j, uint64_t seq);
 /*

@@ -6,11 +6,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "journal/file/epochs.h"
 #include "journal/file/file_journal.h"
 
 #define PATH_BYTES 4096
+
+/* The sealed files by their names, until they are the journal's. */
+struct names {
+	struct epochs epochs; /* 0: another one has its records */
+	struct sealed **sealed;
+};
 
 /* Whether the last of the segments that a sealed file was made of is still there. */
 static bool has_segment(const struct file_journal *j, uint64_t epoch)
@@ -65,23 +72,67 @@ static bool take(struct file_journal *j, struct parts_found *found, struct seale
 	return true;
 }
 
-static bool open_one(struct file_journal *j, struct parts_found *found, uint64_t epoch,
-		     struct err *err)
+static bool open_one(struct file_journal *j, struct names *names, size_t i, struct err *err)
 {
-	struct sealed_options options = parts_options(j, epoch);
-	struct sealed *sealed = sealed_open(&options, err);
+	struct sealed_options options = parts_options(j, names->epochs.v[i]);
 
-	j->epoch = epoch;
-	if (sealed == NULL) {
-		/* Nobody knows its numbers; the file after it shows which are missing. */
-		return err->kind == ERR_CORRUPT &&
-		       (has_segment(j, epoch) || hole(j, found, epoch, found->next, err));
+	names->sealed[i] = sealed_open(&options, err);
+	return names->sealed[i] != NULL || err->kind == ERR_CORRUPT;
+}
+
+static void supersede(struct file_journal *j, uint64_t epoch)
+{
+	j->superseded = mem_resize(j->superseded, j->superseded_n + 1, sizeof(epoch));
+	j->superseded[j->superseded_n++] = epoch;
+}
+
+/*
+ * From the last one to the first. Small neighbours are merged into a file that takes the place of
+ * the last of them; a crash leaves others beside it, whose numbers that one has as well.
+ */
+static bool open_all(struct file_journal *j, struct names *names, struct err *err)
+{
+	uint64_t low = UINT64_MAX;
+
+	for (size_t i = names->epochs.n; i > 0; i--) {
+		const struct sealed_info *info;
+
+		if (!open_one(j, names, i - 1, err)) {
+			return false;
+		}
+		if (names->sealed[i - 1] == NULL) {
+			continue;
+		}
+		info = sealed_info(names->sealed[i - 1]);
+		if (info->first_seq < low) {
+			low = info->first_seq;
+			continue;
+		}
+		supersede(j, names->epochs.v[i - 1]);
+		sealed_close(&names->sealed[i - 1]);
+		names->epochs.v[i - 1] = 0;
 	}
-	if (!take(j, found, sealed, err)) {
-		sealed_close(&sealed);
+	return true;
+}
+
+static bool take_one(struct file_journal *j, struct names *names, size_t i,
+		     struct parts_found *found, struct err *err)
+{
+	uint64_t epoch = names->epochs.v[i];
+
+	if (epoch == 0) {
+		return true;
+	}
+	j->epoch = epoch;
+	if (names->sealed[i] == NULL) {
+		/* Nobody knows its numbers; the file after it shows which are missing. */
+		return has_segment(j, epoch) || hole(j, found, epoch, found->next, err);
+	}
+	if (!take(j, found, names->sealed[i], err)) {
 		return false;
 	}
-	parts_add(j, sealed);
+	parts_add(j, names->sealed[i]);
+	names->sealed[i] = NULL;
 	return true;
 }
 
@@ -104,14 +155,20 @@ static bool tell_set_aside(struct file_journal *j, uint64_t epoch, struct err *e
 
 bool parts_open(struct file_journal *j, struct parts_found *found, struct err *err)
 {
-	struct epochs epochs;
-	bool ok = epochs_list(j, sealed_epoch, &epochs, err);
+	struct names names = { 0 };
+	bool ok = epochs_list(j, sealed_epoch, &names.epochs, err);
 
 	*found = (struct parts_found) { 0 };
-	for (size_t i = 0; ok && i < epochs.n; i++) {
-		ok = open_one(j, found, epochs.v[i], err);
+	names.sealed = mem_alloc(names.epochs.n + 1, sizeof(struct sealed *));
+	ok = ok && open_all(j, &names, err);
+	for (size_t i = 0; ok && i < names.epochs.n; i++) {
+		ok = take_one(j, &names, i, found, err);
 	}
-	epochs_release(&epochs);
+	for (size_t i = 0; i < names.epochs.n; i++) {
+		sealed_close(&names.sealed[i]);
+	}
+	free(names.sealed);
+	epochs_release(&names.epochs);
 	return ok && tell_set_aside(j, found->epoch, err);
 }
 
@@ -129,6 +186,21 @@ static bool is_unfinished(const char *name)
 	return strcmp(name, tmp) == 0;
 }
 
+static bool is_superseded(const struct file_journal *j, const char *name)
+{
+	uint64_t epoch;
+
+	if (!sealed_epoch(name, &epoch)) {
+		return false;
+	}
+	for (size_t i = 0; i < j->superseded_n; i++) {
+		if (j->superseded[i] == epoch) {
+			return true;
+		}
+	}
+	return false;
+}
+
 struct sweep {
 	const struct file_journal *j;
 	uint64_t to; /* segments up to this epoch go */
@@ -143,7 +215,8 @@ static void sweep_one(void *arg, const char *name)
 	uint64_t epoch;
 	int rc = 0;
 
-	if (is_unfinished(name) || (segment_epoch(name, &epoch) && epoch <= sweep->to)) {
+	if (is_unfinished(name) || is_superseded(j, name) ||
+	    (segment_epoch(name, &epoch) && epoch <= sweep->to)) {
 		snprintf(path, sizeof(path), "%s/%s", j->dir, name);
 		rc = j->files.ops->unlink(j->files.arg, path);
 	}

@@ -232,7 +232,8 @@ struct sealed_purge {
 	struct org_id org;
 	struct project_id project;
 	uint64_t floor_seq;
-	uint32_t kinds; /* 1 << kind, together; 0: of every kind */
+	uint32_t kinds;	   /* 1 << kind, together; 0: of every kind */
+	int64_t before_us; /* received before; 0: whenever */
 };
 /*
  * Write the file anew without some records, through the temporary file, under the same name; who

@@ -13,30 +13,60 @@ static bool of_all(const struct sealed_purge *purge)
 	return purge->org.v == 0 && purge->project.v == 0;
 }
 
-static bool purge_hits(const struct sealed_purge *purge, const struct block_project *project,
-		       const struct block_item *item)
+static bool is_about(const struct sealed_purge *purge, const struct block *block)
 {
-	return item->seq < purge->floor_seq &&
-	       (purge->kinds == 0 || (purge->kinds >> item->kind & 1) != 0) &&
-	       (of_all(purge) ||
-		(purge->org.v == project->org.v && purge->project.v == project->project.v));
-}
-
-static bool purged(const struct sealed_rewrite *rewrite, const struct block *block, size_t i)
-{
-	const struct block_item *item = &block->items[i];
-
-	for (size_t k = 0; k < rewrite->purges_n; k++) {
-		if (purge_hits(&rewrite->purges[k], &block->projects[item->project], item)) {
+	for (size_t i = 0; i < block->projects_n; i++) {
+		if (of_all(purge) || (purge->org.v == block->projects[i].org.v &&
+				      purge->project.v == block->projects[i].project.v)) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool may_hit_block(const struct sealed_purge *purge, const struct sealed_block *block)
+/* Those that have to do with a block: most are about other projects. */
+struct aims {
+	const struct sealed_purge **purges;
+	size_t n;
+};
+
+static void aims_take(struct aims *aims, const struct sealed_rewrite *rewrite,
+		      const struct block *block)
+{
+	aims->n = 0;
+	for (size_t i = 0; i < rewrite->purges_n; i++) {
+		if (is_about(&rewrite->purges[i], block)) {
+			aims->purges[aims->n++] = &rewrite->purges[i];
+		}
+	}
+}
+
+static bool purge_hits(const struct sealed_purge *purge, const struct block_project *project,
+		       const struct block_item *item)
+{
+	return item->seq < purge->floor_seq &&
+	       (purge->before_us == 0 || item->received_at_us < purge->before_us) &&
+	       (purge->kinds == 0 || (purge->kinds >> item->kind & 1) != 0) &&
+	       (of_all(purge) ||
+		(purge->org.v == project->org.v && purge->project.v == project->project.v));
+}
+
+static bool purged(const struct aims *aims, const struct block *block, size_t i)
+{
+	const struct block_item *item = &block->items[i];
+
+	for (size_t k = 0; k < aims->n; k++) {
+		if (purge_hits(aims->purges[k], &block->projects[item->project], item)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool sealed_purge_may_hit(const struct sealed_purge *purge, const struct sealed_block *block)
 {
 	return block->first_seq < purge->floor_seq &&
+	       (purge->before_us == 0 || block->first_us < purge->before_us) &&
 	       (purge->kinds == 0 || (purge->kinds & block->kinds) != 0);
 }
 
@@ -47,7 +77,7 @@ static bool may_hit(const struct sealed_purge *purge, const struct sealed_index 
 
 	if (of_all(purge)) {
 		for (size_t i = 0; i < index->blocks_n; i++) {
-			if (may_hit_block(purge, &index->blocks[i])) {
+			if (sealed_purge_may_hit(purge, &index->blocks[i])) {
 				return true;
 			}
 		}
@@ -55,7 +85,8 @@ static bool may_hit(const struct sealed_purge *purge, const struct sealed_index 
 	}
 	p = sealed_index_project(index, purge->org, purge->project);
 	for (uint32_t i = 0; p != NULL && p->first_seq < purge->floor_seq && i < p->blocks_n; i++) {
-		if (may_hit_block(purge, &index->blocks[index->project_blocks[p->blocks_at + i]])) {
+		if (sealed_purge_may_hit(purge,
+					 &index->blocks[index->project_blocks[p->blocks_at + i]])) {
 			return true;
 		}
 	}
@@ -72,7 +103,7 @@ static bool may_hit_any(const struct sealed_rewrite *rewrite, const struct seale
 	return false;
 }
 
-static bool copy_block(const struct sealed *s, const struct sealed_rewrite *rewrite,
+static bool copy_block(const struct sealed *s, const struct aims *aims,
 		       const struct block_room *room, const struct sealed_block *entry,
 		       const struct block *block, struct sealed_writer *w, struct err *err)
 {
@@ -81,7 +112,7 @@ static bool copy_block(const struct sealed *s, const struct sealed_rewrite *rewr
 	bool ok = true;
 
 	for (size_t i = 0; i < block->n; i++) {
-		if (!purged(rewrite, block, i)) {
+		if (!purged(aims, block, i)) {
 			block_record(block, i, &s->hash, &records[kept++]);
 		}
 	}
@@ -100,6 +131,7 @@ static bool copy_blocks(struct sealed *s, const struct sealed_rewrite *rewrite,
 			const struct sealed_index *index, struct sealed_writer *w, struct err *err)
 {
 	struct block_room room;
+	struct aims aims = { .purges = mem_alloc(rewrite->purges_n + 1, sizeof(*aims.purges)) };
 	bool ok = true;
 
 	block_room_init(&room);
@@ -107,13 +139,15 @@ static bool copy_blocks(struct sealed *s, const struct sealed_rewrite *rewrite,
 		struct block block = { 0 };
 
 		if (sealed_block_read(s, index, i, &room, &block, err)) {
-			ok = copy_block(s, rewrite, &room, &index->blocks[i], &block, w, err);
+			aims_take(&aims, rewrite, &block);
+			ok = copy_block(s, &aims, &room, &index->blocks[i], &block, w, err);
 			block_release(&block);
 		} else {
 			ok = err->kind == ERR_CORRUPT && rewrite->accept_loss;
 		}
 	}
 	block_room_release(&room);
+	free(aims.purges);
 	return ok;
 }
 

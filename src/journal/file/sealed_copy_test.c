@@ -15,7 +15,9 @@ static bool purged(const struct sealed_rewrite *rewrite, const struct record *r)
 	for (size_t i = 0; i < rewrite->purges_n; i++) {
 		const struct sealed_purge *p = &rewrite->purges[i];
 
-		if (r->seq < p->floor_seq && (p->kinds == 0 || (p->kinds >> r->kind & 1) != 0) &&
+		if (r->seq < p->floor_seq &&
+		    (p->before_us == 0 || r->received_at_us < p->before_us) &&
+		    (p->kinds == 0 || (p->kinds >> r->kind & 1) != 0) &&
 		    (p->org.v == 0 || (p->org.v == r->org.v && p->project.v == r->project.v))) {
 			return true;
 		}
@@ -113,6 +115,10 @@ static struct sealed_purge random_purge(const struct pile *pile)
 	if (sim_below(pile->sim, 3) == 0) {
 		purge.kinds = 1U << RECORD_EVENT;
 	}
+	if (sim_below(pile->sim, 4) == 0) {
+		purge.floor_seq = UINT64_MAX;
+		purge.before_us = floor->received_at_us;
+	}
 	if (sim_below(pile->sim, 4) != 0) {
 		purge.org = r->org;
 		purge.project = r->project;
@@ -192,7 +198,7 @@ TEST(a_purge_of_nothing_writes_nothing)
 {
 	struct pile_plan plan = { .seed = 65, .n = 100, .projects = 2, .first_seq = 50 };
 	struct sealed_purge purges[] = {
-		{ { 1 }, { 5 }, UINT64_MAX, 0 },
+		{ .org = { 1 }, .project = { 5 }, .floor_seq = UINT64_MAX },
 		{ .floor_seq = 50 },
 		{ .floor_seq = UINT64_MAX, .kinds = 1U << 9 },
 	};

@@ -45,6 +45,9 @@ NODISCARD bool sealed_piece(struct sealed *sealed, uint64_t offset, char *p, siz
 			    sealed_piece_check *check, void *arg, const char *what,
 			    struct err *err);
 
+/* Whether something of this block may go by this purge, its project aside. */
+bool sealed_purge_may_hit(const struct sealed_purge *purge, const struct sealed_block *block);
+
 /* The index, loaded when it is not; give it back with unref. NULL with ERR_CORRUPT or ERR_IO. */
 struct sealed_index *sealed_index_ref(struct sealed *sealed, struct err *err);
 void sealed_index_unref(struct sealed *sealed, struct sealed_index **index);

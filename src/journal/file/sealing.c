@@ -27,10 +27,12 @@ struct sealing {
 
 /*
  * As many closed segments as fill one, or what fits with the next one too large. Fewer wait: what
- * restarts cut off is small, and small files pack badly. 0: nothing to seal yet.
+ * restarts cut off is small, and small files pack badly; but not when somebody asked for what is in
+ * them. 0: nothing to seal yet.
  */
 static size_t choose(const struct file_journal *j)
 {
+	uint64_t asked_seq = atomic_load(&j->settle_seq);
 	size_t bytes = 0;
 	size_t n = 0;
 
@@ -43,7 +45,9 @@ static size_t choose(const struct file_journal *j)
 		bytes += more;
 		n++;
 	}
-	return bytes > j->segment_bytes / 2 ? n : 0;
+	return bytes > j->segment_bytes / 2 || (n > 0 && j->segments[0]->first_seq <= asked_seq)
+		       ? n
+		       : 0;
 }
 
 static bool begin(struct file_journal *j, struct err *err)

@@ -53,6 +53,9 @@
 #define OUTCOME_COLS "org_id, project_id, step, start_at, outcome, count"
 #define OUTCOME_LETTERS "iiiiti"
 
+#define RETENTION_COLS "org_id, project_id, days, gone_before, deleted_seq, deleted_at, purged_at"
+#define RETENTION_LETTERS "iiiiiii"
+
 #define CHANGE_COLS "org_id, project_id, number, kind, body, created_at"
 #define CHANGE_LETTERS "iiitti"
 

@@ -65,6 +65,7 @@ extern const struct contract_list db_contract;
 extern const struct contract_list nouns_contract;
 extern const struct contract_list deliveries_contract;
 extern const struct contract_list changes_contract;
+extern const struct contract_list retention_contract;
 extern const struct contract_list rollups_contract;
 extern const struct contract_list save_contract;
 extern const struct contract_list walls_contract;

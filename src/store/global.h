@@ -8,6 +8,7 @@
 #include "store/keys.h"
 #include "store/orgs.h"
 #include "store/outcomes.h"
+#include "store/retention.h"
 #include "store/rollups.h"
 #include "store/rules.h"
 
@@ -155,7 +156,27 @@ NODISCARD bool store_rollups_newest(struct db *db, int64_t step_us,
 NODISCARD bool store_rollups_prune(struct db *db, int64_t step_us, int64_t before_us,
 				   size_t buckets, struct err *err);
 
-/* The checker of the books adds up all orgs: calls each with org, project and the sum of counts. */
+/*
+ * What is hidden is kept in memory for all orgs: calls each with every row, also that of org 0 and
+ * project 0.
+ */
+NODISCARD bool store_retention_all(struct db *db,
+				   void (*each)(void *arg, const struct retention_row *row),
+				   void *arg, struct err *err);
+/*
+ * One engine batch serves many orgs: events before deleted_seq are deleted, and wait to be purged.
+ * In a transaction.
+ */
+NODISCARD bool store_retention_delete(struct db *db, const struct retention_row *rows, size_t n,
+				      struct err *err);
+/* The keeper purges for all orgs: from now on events before gone_us may not be there. Likewise. */
+NODISCARD bool store_retention_gone(struct db *db, const struct retention_row *rows, size_t n,
+				    struct err *err);
+
+/*
+ * The checker of the books adds up all orgs: calls each with org, project, bucket and the sum of
+ * counts in it.
+ */
 NODISCARD bool store_rollups_sum(struct db *db, int64_t step_us, int64_t from_us,
 				 void (*each)(void *arg, const struct rollup_row *row), void *arg,
 				 struct err *err);

@@ -10,13 +10,17 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { ADD, LIST, NEWEST, PRUNE, SUM };
+enum { ADD, CLEAR, LIST, NEWEST, PRUNE, SUM };
 static const struct query queries[] = {
 	[ADD] = {
 		.name = "rollup_add", .args = ROLLUP_LETTERS, .cols = "",
 		.sql = "insert into rollups (" ROLLUP_COLS ") values ($1, $2, $3, $4, $5, $6, $7)"
 		       " on conflict (org_id, project_id, step, start_at, type, severity)"
 		       " do update set count = rollups.count + excluded.count",
+	},
+	[CLEAR] = {
+		.name = "rollup_clear", .args = "ii", .cols = "",
+		.sql = "delete from rollups where org_id = $1 and project_id = $2",
 	},
 	[LIST] = {
 		/* $6: the type, $7: what it starts with; $8: the severity. */
@@ -45,9 +49,10 @@ static const struct query queries[] = {
 		.global = "the keeper prunes for all orgs",
 	},
 	[SUM] = {
-		.name = "rollup_sum", .args = "ii", .cols = "iii",
-		.sql = "select org_id, project_id, cast(sum(count) as bigint) from rollups"
-		       " where step = $1 and start_at >= $2 group by org_id, project_id",
+		.name = "rollup_sum", .args = "ii", .cols = "iiii",
+		.sql = "select org_id, project_id, start_at, cast(sum(count) as bigint)"
+		       " from rollups where step = $1 and start_at >= $2"
+		       " group by org_id, project_id, start_at",
 		.global = "the checker of the books adds up all orgs",
 	},
 };
@@ -88,6 +93,13 @@ bool store_rollup_list(struct org_id org, struct db *db, const struct rollup_fil
 	}
 	out->rows = rows;
 	return true;
+}
+
+bool store_rollups_clear(struct org_id org, struct db *db, struct project_id project,
+			 struct err *err)
+{
+	return row_touch(db, &queries[CLEAR], DB_ARGS(db_id(org.v), db_id(project.v)), err) !=
+	       FAILED;
 }
 
 bool store_rollups_add(struct db *db, const struct rollup_row *rows, size_t n, struct err *err)
@@ -142,7 +154,8 @@ bool store_rollups_sum(struct db *db, int64_t step_us, int64_t from_us,
 			.org = { (uint64_t)db_col_int(db, 0) },
 			.project = { (uint64_t)db_col_int(db, 1) },
 			.step_us = step_us,
-			.count = (uint64_t)db_col_int(db, 2),
+			.start_us = db_col_int(db, 2),
+			.count = (uint64_t)db_col_int(db, 3),
 		};
 
 		each(arg, &row);

@@ -45,5 +45,8 @@ struct rollup_list {
 NODISCARD bool store_rollup_list(struct org_id org, struct db *db,
 				 const struct rollup_filter *filter, size_t max, struct arena *req,
 				 struct rollup_list *out, struct err *err);
+/* The events of the project were deleted: their counts go, too. */
+NODISCARD bool store_rollups_clear(struct org_id org, struct db *db, struct project_id project,
+				   struct err *err);
 
 #endif

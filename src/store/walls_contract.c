@@ -250,6 +250,14 @@ static size_t outcome_list(struct fixture *f, struct org_id org)
 	return list.n;
 }
 
+static size_t retention_get(struct fixture *f, struct org_id org)
+{
+	struct retention_row row;
+	struct err err;
+
+	return one(store_retention_get(org, f->db, PROJECT_A, &f->arena, &row, &err));
+}
+
 static size_t rollup_list(struct fixture *f, struct org_id org)
 {
 	struct rollup_filter filter = { .project = PROJECT_A,
@@ -288,6 +296,7 @@ static const struct {
 	{ "changes_after", changes_after },
 	{ "changes_bounds", changes_bounds },
 	{ "delivery_purge", delivery_purge },
+	{ "retention_get", retention_get },
 	{ "rollup_list", rollup_list },
 	{ "outcome_list", outcome_list },
 };
@@ -340,6 +349,7 @@ static void fill(struct fixture *f)
 	put_alert(f, sample_alert(ORG_A, PROJECT_A, NUMBER));
 	put_dead_delivery(f, NUMBER);
 	put_rollup(f, ORG_A, PROJECT_A, "a", 1);
+	T_OK(store_retention_set(ORG_A, f->db, PROJECT_A, 30, 0, &err));
 	put_outcome(f);
 	put_change(f, sample_change(ORG_A, PROJECT_A, "a"));
 	put_change(f, sample_change(ORG_A, ANY_PROJECT, "all of a"));

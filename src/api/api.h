@@ -13,6 +13,7 @@
 #include "engine/ledger.h"
 #include "engine/live.h"
 #include "engine/metrics.h"
+#include "engine/retain.h"
 #include "engine/scans.h"
 #include "engine/workers.h"
 #include "journal/journal.h"
@@ -29,6 +30,7 @@ struct api {
 	struct engine *engine;
 	struct keyring *keys;
 	struct ledger *ledger; /* NULL: nobody keeps books */
+	struct retain *retain; /* what is kept of events */
 	struct live *live;
 	struct courier *courier;
 	struct scans *scans;

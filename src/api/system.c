@@ -108,6 +108,9 @@ static void gather(struct api *api)
 	metric_total(m, METRIC_JOURNAL_FLUSHES, stats.flushes);
 	metric_load(m, METRIC_JOURNAL_FLUSH, stats.flush_buckets, JOURNAL_FLUSH_BUCKETS,
 		    JOURNAL_FLUSH_BELOW_US, (int64_t)stats.flush_us_sum);
+	metric_total(m, METRIC_PURGED_RECORDS, stats.purged_records);
+	metric_total(m, METRIC_PURGED_BYTES, stats.purged_bytes);
+	metric_set(m, METRIC_PURGED_AT, stats.purged_at_us);
 	metric_set(m, METRIC_IDEMPOTENCY_KEYS, (int64_t)stats.idempotency_keys);
 	metric_set(m, METRIC_CLOCK_OFFSET, stats.clock_offset_us);
 	metric_set(m, METRIC_ENGINE_LAG,

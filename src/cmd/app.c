@@ -53,6 +53,7 @@ struct app {
 	struct keeper *keeper;
 	struct http_server *http;
 	struct tickets *tickets;
+	struct retain *retain;
 	struct api api;
 	struct loop_timer watchdog;
 	bool stopping;
@@ -121,6 +122,8 @@ static bool open_journal(struct app *app, struct err *err)
 		.segment_bytes = (size_t)app->settings->segment_size,
 		.flush = app->settings->flush,
 		.idempotency_window_us = app->settings->idempotency_window * US_PER_S,
+		.floor = retain_floor,
+		.floor_arg = app->retain,
 		.now_us = clock_wall_us(),
 		.wake = wake_journal,
 		.wake_arg = app,
@@ -155,6 +158,16 @@ static bool open_store(struct app *app, struct err *err)
 		log_info("store_migrated", log_int("steps", applied));
 	}
 	return true;
+}
+
+static bool load_retention(struct app *app, struct err *err)
+{
+	struct db *db = NULL;
+	bool ok = store_connect(app->store, STORE_KEEPER, &db, err) &&
+		  retain_load(app->retain, db, err);
+
+	db_close(&db);
+	return ok;
 }
 
 static void on_news(void *arg, const struct engine_news *news)
@@ -211,6 +224,7 @@ static bool open_engine(struct app *app, struct err *err)
 		.store = app->store,
 		.metrics = app->metrics,
 		.waiters = app->waiters,
+		.retain = app->retain,
 		.snapshot_dir = path_in(app, "snapshots"),
 		.life_path = path_in(app, "engine.life"),
 		.hold = getenv("TOCSIN_BENCH_HOLD_ENGINE") != NULL,
@@ -343,6 +357,7 @@ static bool fill_api(struct app *app, struct err *err)
 		.engine = app->engine,
 		.keys = app->keys,
 		.ledger = app->ledger,
+		.retain = app->retain,
 		.metrics = app->metrics,
 		.waiters = app->waiters,
 		.tickets = app->tickets,
@@ -384,6 +399,8 @@ static bool open_keeper(struct app *app, struct err *err)
 		.keys = app->keys,
 		.ledger = app->ledger,
 		.seal = app->settings->seal,
+		.retain = app->retain,
+		.metrics = app->metrics,
 	};
 
 	return keeper_open(&app->keeper, &options, err);
@@ -496,11 +513,12 @@ static bool open_all(struct app *app, struct err *err)
 	app->waiters = waiters_new();
 	app->keys = keyring_new();
 	app->tickets = tickets_new();
+	app->retain = retain_new(app->settings->retention);
 	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
 	reporter_count_in(app->reporter, app->metrics);
 	if (!lock_data(app, err) || !check_state(app, err) || !open_journal(app, err) ||
-	    !open_store(app, err) || !open_engine(app, err) || !append_start(app, err) ||
-	    !open_workers(app, err) || !fill_api(app, err)) {
+	    !open_store(app, err) || !load_retention(app, err) || !open_engine(app, err) ||
+	    !append_start(app, err) || !open_workers(app, err) || !fill_api(app, err)) {
 		return false;
 	}
 	app->api.workers = app->workers;
@@ -666,6 +684,7 @@ void app_close(struct app **ap)
 	heartbeat_free(&app->heartbeat);
 	store_close(&app->store);
 	keyring_free(&app->keys);
+	retain_free(&app->retain);
 	tickets_free(&app->tickets);
 	waiters_free(&app->waiters);
 	reporter_count_in(app->reporter, NULL);

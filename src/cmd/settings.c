@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "engine/sentry.h"
+#include "store/retention.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 10) /* a config file, or a secret in one */
 
@@ -47,6 +48,10 @@ const struct field settings_rows[] = {
 	FIELD_BOOL(struct settings, seal, "seal", .fallback = "true",
 		   .help = "Pack closed files of the log: small, indexed, and safe from single "
 			   "damage."),
+	FIELD_INT(struct settings, retention, "retention", .fallback = "0",
+		  .max = RETENTION_DAYS_MAX, .unit = "days",
+		  .help = "How long events of projects are kept that say nothing else; 0: for "
+			  "ever."),
 	FIELD_SECONDS(struct settings, idempotency_window, "idempotency-window", .fallback = "7d",
 		      .min = 86400, .max = 86400 * 31,
 		      .help = "How long a repeated idempotency key is recognised."),

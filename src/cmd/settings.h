@@ -24,6 +24,7 @@ struct settings {
 	enum journal_flush flush;
 	bool seal;
 	int64_t segment_size;
+	int64_t retention;
 	int64_t idempotency_window;
 	int64_t engine_lag_max;
 	bool accept_future_log;

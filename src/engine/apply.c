@@ -224,6 +224,23 @@ static void leave_out(struct engine *e, const struct record *record, const struc
 	metric_set(e->o.metrics, METRIC_QUARANTINED, (int64_t)e->poison.n);
 }
 
+/* What it takes away counts for nothing from here on: not in windows, not in the counts. */
+static void delete_events(struct engine *e, const struct record *record)
+{
+	rule_set_forget(e->state.rules, record->org, record->project, record->seq,
+			record->received_at_us);
+	if (e->with_effects) {
+		rollups_forget(e->rollups, record->org, record->project);
+		*effects_deletion(&e->effects) =
+			(struct retention_row) { .org = record->org,
+						 .project = record->project,
+						 .days = RETENTION_DEFAULT,
+						 .deleted_seq = record->seq,
+						 .deleted_us = record->received_at_us };
+	}
+	say(e, record, (struct verdict) { .ok = true });
+}
+
 static bool apply_control(struct engine *e, const struct record *record, struct err *err)
 {
 	struct control control;
@@ -240,6 +257,9 @@ static bool apply_control(struct engine *e, const struct record *record, struct 
 		return true;
 	case CONTROL_RECORD_QUARANTINE:
 		leave_out(e, record, &control);
+		return true;
+	case CONTROL_EVENTS_DELETE:
+		delete_events(e, record);
 		return true;
 	case CONTROL_OPS:
 		break;

@@ -16,12 +16,24 @@ struct reading {
 	struct map lines;
 	size_t cap;
 	int64_t hours_from_us, minutes_from_us;
+	int64_t gone_us; /* of projects that keep to the default */
 };
 
 struct line {
 	struct books_line line; /* its ids are the key */
 	char key[16];
 };
+
+/* The first whole hour at or after a time. */
+static int64_t hour_from(int64_t at_us)
+{
+	return at_us <= 0 ? 0 : (at_us + ROLLUP_HOUR_US - 1) / ROLLUP_HOUR_US * ROLLUP_HOUR_US;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
 
 static struct books_line *line_of(struct reading *r, struct org_id org, struct project_id project)
 {
@@ -37,6 +49,8 @@ static struct books_line *line_of(struct reading *r, struct org_id org, struct p
 	line = arena_new(r->boot, struct line);
 	line->line.org = org;
 	line->line.project = project;
+	line->line.from_us = line->line.booked_from_us = later(r->hours_from_us,
+							       hour_from(r->gone_us));
 	memcpy(line->key, key, sizeof(key));
 	map_put(&r->lines, (struct slice) { line->key, sizeof(line->key) }, line);
 	if (r->books->n == r->cap) {
@@ -51,17 +65,6 @@ static struct books_line *line_of(struct reading *r, struct org_id org, struct p
 	}
 	r->books->lines[r->books->n++] = &line->line;
 	return &line->line;
-}
-
-/* The first whole hour at or after a time. */
-static int64_t hour_from(int64_t at_us)
-{
-	return at_us <= 0 ? 0 : (at_us + ROLLUP_HOUR_US - 1) / ROLLUP_HOUR_US * ROLLUP_HOUR_US;
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
 }
 
 /* Which hours and minutes must be there. False: the log cannot be read. */
@@ -98,10 +101,10 @@ static void count(struct reading *r, const struct record *record)
 {
 	struct books_line *line = line_of(r, record->org, record->project);
 
-	if (record->received_at_us < r->hours_from_us) {
+	if (record->received_at_us < line->from_us || record->seq < line->deleted_seq) {
 		return;
 	}
-	line->sent += record->key.v != 0;
+	line->sent += record->key.v != 0 && record->received_at_us >= line->booked_from_us;
 	if (record->seq <= r->books->rollup_seq) {
 		line->events++;
 		line->recent += record->received_at_us >= r->minutes_from_us;
@@ -129,17 +132,54 @@ static bool count_log(struct reading *r, struct journal *journal, struct err *er
 
 static void take_hours(void *arg, const struct rollup_row *row)
 {
-	line_of(arg, row->org, row->project)->hours += row->count;
+	struct books_line *line = line_of(arg, row->org, row->project);
+
+	line->hours += row->start_us >= line->from_us ? row->count : 0;
 }
 
 static void take_minutes(void *arg, const struct rollup_row *row)
 {
-	line_of(arg, row->org, row->project)->minutes += row->count;
+	struct books_line *line = line_of(arg, row->org, row->project);
+
+	line->minutes += row->start_us >= line->from_us ? row->count : 0;
 }
 
 static void take_outcome(void *arg, const struct outcome_row *row)
 {
-	line_of(arg, row->org, row->project)->outcomes[row->outcome] += row->count;
+	struct books_line *line = line_of(arg, row->org, row->project);
+
+	if (row->start_us >= line->booked_from_us) {
+		line->outcomes[row->outcome] += row->count;
+	}
+}
+
+static void take_default(void *arg, const struct retention_row *row)
+{
+	if (row->org.v == 0 && row->project.v == 0) {
+		((struct reading *)arg)->gone_us = row->gone_us;
+	}
+}
+
+/*
+ * What was deleted is in the log until it is purged, and in no count. What is over its time may be
+ * in the log or not, and is in the counts. What was booked of either stays.
+ */
+static void take_kept(void *arg, const struct retention_row *row)
+{
+	struct reading *r = arg;
+	struct books_line *line;
+	int64_t gone_us = row->gone_us;
+
+	if (row->org.v == 0 && row->project.v == 0) {
+		return;
+	}
+	line = line_of(r, row->org, row->project);
+	if (row->days == RETENTION_DEFAULT) {
+		gone_us = later(gone_us, r->gone_us);
+	}
+	line->from_us = later(r->hours_from_us, hour_from(gone_us));
+	line->deleted_seq = row->deleted_seq;
+	line->booked_from_us = later(line->from_us, hour_from(row->deleted_us));
 }
 
 bool books_read(struct books *books, struct journal *journal, struct db *db, int64_t now_us,
@@ -153,7 +193,9 @@ bool books_read(struct books *books, struct journal *journal, struct db *db, int
 	map_init(&r.lines);
 	ok = store_cursor_get(db, 0, boot, &cursor, err) != FAILED;
 	books->rollup_seq = cursor.rollup_seq;
-	ok = ok && find_span(&r, journal, now_us, err) && count_log(&r, journal, err) &&
+	ok = ok && find_span(&r, journal, now_us, err) &&
+	     store_retention_all(db, take_default, &r, err) &&
+	     store_retention_all(db, take_kept, &r, err) && count_log(&r, journal, err) &&
 	     store_rollups_sum(db, ROLLUP_HOUR_US, r.hours_from_us, take_hours, &r, err) &&
 	     store_rollups_sum(db, ROLLUP_MINUTE_US, r.minutes_from_us, take_minutes, &r, err) &&
 	     store_outcomes_sum(db, ROLLUP_HOUR_US, r.hours_from_us, take_outcome, &r, err);

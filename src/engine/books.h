@@ -15,10 +15,13 @@
 struct books_line {
 	struct org_id org;
 	struct project_id project;
-	uint64_t sent;	 /* events of the log that came with a key */
-	uint64_t events; /* events of the log that have to be in the hours */
-	uint64_t recent; /* those that have to be in the minutes */
-	uint64_t hours;	 /* what the rollups say */
+	uint64_t deleted_seq;	/* events before it are in no count any more */
+	int64_t from_us;	/* hours before may be purged by now, or pruned */
+	int64_t booked_from_us; /* outcomes before may be of what was deleted */
+	uint64_t sent;		/* events of the log that came with a key */
+	uint64_t events;	/* events of the log that have to be in the hours */
+	uint64_t recent;	/* those that have to be in the minutes */
+	uint64_t hours;		/* what the rollups say */
 	uint64_t minutes;
 	int64_t outcomes[OUTCOMES]; /* as they are booked */
 };

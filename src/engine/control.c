@@ -10,6 +10,7 @@ static const char *const types[CONTROL_OPS] = {
 	[CONTROL_RULE_PUT] = "rule.put",
 	[CONTROL_RULE_DELETE] = "rule.delete",
 	[CONTROL_RECORD_QUARANTINE] = "record.quarantine",
+	[CONTROL_EVENTS_DELETE] = "events.delete",
 };
 
 struct slice control_type(enum control_op op)
@@ -29,6 +30,10 @@ void control_encode(const struct control *control, struct arena *req, struct buf
 	if (control->op == CONTROL_RECORD_QUARANTINE) {
 		json_put_int(&w, "record", (int64_t)control->record);
 		json_put_int(&w, "exits", (int64_t)control->exits);
+		json_w_end(&w);
+		return;
+	}
+	if (control->op == CONTROL_EVENTS_DELETE) {
 		json_w_end(&w);
 		return;
 	}
@@ -80,6 +85,9 @@ bool control_decode(struct slice body, struct arena *tick, struct control *out, 
 		return (number(root, "record", &out->record) && out->record > 0 &&
 			number(root, "exits", &out->exits)) ||
 		       bad(err, "record");
+	}
+	if (out->op == CONTROL_EVENTS_DELETE) {
+		return true;
 	}
 	if (!number(root, "expect", &out->expect)) {
 		return bad(err, "expect");

@@ -11,13 +11,20 @@
  *
  *   {"type":"rule.put","expect":2,"id":"rul_...","rule":{...}}  expect 0: the rule must be new
  *   {"type":"rule.delete","expect":2,"id":"rul_..."}             expect 0: any version
+ *   {"type":"events.delete"}                                     all events before this record
  *   {"type":"record.quarantine","record":17,"exits":3}           see poison.h
  *
  * Org and project are those of the record.
  *
  * Pure; any thread.
  */
-enum control_op { CONTROL_RULE_PUT, CONTROL_RULE_DELETE, CONTROL_RECORD_QUARANTINE, CONTROL_OPS };
+enum control_op {
+	CONTROL_RULE_PUT,
+	CONTROL_RULE_DELETE,
+	CONTROL_RECORD_QUARANTINE,
+	CONTROL_EVENTS_DELETE,
+	CONTROL_OPS
+};
 
 struct control {
 	enum control_op op;

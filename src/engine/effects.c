@@ -69,12 +69,17 @@ struct verdict_effect *effects_verdict(struct effects *e)
 	return PUSH(e, verdicts);
 }
 
+struct retention_row *effects_deletion(struct effects *e)
+{
+	return PUSH(e, deletions);
+}
+
 #undef PUSH
 
 bool effects_empty(const struct effects *e)
 {
 	return e->rules.n + e->alerts.n + e->ends.n + e->deliveries.n + e->changes.n +
-			       e->verdicts.n ==
+			       e->verdicts.n + e->deletions.n ==
 		       0 &&
 	       !e->poison;
 }
@@ -105,6 +110,7 @@ static bool write_rules(const struct effects *e, struct db *db, struct err *err)
 bool effects_write(const struct effects *e, struct db *db, struct err *err)
 {
 	return write_rules(e, db, err) &&
+	       store_retention_delete(db, e->deletions.rows, e->deletions.n, err) &&
 	       store_alerts_insert(db, e->alerts.rows, e->alerts.n, err) &&
 	       store_alerts_resolve(db, e->ends.rows, e->ends.n, err) &&
 	       store_deliveries_insert(db, e->deliveries.rows, e->deliveries.n, err);

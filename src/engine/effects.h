@@ -39,6 +39,7 @@ struct effects {
 	EFFECT_ROWS(struct delivery_row) deliveries;
 	EFFECT_ROWS(struct change_row) changes;
 	EFFECT_ROWS(struct verdict_effect) verdicts;
+	EFFECT_ROWS(struct retention_row) deletions;
 	bool poison;	 /* the list of quarantined records has grown */
 	size_t resolved; /* alerts that ended */
 	size_t bytes;	 /* of the texts that the rows keep alive, roughly */
@@ -53,6 +54,7 @@ void effects_end(struct effects *e, const struct alert_end *end);
 struct delivery_row *effects_delivery(struct effects *e);
 struct change_row *effects_change(struct effects *e);
 struct verdict_effect *effects_verdict(struct effects *e);
+struct retention_row *effects_deletion(struct effects *e);
 /* Nothing to commit but the cursor. */
 bool effects_empty(const struct effects *e);
 /* Time to commit. */

@@ -24,6 +24,8 @@
 #define RETRY_US_MAX US_PER_S
 #define INTERNAL_TRIES 5 /* 0.3 s: then it is the rows, not the moment */
 #define SWEEP_RULES 64	 /* per idle moment */
+/* When nothing happens for so long, what is behind the older snapshot has to become purgeable. */
+#define ALONE_US (24 * 3600 * US_PER_S)
 #define TICK_BYTES_KEPT ((size_t)4 << 20)
 
 uint64_t engine_applied(const struct engine *e)
@@ -254,6 +256,19 @@ static void tell_news(struct engine *e)
 	}
 }
 
+/* Before anybody who waits for it hears that it is done. */
+static void tell_deletions(struct engine *e)
+{
+	for (size_t i = 0; i < e->effects.deletions.n; i++) {
+		const struct retention_row *row = &e->effects.deletions.rows[i];
+
+		e->deleted_seq = row->deleted_seq;
+		if (e->o.retain != NULL) {
+			retain_delete(e->o.retain, row->org, row->project, row->deleted_seq);
+		}
+	}
+}
+
 static void count(struct engine *e, int64_t began_us)
 {
 	int64_t now_us = clock_wall_us();
@@ -297,6 +312,7 @@ static bool commit(struct engine *e, bool counts)
 	}
 	engine_watch_committed(e);
 	count(e, began_us);
+	tell_deletions(e);
 	tell_waiters(e);
 	tell_news(e);
 	return true;
@@ -330,12 +346,13 @@ static void next_batch(struct engine *e)
 
 /*
  * Effects are committed at once; counts, and a cursor without effects, now and then: a start finds
- * the rest in the log.
+ * the rest in the log. A deletion takes its counts with it.
  */
 static bool end_batch(struct engine *e)
 {
 	bool counts = e->state.seq > e->cursor.rollup_seq &&
-		      (rollups_full(e->rollups) || engine_watch_alone(e) || engine_watch_over(e) ||
+		      (rollups_full(e->rollups) || e->effects.deletions.n > 0 ||
+		       engine_watch_alone(e) || engine_watch_over(e) ||
 		       clock_mono_us() - e->rollups_saved_us > ROLLUPS_US);
 
 	if ((!effects_empty(&e->effects) || counts) && !commit(e, counts)) {
@@ -407,6 +424,11 @@ static void snapshot_if_due(struct engine *e)
 		engine_snapshot(e);
 		e->snapshot_at_us = clock_mono_us();
 		e->snapshot_seq = e->state.seq;
+		e->snapshot_alone = false;
+	} else if (since == 0 && !e->snapshot_alone &&
+		   clock_mono_us() - e->snapshot_at_us > ALONE_US) {
+		engine_snapshot_prune(e, 1);
+		e->snapshot_alone = true;
 	}
 }
 
@@ -541,6 +563,8 @@ bool engine_open(struct engine **ep, const struct engine_options *options, struc
 		goto out;
 	}
 	e->with_effects = true;
+	e->deleted_seq = options->retain == NULL ? 0 : retain_deleted(options->retain);
+	engine_snapshot_prune(e, SIZE_MAX);
 	e->applied = e->state.seq;
 	e->behind_us = INT64_MAX;
 	e->due_us = rule_set_due(e->state.rules);

@@ -3,6 +3,7 @@
 #define ENGINE_ENGINE_H
 
 #include "engine/metrics.h"
+#include "engine/retain.h"
 #include "engine/waiters.h"
 #include "journal/journal.h"
 #include "store/store.h"
@@ -31,6 +32,7 @@ struct engine_options {
 	struct store *store;
 	struct metrics *metrics;
 	struct waiters *waiters;
+	struct retain *retain;	   /* learns what was deleted; NULL: nobody has to know */
 	const char *snapshot_dir;  /* made when missing */
 	const char *life_path;	   /* see life.h; NULL: crashes are not told apart */
 	uint64_t snapshot_records; /* a snapshot after this many; 0: 500,000 */

@@ -45,8 +45,10 @@ struct engine {
 	int64_t rollups_saved_us; /* monotonic */
 	int64_t snapshot_at_us;	  /* monotonic */
 	uint64_t snapshot_seq;
-	uint64_t applied;    /* atomic: committed */
-	int64_t due_us;	     /* atomic: the earliest timer, in the time of the log */
+	uint64_t deleted_seq; /* older snapshots know of events that were deleted before it */
+	bool snapshot_alone;  /* the newest is the only one */
+	uint64_t applied;     /* atomic: committed */
+	int64_t due_us;	      /* atomic: the earliest timer, in the time of the log */
 	int64_t behind_us;   /* atomic: when the oldest record was received that is not committed */
 	int held;	     /* atomic */
 	int stopping;	     /* atomic */
@@ -90,6 +92,12 @@ void engine_watch_close(struct engine *e);
 
 /* Write the state to the snapshot directory; old snapshots go. A failure is logged and harmless. */
 void engine_snapshot(struct engine *e);
+/*
+ * Remove all snapshots but the newest `kept`, and those older than the newest deletion: they hold
+ * what was deleted. Tells retain which record the oldest one is of.
+ */
+void engine_snapshot_prune(struct engine *e, size_t kept);
+#define ENGINE_SNAPSHOTS_KEPT 2 /* a damaged newest one leaves the one before */
 /*
  * Load the newest whole snapshot that is not ahead of seq_max into an empty state. NOT_FOUND: there
  * is none; the state is still empty. Damaged ones are logged and passed over.

@@ -14,12 +14,16 @@
 
 #include "base/clock.h"
 #include "base/queue.h"
+#include "engine/purger.h"
 #include "journal/care.h"
 #include "store/global.h"
 
 #define PREPARE_US (20 * US_PER_MS)   /* a segment lasts at least ten times that at full speed */
 #define SEAL_US (200 * US_PER_MS)     /* a look whether a segment was closed */
 #define SEAL_AGAIN_US (10 * US_PER_S) /* after a failure, of a full disk most likely */
+#define PURGE_REST_US (50 * US_PER_MS) /* between two files */
+#define PURGE_US US_PER_S	      /* a look whether something was deleted */
+#define PURGE_AGAIN_US (60 * US_PER_S)
 #define SEALER_NICE 10		      /* packing can wait for everything else */
 /* A checkpoint flushes three times, and whoever commits meanwhile waits: seldom, so large ones. */
 #define CHECKPOINT_US US_PER_S		     /* a look whether it is time */
@@ -61,7 +65,8 @@ struct keeper {
 	struct queue *seal_pause;	 /* of nothing; closed it ends the sealer */
 	int64_t chore_at_us[CHORES_MAX]; /* the sealer's, as the next one */
 	bool chore_failed[CHORES_MAX];
-	struct uses uses; /* the loop's while asked, else ours */
+	struct purger *purger; /* likewise; NULL: nothing is purged */
+	struct uses uses;      /* the loop's while asked, else ours */
 	bool asked;
 	int64_t checkpointed_us;
 	int64_t checkpoint_at_us, log_room_at_us, books_at_us, uses_at_us, prune_at_us;
@@ -220,7 +225,14 @@ static enum found seal(struct keeper *k, struct err *err)
 	return k->o.seal ? journal_seal(k->o.journal, err) : NOT_FOUND;
 }
 
+static enum found purge(struct keeper *k, struct err *err)
+{
+	return k->purger == NULL ? NOT_FOUND
+				 : purger_step(k->purger, clock_wall_us(), clock_mono_us(), err);
+}
+
 static const struct chore chores[] = {
+	{ purge, "purge_failed", PURGE_REST_US, PURGE_US, PURGE_AGAIN_US },
 	{ seal, "seal_failed", 0, SEAL_US, SEAL_AGAIN_US },
 };
 static_assert(ARRAY_LEN(chores) <= CHORES_MAX, "room for each in the keeper");
@@ -261,6 +273,16 @@ static void *run_sealer(void *arg)
 	return NULL;
 }
 
+static bool open_purger(struct keeper *k, struct err *err)
+{
+	struct purger_options options = { .journal = k->o.journal,
+					  .store = k->o.store,
+					  .retain = k->o.retain,
+					  .metrics = k->o.metrics };
+
+	return purger_open(&k->purger, &options, err);
+}
+
 bool keeper_open(struct keeper **kp, const struct keeper_options *options, struct err *err)
 {
 	struct keeper *k = mem_alloc(1, sizeof(*k));
@@ -269,6 +291,11 @@ bool keeper_open(struct keeper **kp, const struct keeper_options *options, struc
 	k->o = *options;
 	k->uses_at_us = now_us + USES_US;
 	if (!store_connect(options->store, STORE_KEEPER, &k->db, err)) {
+		free(k);
+		return false;
+	}
+	if (k->o.seal && k->o.retain != NULL && !open_purger(k, err)) {
+		db_close(&k->db);
 		free(k);
 		return false;
 	}
@@ -300,6 +327,7 @@ void keeper_close(struct keeper **kp)
 	checkpoint(k);
 	queue_free(&k->inbox);
 	queue_free(&k->seal_pause);
+	purger_close(&k->purger);
 	db_close(&k->db);
 	free(k);
 	*kp = NULL;

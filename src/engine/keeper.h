@@ -4,6 +4,8 @@
 
 #include "engine/keyring.h"
 #include "engine/ledger.h"
+#include "engine/metrics.h"
+#include "engine/retain.h"
 #include "journal/journal.h"
 #include "net/loop.h"
 #include "store/store.h"
@@ -12,8 +14,8 @@
  * The housekeeping thread: zeroes the next segment of the log ahead of its use, moves SQLite's
  * write-ahead log into the database, writes down when keys were last used, saves what became of
  * events, and drops change rows
- * that no stream may ask for any more, and counts that are older than they are kept. Nobody waits
- * for it.
+ * that no stream may ask for any more, and counts that are older than they are kept; beside it
+ * seals and purges the log. Nobody waits for it.
  */
 struct keeper;
 
@@ -26,8 +28,10 @@ struct keeper_options {
 	struct journal *journal;
 	struct store *store;
 	struct keyring *keys;
-	struct ledger *ledger; /* NULL: there is none */
-	bool seal;	       /* pack closed segments */
+	struct ledger *ledger;	 /* NULL: there is none */
+	bool seal;		 /* pack closed segments, and purge what is not kept */
+	struct retain *retain;	 /* what is kept; NULL: everything */
+	struct metrics *metrics; /* needed with retain */
 };
 
 /* Connects and starts the thread. Blocks. */

@@ -180,6 +180,7 @@ static bool read_events(struct catch_job *j)
 			break;
 		}
 		if (record.kind != RECORD_EVENT || record.project.v != j->project.v ||
+		    !journal_kept(j->live->o.journal, &record) ||
 		    !event_decode(record.body, &j->tick, &event, &err)) {
 			continue;
 		}

@@ -3,6 +3,7 @@
  * The start: the newest snapshot, then a replay up to the cursor without effects. The numbers that
  * the replay ends with must be those of the cursor, or this log did not make this state.
  */
+#include "engine/control.h"
 #include "engine/engine_impl.h"
 
 /* *lost: some of the log could not be read. */
@@ -18,7 +19,8 @@ static bool replay(struct engine *e, bool *lost, struct err *err)
 		if (found == FAILED && err->kind == ERR_IO) {
 			break;
 		}
-		*lost = *lost || found == FAILED;
+		/* Numbers are dense: what is not there was purged, or lost with a file. */
+		*lost = *lost || found == FAILED || record.seq > e->state.seq + 1;
 		if (found == FAILED || !engine_apply(e, &record, err)) {
 			log_error("record_unreadable", log_str("error", err->text));
 		}
@@ -64,6 +66,13 @@ static bool agree_on_firing(const struct engine *e, struct err *err)
 		       (unsigned long long)firing);
 }
 
+static bool is_deletion(const struct engine *e, const struct record *record)
+{
+	return record->kind == RECORD_CONTROL &&
+	       slice_eq(record->type, control_type(CONTROL_EVENTS_DELETE)) &&
+	       !poison_has(&e->poison, record->seq);
+}
+
 /*
  * Rollups are saved less often than the cursor: count what it is ahead. A state from before there
  * were rollups is a whole log ahead.
@@ -78,7 +87,13 @@ static bool count_on(struct engine *e, struct err *err)
 	while (ok && journal_iter_at(iter) <= e->cursor.seq &&
 	       (found = journal_iter_next(iter, &record, err)) != NOT_FOUND) {
 		ok = found == FOUND || err->kind != ERR_IO;
-		if (found != FOUND || record.kind != RECORD_EVENT || record.seq > e->cursor.seq) {
+		if (found != FOUND || record.seq > e->cursor.seq) {
+			continue;
+		}
+		if (is_deletion(e, &record)) {
+			rollups_forget(e->rollups, record.org, record.project);
+		}
+		if (record.kind != RECORD_EVENT) {
 			continue;
 		}
 		rollups_add(e->rollups, &record);

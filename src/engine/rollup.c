@@ -43,8 +43,15 @@ struct tally {
 	struct cell *recent[RECENT];
 };
 
+struct project_key {
+	struct org_id org;
+	struct project_id project;
+};
+
 struct rollups {
 	struct tally minute, hour;
+	struct project_key *forgotten; /* whose rows in the store go */
+	size_t forgotten_n, forgotten_cap;
 	struct arena arena; /* of the rows */
 	struct rollup_row *rows;
 	size_t n, cap;
@@ -256,6 +263,7 @@ void rollups_free(struct rollups **rp)
 	tally_release(&r->minute);
 	tally_release(&r->hour);
 	arena_release(&r->arena);
+	free(r->forgotten);
 	free(r->rows);
 	free(r);
 	*rp = NULL;
@@ -297,6 +305,54 @@ void rollups_add(struct rollups *r, const struct record *record)
 	cell->counts[severity_of(record)]++;
 }
 
+/* The bucket is as if the project had sent nothing yet. */
+static void tally_forget(struct tally *t, struct slice ids)
+{
+	struct cell *cell;
+	size_t kept = 0, at = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (memcmp(t->touched[i]->key, ids.p, KEY_IDS) != 0) {
+			t->touched[kept++] = t->touched[i];
+		}
+	}
+	t->n = kept;
+	while ((cell = map_next(&t->cells, &at)) != NULL) {
+		if (memcmp(cell->key, ids.p, KEY_IDS) == 0) {
+			(void)map_del(&t->cells, (struct slice) { cell->key, cell->key_n });
+		}
+	}
+	(void)map_del(&t->owners, ids);
+}
+
+static void rows_forget(struct rollups *r, struct project_key key)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->rows[i].org.v != key.org.v || r->rows[i].project.v != key.project.v) {
+			r->rows[kept++] = r->rows[i];
+		}
+	}
+	r->n = kept;
+}
+
+void rollups_forget(struct rollups *r, struct org_id org, struct project_id project)
+{
+	struct project_key forgotten = { org, project };
+	struct key key;
+	struct slice ids = key_of(&key, org, project, S(""));
+
+	tally_forget(&r->minute, ids);
+	tally_forget(&r->hour, ids);
+	rows_forget(r, forgotten);
+	if (r->forgotten_n == r->forgotten_cap) {
+		r->forgotten_cap = r->forgotten_cap == 0 ? 4 : r->forgotten_cap * 2;
+		r->forgotten = mem_resize(r->forgotten, r->forgotten_cap, sizeof(*r->forgotten));
+	}
+	r->forgotten[r->forgotten_n++] = forgotten;
+}
+
 bool rollups_full(const struct rollups *r)
 {
 	return r->n + r->minute.n + r->hour.n >= ROLLUP_ROWS_FULL;
@@ -306,12 +362,17 @@ bool rollups_write(struct rollups *r, struct db *db, struct err *err)
 {
 	emit(r, &r->minute, &r->hour);
 	emit(r, &r->hour, NULL);
+	for (size_t i = 0; i < r->forgotten_n; i++) {
+		if (!store_rollups_clear(r->forgotten[i].org, db, r->forgotten[i].project, err)) {
+			return false;
+		}
+	}
 	return store_rollups_add(db, r->rows, r->n, err);
 }
 
 void rollups_written(struct rollups *r)
 {
-	r->n = 0;
+	r->n = r->forgotten_n = 0;
 	if (r->arena.total > ROWS_BYTES_KEPT) {
 		arena_release(&r->arena);
 		arena_init(&r->arena, TALLY_BYTES_MAX);

@@ -28,6 +28,11 @@ void rollups_free(struct rollups **r);
 NODISCARD bool rollups_load(struct rollups *r, struct db *db, struct err *err);
 /* Count an event record; later than the one before. */
 void rollups_add(struct rollups *r, const struct record *record);
+/*
+ * What a project has before the next record was deleted: nothing of it is to be counted, here or
+ * in the store.
+ */
+void rollups_forget(struct rollups *r, struct org_id org, struct project_id project);
 /* Time to write. */
 bool rollups_full(const struct rollups *r);
 /*

@@ -18,7 +18,6 @@
 #include "rule/snapshot.h"
 
 #define MAGIC "TOCSNAP1"
-#define KEPT 2				     /* a damaged newest one leaves the one before */
 #define SNAPSHOT_BYTES_MAX ((size_t)1 << 30) /* a million keys of a thousand bytes */
 #define NAME_LEN 25			     /* 20 digits and ".snap" */
 
@@ -137,15 +136,35 @@ static void name_of(uint64_t seq, char out[NAME_LEN + 1])
 	snprintf(out, NAME_LEN + 1, "%020" PRIu64 ".snap", seq);
 }
 
-static void prune(int dir)
+/* Returns the record of the oldest one that stays; 0: there is none. */
+static uint64_t prune(int dir, size_t kept, uint64_t deleted_seq)
 {
 	uint64_t seqs[64];
 	size_t n = list(dir, seqs, ARRAY_LEN(seqs));
+	uint64_t oldest = n == 0 ? 0 : seqs[0];
 	char name[NAME_LEN + 1];
 
-	for (size_t i = KEPT; i < n; i++) {
+	for (size_t i = 1; i < n; i++) {
+		if (i < kept && (seqs[0] < deleted_seq || seqs[i] >= deleted_seq)) {
+			oldest = seqs[i];
+			continue;
+		}
 		name_of(seqs[i], name);
 		unlinkat(dir, name, 0);
+	}
+	return oldest;
+}
+
+void engine_snapshot_prune(struct engine *e, size_t kept)
+{
+	int dir = open(e->o.snapshot_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t oldest = dir < 0 ? 0 : prune(dir, kept, e->deleted_seq);
+
+	if (e->o.retain != NULL) {
+		retain_replayed(e->o.retain, oldest);
+	}
+	if (dir >= 0) {
+		close(dir);
 	}
 }
 
@@ -165,7 +184,7 @@ void engine_snapshot(struct engine *e)
 	} else if (out.overflow) {
 		err_set(&err, ERR_TOO_LARGE, "the state is over %zu bytes", SNAPSHOT_BYTES_MAX);
 	} else if (write_file(dir, name, buf_slice(&out), &err)) {
-		prune(dir);
+		engine_snapshot_prune(e, ENGINE_SNAPSHOTS_KEPT);
 		log_debug("snapshot_written", log_int("seq", e->state.seq), log_int("bytes", out.n),
 			  log_int("us", clock_mono_us() - began_us));
 	}

@@ -244,7 +244,8 @@ static enum found find_event(struct call *c, struct record *record, struct event
 		return found;
 	}
 	if (record->kind != RECORD_EVENT || record->org.v != c->caller.org.v ||
-	    record->project.v != c->caller.project.v || record->received_at_us / 1000 != id.at_ms) {
+	    record->project.v != c->caller.project.v || record->received_at_us / 1000 != id.at_ms ||
+	    !journal_kept(c->api->journal, record)) {
 		return NOT_FOUND;
 	}
 	return event_decode(record->body, c->req, event, err) ? FOUND : FAILED;

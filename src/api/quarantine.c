@@ -21,7 +21,7 @@ static bool write_entry(struct call *c, const struct poison_entry *entry, struct
 	struct record record, by;
 	enum found found = journal_read(c->api->journal, entry->seq, c->req, &record, err);
 
-	if (found == FOUND && is_ours(c, &record)) {
+	if (found == FOUND && is_ours(c, &record) && journal_kept(c->api->journal, &record)) {
 		found = journal_read(c->api->journal, entry->by, c->req, &by, err);
 	} else if (found == FOUND) {
 		found = NOT_FOUND;

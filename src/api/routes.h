@@ -13,6 +13,7 @@ extern const struct route_set routes_export;
 extern const struct route_set routes_ingest;
 extern const struct route_set routes_journal;
 extern const struct route_set routes_keys;
+extern const struct route_set routes_projects;
 extern const struct route_set routes_quarantine;
 extern const struct route_set routes_rules;
 extern const struct route_set routes_search;

@@ -18,13 +18,13 @@
 #include "journal/care.h"
 #include "store/global.h"
 
-#define PREPARE_US (20 * US_PER_MS)   /* a segment lasts at least ten times that at full speed */
-#define SEAL_US (200 * US_PER_MS)     /* a look whether a segment was closed */
-#define SEAL_AGAIN_US (10 * US_PER_S) /* after a failure, of a full disk most likely */
+#define PREPARE_US (20 * US_PER_MS)    /* a segment lasts at least ten times that at full speed */
+#define SEAL_US (200 * US_PER_MS)      /* a look whether a segment was closed */
+#define SEAL_AGAIN_US (10 * US_PER_S)  /* after a failure, of a full disk most likely */
 #define PURGE_REST_US (50 * US_PER_MS) /* between two files */
-#define PURGE_US US_PER_S	      /* a look whether something was deleted */
+#define PURGE_US US_PER_S	       /* a look whether something was deleted */
 #define PURGE_AGAIN_US (60 * US_PER_S)
-#define SEALER_NICE 10		      /* packing can wait for everything else */
+#define SEALER_NICE 10 /* packing can wait for everything else */
 /* A checkpoint flushes three times, and whoever commits meanwhile waits: seldom, so large ones. */
 #define CHECKPOINT_US US_PER_S		     /* a look whether it is time */
 #define CHECKPOINT_BYTES ((uint64_t)8 << 20) /* for a busy server, every few seconds */

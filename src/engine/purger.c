@@ -27,7 +27,7 @@ struct purger {
 	size_t waiting_n;
 	int64_t round_at_us; /* monotonic: of the next round for what is over its time */
 	int64_t offset_us;   /* wall minus monotonic, as believed */
-	int64_t leapt_us; /* monotonic: since when the wall clock says something else; 0: it does not */
+	int64_t leapt_us;    /* monotonic: since when the wall clock says something else; 0: no */
 };
 
 /*

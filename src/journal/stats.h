@@ -24,8 +24,8 @@ struct journal_stats {
 	uint64_t file_bytes;
 	uint64_t sealed_files;
 	uint64_t sealed_records;
-	uint64_t sealed_bytes;		/* of them */
-	uint64_t sealed_bodies;		/* bytes of the events' JSON in them */
+	uint64_t sealed_bytes;	/* of them */
+	uint64_t sealed_bodies; /* bytes of the events' JSON in them */
 	uint64_t purged_records;
 	uint64_t purged_bytes;		/* by which files became smaller */
 	int64_t purged_at_us;		/* the last time; 0: never */

@@ -15,7 +15,7 @@ LATENCY_ITEM = '{"type":"latency_probe","metadata":{"n":"{seed}-{n}"},"idempoten
 RULE_TYPE, RULE_THRESHOLD, RULE_WINDOW_S, RULE_COOLDOWN_S = "checkout_failed", 5, 60, 120
 BATCH_PEER_NOTE = "with its worker stopped the peer took {:,.0f} events/s in one run"
 
-ROWS = range(1, 15)
+ROWS = range(1, 16)
 
 
 @dataclass
@@ -46,6 +46,7 @@ class Settings:
 	slow_s: float         # row 13, on each disk
 	slow_ms: int          # row 13, of each flush
 	flood_s: float        # row 14
+	keys: int             # row 15
 
 	@property
 	def work(self):
@@ -90,4 +91,5 @@ def from_environment(env=os.environ):
 		slow_s=pick(10, 3),
 		slow_ms=50,
 		flood_s=pick(15, 4, 120),
+		keys=pick(100_000_000, 1_000_000),
 	)

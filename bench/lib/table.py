@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """All rows and what measures them: each module of rows has a list of rows, and of measurements with their numbers."""
-from lib import rows_load, rows_log, rows_peer
+from lib import rows_keys, rows_load, rows_log, rows_peer
 
-MODULES = (rows_peer, rows_log, rows_load)
+MODULES = (rows_peer, rows_log, rows_load, rows_keys)
 
 
 def all_rows():

@@ -112,6 +112,10 @@ static void gather(struct api *api)
 	metric_total(m, METRIC_PURGED_BYTES, stats.purged_bytes);
 	metric_set(m, METRIC_PURGED_AT, stats.purged_at_us);
 	metric_set(m, METRIC_IDEMPOTENCY_KEYS, (int64_t)stats.idempotency_keys);
+	metric_set(m, METRIC_IDEMPOTENCY_SEALED, (int64_t)stats.idempotency_sealed);
+	metric_set(m, METRIC_IDEMPOTENCY_BYTES, (int64_t)stats.idempotency_bytes);
+	metric_set(m, METRIC_IDEMPOTENCY_TABLES, (int64_t)stats.idempotency_tables);
+	metric_total(m, METRIC_IDEMPOTENCY_SHORTENED, stats.idempotency_shortened);
 	metric_set(m, METRIC_CLOCK_OFFSET, stats.clock_offset_us);
 	metric_set(m, METRIC_ENGINE_LAG,
 		   (int64_t)(journal_flushed(api->journal) - engine_applied(api->engine)));

@@ -35,6 +35,9 @@ static const enum metric explained[] = {
 	METRIC_JOURNAL_SEALED_BYTES, /* needs a whole segment */
 	METRIC_JOURNAL_SEALED_RECORDS,
 	METRIC_JOURNAL_SEALED_BODIES,
+	METRIC_IDEMPOTENCY_SEALED, /* these three: journal/file/keys */
+	METRIC_IDEMPOTENCY_TABLES,
+	METRIC_IDEMPOTENCY_SHORTENED,
 	METRIC_INGEST_RATE_LIMITED, /* no limit of rates yet */
 	METRIC_INGEST_QUOTA,	    /* no plans yet */
 	METRIC_OUTCOMES_LOST,	    /* engine/ledger */

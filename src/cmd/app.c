@@ -124,6 +124,7 @@ static bool open_journal(struct app *app, struct err *err)
 		.idempotency_window_us = app->settings->idempotency_window * US_PER_S,
 		.floor = retain_floor,
 		.floor_arg = app->retain,
+		.idempotency_bytes_max = (size_t)app->settings->idempotency_memory,
 		.now_us = clock_wall_us(),
 		.wake = wake_journal,
 		.wake_arg = app,

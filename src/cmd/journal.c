@@ -108,8 +108,8 @@ static bool stat_journal(struct task *t, struct err *err)
 	}
 	print_time("first", s->first_us);
 	print_time("last", s->last_us);
-	printf("keys       %llu, %llu bytes of memory\n", (unsigned long long)s->keys,
-	       (unsigned long long)s->key_bytes);
+	printf("keys       %llu, of them %llu in sealed files\n", (unsigned long long)s->keys,
+	       (unsigned long long)s->keys_sealed);
 	print_time("  from", s->keys_from_us);
 	survey_print_damage(s);
 	return true;

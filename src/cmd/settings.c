@@ -55,6 +55,10 @@ const struct field settings_rows[] = {
 	FIELD_SECONDS(struct settings, idempotency_window, "idempotency-window", .fallback = "7d",
 		      .min = 86400, .max = 86400 * 31,
 		      .help = "How long a repeated idempotency key is recognised."),
+	FIELD_SIZE(struct settings, idempotency_memory, "idempotency-memory", .fallback = "512MiB",
+		   .min = 16 << 20, .max = INT64_C(256) << 30,
+		   .help = "Memory for idempotency keys, taken as they come. With less, look-ups "
+			   "read from files more often."),
 	FIELD_INT(struct settings, engine_lag_max, "engine-lag-max", .fallback = "5000000",
 		  .min = 1, .max = INT64_C(1000000000000), .unit = "records",
 		  .help = "How far rules may be behind the log before events are refused."),

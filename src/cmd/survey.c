@@ -70,9 +70,9 @@ static void take_stats(struct survey *s, struct journal *journal)
 	s->clean = stats.clean;
 	s->segments = stats.segments;
 	s->bytes = stats.file_bytes;
-	s->keys = stats.idempotency_keys;
-	s->key_bytes = stats.idempotency_bytes;
-	s->keys_from_us = stats.idempotency_from_us;
+	s->keys = stats.idempotency_keys + stats.idempotency_sealed;
+	s->keys_sealed = stats.idempotency_sealed;
+	s->keys_from_us = s->keys == 0 ? 0 : stats.idempotency_from_us;
 	s->first_seq = journal_first(journal);
 	s->last_seq = journal_flushed(journal);
 }
@@ -162,7 +162,7 @@ void survey_put_stat(const struct survey *s, struct json_w *w)
 	json_w_key(w, "idempotency");
 	json_w_object(w);
 	json_put_int(w, "keys", (int64_t)s->keys);
-	json_put_int(w, "bytes", (int64_t)s->key_bytes);
+	json_put_int(w, "sealed", (int64_t)s->keys_sealed);
 	json_put_time_or_null(w, "from", s->keys_from_us);
 	json_w_end(w);
 }

@@ -23,8 +23,8 @@ struct survey {
 	uint64_t kinds[SURVEY_KINDS];
 	int64_t first_us; /* 0: no record */
 	int64_t last_us;
-	uint64_t keys; /* idempotency keys to remember */
-	uint64_t key_bytes;
+	uint64_t keys;	      /* idempotency keys to remember */
+	uint64_t keys_sealed; /* of them, in sealed files */
 	int64_t keys_from_us;
 	struct journal_damage *damage; /* owned */
 	size_t damage_n;

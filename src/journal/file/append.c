@@ -5,9 +5,12 @@
  */
 #include "journal/file/file_journal.h"
 
+#include "base/clock.h"
+
 #define RUN ((size_t)16) /* as many misses as a core can have under way */
 /* Records of one key in one sealed file: more only when its window ended as often meanwhile. */
 #define KEY_SEQS_MAX 16
+#define TELL_LOST_US (3600 * US_PER_S)
 
 uint64_t key_hash(const struct file_journal *j, struct org_id org, struct slice key)
 {
@@ -290,6 +293,17 @@ static void take_run(struct file_journal *j, const struct record *items, size_t 
 	}
 }
 
+/* Once an hour at most: somebody sends again and is not recognised. */
+static void tell_lost(struct file_journal *j)
+{
+	if (j->idem.lost > j->lost_told && j->last_received_at_us >= j->tell_lost_us) {
+		log_warn("idempotency_keys_forgotten", log_str("reason", "memory"),
+			 log_int("keys", j->idem.lost - j->lost_told));
+		j->lost_told = j->idem.lost;
+		j->tell_lost_us = j->last_received_at_us + TELL_LOST_US;
+	}
+}
+
 bool file_append(struct journal *journal, struct journal_batch *batch, int64_t wall_us,
 		 int64_t mono_us, struct err *err)
 {
@@ -310,6 +324,7 @@ bool file_append(struct journal *journal, struct journal_batch *batch, int64_t w
 		take_run(j, batch->items + i, n, wall_us, mono_us, batch->results + i);
 	}
 	idem_expire(&j->idem, j->last_received_at_us);
+	tell_lost(j);
 	j->counts.clock_offset_us = j->last_received_at_us - wall_us;
 	batch->next = NULL;
 	*j->gather->last = batch;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "journal/care.h"
+#include "journal/file/sealed_format.h"
 #include "journal/file/sim_test.h"
 #include "test/t.h"
 
@@ -383,6 +384,127 @@ static void story(struct model *m, int steps)
 	check_all(m);
 }
 
+static struct journal_result put(struct model *m, uint32_t key, int64_t at_us)
+{
+	static struct turn_of_ours t;
+	struct err err = { 0 };
+
+	set_item(&t, 0, key, key);
+	t.batch = (struct journal_batch) {
+		.items = t.items, .n = 1, .results = t.results, .done = done
+	};
+	must(m, journal_append(m->journal, &t.batch, at_us, 1, &err), &err);
+	journal_turn(m->journal);
+	return t.results[0];
+}
+
+/* So many keys that are new, a microsecond apart. */
+static int64_t put_many(struct model *m, uint32_t first, uint32_t n, int64_t at_us)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		T_INT(put(m, first + i, ++at_us).verdict, JOURNAL_STORED);
+	}
+	return at_us;
+}
+
+/* Times are those of the log; at exactly the length of the window a key is new. */
+static void check_edge(bool restarts)
+{
+	static struct model m;
+	struct journal_result first, again;
+	struct journal_stats stats;
+	int64_t at_us;
+
+	model_init(&m, 1, 0);
+	first = put(&m, 1, START_US);
+	at_us = put_many(&m, 2, 1000, START_US);
+	seal_all(&m);
+	if (restarts) {
+		restart(&m);
+	}
+	journal_stats(m.journal, &stats);
+	T_INT(stats.idempotency_tables, 1); /* several files are one table by now */
+	T_TRUE(stats.sealed_files > 4);
+	T_TRUE(stats.idempotency_sealed > 800);
+	again = put(&m, 1, START_US + WINDOW_US - 1);
+	T_INT(again.verdict, JOURNAL_DUPLICATE);
+	T_INT(again.seq, first.seq);
+	T_INT(again.received_at_us, first.received_at_us);
+	T_INT(put(&m, 1, START_US + WINDOW_US).verdict, JOURNAL_STORED);
+	T_INT(put(&m, 2, START_US + WINDOW_US + 1).verdict, JOURNAL_STORED);
+	T_INT(put(&m, 1001, at_us + WINDOW_US - 1).verdict, JOURNAL_DUPLICATE);
+	T_INT(put(&m, 1001, at_us + WINDOW_US).verdict, JOURNAL_STORED);
+	model_release(&m);
+}
+
+TEST(a_key_is_known_until_exactly_the_end_of_the_window)
+{
+	check_edge(false);
+	check_edge(true);
+}
+
+TEST(tables_outside_the_window_go)
+{
+	static struct model m;
+	struct journal_stats stats;
+	struct names names;
+	int64_t at_us;
+
+	model_init(&m, 1, 0);
+	at_us = put_many(&m, 1, 1000, START_US);
+	seal_all(&m);
+	T_TRUE(any_file(&m, ".keys", &names) != NULL);
+	put_many(&m, 1001, 200, at_us + WINDOW_US * 2);
+	seal_all(&m);
+	journal_stats(m.journal, &stats);
+	T_TRUE(stats.idempotency_tables > 0 && stats.idempotency_tables < 6);
+	T_TRUE(stats.idempotency_sealed < 400);
+	T_TRUE(any_file(&m, ".keys", &names) == NULL);
+	model_release(&m);
+}
+
+/* Nobody seals, so what memory cannot hold is lost, counted, and known again once sealed. */
+TEST(only_what_nobody_knows_is_counted_as_forgotten)
+{
+	static struct model m;
+	struct journal_stats stats;
+	int64_t at_us;
+
+	model_init(&m, 1, 9000); /* 300 keys */
+	at_us = put_many(&m, 1, 1000, START_US);
+	journal_stats(m.journal, &stats);
+	T_TRUE(stats.idempotency_shortened >= 700 && stats.idempotency_shortened < 720);
+	T_TRUE(stats.idempotency_from_us >= START_US + 690);
+	T_INT(put(&m, 1000, at_us + 1).verdict, JOURNAL_DUPLICATE);
+	T_INT(put(&m, 1, at_us + 2).verdict, JOURNAL_STORED);
+	while (journal_seal(m.journal, &(struct err) { 0 }) == FOUND) {
+	}
+	T_INT(put(&m, 2, at_us + 3).verdict, JOURNAL_DUPLICATE);
+	put_many(&m, 1001, 100, at_us + 3);
+	journal_stats(m.journal, &stats);
+	T_TRUE(stats.idempotency_shortened < 720);
+	model_release(&m);
+}
+
+/* The table in a sealed file is the last to know: when it is lost, no answer is given. */
+TEST(a_key_that_may_be_in_a_lost_table_is_not_stored_again)
+{
+	static struct model m;
+	struct names names;
+	struct sim_file *file;
+
+	model_init(&m, 1, 0);
+	put_many(&m, 1, 150, START_US);
+	seal_all(&m);
+	journal_close(&m.journal);
+	file = sim_find(m.sim, any_file(&m, ".sealed", &names));
+	/* All of the content: parity cannot help. The footer at the front stays. */
+	memset(file->cache + SEALED_FOOTER_BYTES, 0x5a, file->size - 2 * SEALED_FOOTER_BYTES);
+	start(&m);
+	T_INT(put(&m, 3999, START_US + 300).verdict, JOURNAL_UNREADABLE);
+	model_release(&m);
+}
+
 static int quiet(void **state UNUSED)
 {
 	log_setup(LOG_ERROR, LOG_TEXT, open("/dev/null", O_WRONLY | O_CLOEXEC));
@@ -408,4 +530,7 @@ TEST(answers_are_those_of_an_exact_map)
 	T_TRUE(found[JOURNAL_CONFLICT] > 1000 && merged > 1000);
 }
 
-T_MAIN(cmocka_unit_test_setup(answers_are_those_of_an_exact_map, quiet))
+T_MAIN(cmocka_unit_test_setup(answers_are_those_of_an_exact_map, quiet),
+       T(a_key_is_known_until_exactly_the_end_of_the_window), T(tables_outside_the_window_go),
+       T(only_what_nobody_knows_is_counted_as_forgotten),
+       T(a_key_that_may_be_in_a_lost_table_is_not_stored_again))

@@ -26,6 +26,7 @@ struct page_walk {
 		      const struct page_walk *walk);
 	uint64_t applied;
 	uint64_t next; /* where the next page starts; 0: nowhere */
+	uint64_t lost; /* places on the way that cannot be read */
 };
 
 static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct json_w *w,
@@ -46,6 +47,8 @@ static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct
 			return false;
 		}
 		if (found == FAILED) {
+			log_warn("record_unreadable", log_str("error", err->text));
+			walk->lost++;
 			continue;
 		}
 		if (!event_filter_matches(&walk->filter, &record, &walk->one, &walk->scratch,
@@ -123,6 +126,9 @@ static void write_cursor(struct json_w *w, const struct page_walk *walk)
 {
 	struct id_text text;
 
+	if (walk->lost > 0) {
+		json_put_int(w, "lost", (int64_t)walk->lost);
+	}
 	json_w_key(w, "nextCursor");
 	if (walk->next == 0) {
 		json_w_null(w);

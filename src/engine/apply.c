@@ -97,6 +97,9 @@ static void rebuild(struct engine *e, struct rule_id id, const struct record *un
 			log_error("rebuild_failed", log_str("error", err.text));
 			break;
 		}
+		if (found == FAILED) {
+			log_warn("window_incomplete", log_str("error", err.text));
+		}
 		if (found != FOUND || record.kind != RECORD_EVENT ||
 		    poison_has(&e->poison, record.seq)) {
 			continue;

@@ -400,8 +400,13 @@ static long apply_some(struct engine *e)
 		}
 		if (found == FAILED) {
 			/* Lost to damage: log time goes on behind it. */
+			uint64_t before = e->state.seq;
+
 			e->state.seq = journal_iter_at(e->iter) - 1;
-			log_error("record_unreadable", log_str("error", err.text));
+			if (!engine_may_pass(e, e->iter, before + 1, &err)) {
+				e->o.failed(e->o.arg, &err);
+				return -1;
+			}
 		} else {
 			apply_one(e, &record, n == 0);
 		}

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "engine/stage_test.h"
+#include "journal/care.h"
 #include "store/fault_test.h"
 
 #define RULE(threshold, window) \
@@ -333,12 +334,13 @@ static void damage(struct stage *stage, const char *text)
 	T_INT(hits, 1);
 }
 
-/* In the middle and at the very end: the same answers with and without a restart. */
+/* In the middle and near the end: the same answers with and without a restart. */
 TEST(a_damaged_record_is_passed_over)
 {
 	struct stage stage;
 	struct home before, after;
 	struct err err;
+	size_t aside;
 
 	stage_init(&stage);
 	home_init(&before, &stage);
@@ -348,22 +350,34 @@ TEST(a_damaged_record_is_passed_over)
 	stage_event(&stage, "order_failed", "{\"user\":\"victim-1\"}");
 	stage_events(&stage, "order_failed", 5, 1);
 	stage_event(&stage, "order_failed", "{\"user\":\"victim-2\"}");
+	stage_events(&stage, "order_failed", 1, 1);
 	damage(&stage, "victim-1");
 	damage(&stage, "victim-2");
+	/* Not before somebody has looked at it. */
+	T_OK(home_open(&before, &err));
+	engine_start(before.engine);
+	T_FALSE(home_drain(&before));
+	T_INT(before.failed, ERR_CORRUPT);
+	home_close(&before);
+	before.failed = ERR_NONE;
+	journal_close(&stage.bed.journal);
+	T_OK(journal_quarantine(&stage.bed.options, &aside, &err));
+	T_INT(aside, 2);
+	bed_open(&stage.bed);
 	T_OK(home_open(&before, &err));
 	engine_start(before.engine);
 	T_TRUE(home_drain(&before));
 	T_INT(engine_applied(before.engine), journal_flushed(stage.bed.journal));
 	home_close(&before);
-	T_INT(home_number(&before, "select count(*) from alerts"), 10);
-	T_INT(home_number(&before, "select seq from engine_cursors"), 13);
+	T_INT(home_number(&before, "select count(*) from alerts"), 11);
+	T_INT(home_number(&before, "select seq from engine_cursors"), 14);
 
 	home_run(&before);
 	stage_events(&stage, "order_failed", 2, 1);
 	home_run(&before);
 	home_run(&after);
 	home_same(&before, &after);
-	T_INT(home_number(&after, "select count(*) from alerts"), 12);
+	T_INT(home_number(&after, "select count(*) from alerts"), 13);
 	home_release(&before);
 	home_release(&after);
 	stage_release(&stage);

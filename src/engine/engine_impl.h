@@ -47,6 +47,7 @@ struct engine {
 	uint64_t snapshot_seq;
 	uint64_t deleted_seq; /* older snapshots know of events that were deleted before it */
 	bool snapshot_alone;  /* the newest is the only one */
+	uint64_t found_seq;   /* the last record that was there at the start */
 	uint64_t applied;     /* atomic: committed */
 	int64_t due_us;	      /* atomic: the earliest timer, in the time of the log */
 	int64_t behind_us;   /* atomic: when the oldest record was received that is not committed */
@@ -69,6 +70,14 @@ void engine_alert_end(struct engine *e, const struct record *record, const struc
 
 /* Commit the rollups, up to a record that the cursor covers. For the start. */
 NODISCARD bool engine_save_rollups(struct engine *e, uint64_t seq, struct err *err);
+
+/*
+ * Whether to go on behind damage that the iterator has told, at the record before which it was
+ * met. What nobody has set aside must not be passed over by a start: whoever is asked may have a
+ * backup. Damage to what came in since is passed over; the log is judged at the next start.
+ */
+NODISCARD bool engine_may_pass(const struct engine *e, const struct journal_iter *iter,
+			       uint64_t seq, struct err *err);
 
 /* Bring the state to the cursor. */
 NODISCARD bool engine_recover(struct engine *e, struct err *err);

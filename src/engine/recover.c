@@ -6,22 +6,36 @@
 #include "engine/control.h"
 #include "engine/engine_impl.h"
 
+bool engine_may_pass(const struct engine *e, const struct journal_iter *iter, uint64_t seq,
+		     struct err *err)
+{
+	struct err why = *err;
+
+	log_error("record_unreadable", log_str("error", err->text));
+	return seq > e->found_seq || journal_iter_set_aside(iter) ||
+	       err_set(err, ERR_CORRUPT, "%.190s; `tocsin journal quarantine` sets that aside",
+		       why.text);
+}
+
 /* *lost: some of the log could not be read. */
 static bool replay(struct engine *e, bool *lost, struct err *err)
 {
 	struct journal_iter *iter = journal_iter_new(e->o.journal, e->state.seq + 1, false);
 	struct record record;
 	enum found found = FOUND;
+	bool ok = true;
 
 	e->with_effects = false;
-	while (e->state.seq < e->cursor.seq &&
+	while (ok && e->state.seq < e->cursor.seq &&
 	       (found = journal_iter_next(iter, &record, err)) != NOT_FOUND) {
 		if (found == FAILED && err->kind == ERR_IO) {
 			break;
 		}
 		/* Numbers are dense: what is not there was purged, or lost with a file. */
 		*lost = *lost || found == FAILED || record.seq > e->state.seq + 1;
-		if (found == FAILED || !engine_apply(e, &record, err)) {
+		if (found == FAILED) {
+			ok = engine_may_pass(e, iter, e->state.seq + 1, err);
+		} else if (!engine_apply(e, &record, err)) {
 			log_error("record_unreadable", log_str("error", err->text));
 		}
 		if (e->tick.total > ((size_t)1 << 20)) {
@@ -30,7 +44,7 @@ static bool replay(struct engine *e, bool *lost, struct err *err)
 	}
 	arena_clear(&e->tick);
 	journal_iter_free(&iter);
-	return found != FAILED || err->kind != ERR_IO;
+	return ok && (found != FAILED || err->kind != ERR_IO);
 }
 
 static bool agree(const struct engine *e, struct err *err)
@@ -127,6 +141,7 @@ bool engine_recover(struct engine *e, struct err *err)
 			"the state, or cut",
 			(unsigned long long)e->cursor.seq, (unsigned long long)flushed);
 	}
+	e->found_seq = flushed;
 	engine_snapshot_load(e, e->cursor.seq);
 	if (!replay(e, &lost, err)) {
 		return false;

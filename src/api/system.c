@@ -22,6 +22,18 @@ static void get_health(struct call *c)
 	call_send(c);
 }
 
+/* What does not keep events out, but needs somebody to look. */
+static void put_note(struct call *c, struct json_w *w)
+{
+	struct journal_stats stats;
+
+	journal_stats(c->api->journal, &stats);
+	if (stats.lost_records > 0) {
+		json_put_str(w, "note",
+			     S("records of the log are lost; `tocsin journal verify` says which"));
+	}
+}
+
 /* Ready: the log takes events, the rules keep up, nobody asked us to stop. */
 static void get_ready(struct call *c)
 {
@@ -35,6 +47,7 @@ static void get_ready(struct call *c)
 
 		json_w_object(&w);
 		json_put_str(&w, "status", S("ready"));
+		put_note(c, &w);
 		json_w_end(&w);
 	}
 	call_send(c);
@@ -105,6 +118,10 @@ static void gather(struct api *api)
 	metric_set(m, METRIC_JOURNAL_SEALED_BYTES, (int64_t)stats.sealed_bytes);
 	metric_set(m, METRIC_JOURNAL_SEALED_RECORDS, (int64_t)stats.sealed_records);
 	metric_set(m, METRIC_JOURNAL_SEALED_BODIES, (int64_t)stats.sealed_bodies);
+	metric_total(m, METRIC_JOURNAL_SCRUBBED, stats.scrubbed_bytes);
+	metric_total(m, METRIC_JOURNAL_MENDED, stats.mended_pages);
+	metric_set(m, METRIC_JOURNAL_LOST_BLOCKS, (int64_t)stats.lost_blocks);
+	metric_set(m, METRIC_JOURNAL_LOST_RECORDS, (int64_t)stats.lost_records);
 	metric_total(m, METRIC_JOURNAL_FLUSHES, stats.flushes);
 	metric_load(m, METRIC_JOURNAL_FLUSH, stats.flush_buckets, JOURNAL_FLUSH_BUCKETS,
 		    JOURNAL_FLUSH_BELOW_US, (int64_t)stats.flush_us_sum);

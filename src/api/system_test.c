@@ -38,6 +38,10 @@ static const enum metric explained[] = {
 	METRIC_IDEMPOTENCY_SEALED, /* these three: journal/file/keys */
 	METRIC_IDEMPOTENCY_TABLES,
 	METRIC_IDEMPOTENCY_SHORTENED,
+	METRIC_JOURNAL_SCRUBBED, /* engine/keeper */
+	METRIC_JOURNAL_MENDED,
+	METRIC_JOURNAL_LOST_BLOCKS, /* journal/file/scrub */
+	METRIC_JOURNAL_LOST_RECORDS,
 	METRIC_INGEST_RATE_LIMITED, /* no limit of rates yet */
 	METRIC_INGEST_QUOTA,	    /* no plans yet */
 	METRIC_OUTCOMES_LOST,	    /* engine/ledger */

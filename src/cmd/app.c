@@ -402,6 +402,7 @@ static bool open_keeper(struct app *app, struct err *err)
 		.seal = app->settings->seal,
 		.retain = app->retain,
 		.metrics = app->metrics,
+		.scrub_us = app->settings->scrub * 24 * 3600 * US_PER_S,
 	};
 
 	return keeper_open(&app->keeper, &options, err);

@@ -52,6 +52,10 @@ const struct field settings_rows[] = {
 		  .max = RETENTION_DAYS_MAX, .unit = "days",
 		  .help = "How long events of projects are kept that say nothing else; 0: for "
 			  "ever."),
+	FIELD_INT(struct settings, scrub, "scrub", .fallback = "7", .min = 0, .max = 365,
+		  .unit = "days",
+		  .help = "How often each closed file of the log is read again, and mended where "
+			  "its disk has changed it; 0 for never."),
 	FIELD_SECONDS(struct settings, idempotency_window, "idempotency-window", .fallback = "7d",
 		      .min = 86400, .max = 86400 * 31,
 		      .help = "How long a repeated idempotency key is recognised."),

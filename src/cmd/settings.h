@@ -23,6 +23,7 @@ struct settings {
 	struct field_list allow_private_targets;
 	enum journal_flush flush;
 	bool seal;
+	int64_t scrub; /* days */
 	int64_t segment_size;
 	int64_t retention;
 	int64_t idempotency_window;

@@ -24,6 +24,9 @@
 #define PURGE_REST_US (50 * US_PER_MS) /* between two files */
 #define PURGE_US US_PER_S	       /* a look whether something was deleted */
 #define PURGE_AGAIN_US (60 * US_PER_S)
+#define SCRUB_US (125 * US_PER_MS) /* between JOURNAL_SCRUB_BYTES: four megabytes a second */
+#define SCRUB_IDLE_US US_PER_S	   /* a look whether a read had trouble */
+#define SCRUB_AGAIN_US (60 * US_PER_S)
 #define SEALER_NICE 10 /* packing can wait for everything else */
 /* A checkpoint flushes three times, and whoever commits meanwhile waits: seldom, so large ones. */
 #define CHECKPOINT_US US_PER_S		     /* a look whether it is time */
@@ -231,9 +234,16 @@ static enum found purge(struct keeper *k, struct err *err)
 				 : purger_step(k->purger, clock_wall_us(), clock_mono_us(), err);
 }
 
+static enum found scrub(struct keeper *k, struct err *err)
+{
+	return k->o.scrub_us > 0 ? journal_scrub(k->o.journal, clock_wall_us(), k->o.scrub_us, err)
+				 : NOT_FOUND;
+}
+
 static const struct chore chores[] = {
 	{ purge, "purge_failed", PURGE_REST_US, PURGE_US, PURGE_AGAIN_US },
 	{ seal, "seal_failed", 0, SEAL_US, SEAL_AGAIN_US },
+	{ scrub, "scrub_failed", SCRUB_US, SCRUB_IDLE_US, SCRUB_AGAIN_US },
 };
 static_assert(ARRAY_LEN(chores) <= CHORES_MAX, "room for each in the keeper");
 

@@ -32,6 +32,7 @@ struct keeper_options {
 	bool seal;		 /* pack closed segments, and purge what is not kept */
 	struct retain *retain;	 /* what is kept; NULL: everything */
 	struct metrics *metrics; /* needed with retain */
+	int64_t scrub_us;	 /* read each closed file again so often; 0: never */
 };
 
 /* Connects and starts the thread. Blocks. */

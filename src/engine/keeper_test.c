@@ -2,6 +2,7 @@
 /* What has to be done now and then is done in its time, again after a failure, and at the end. */
 #include "engine/keeper.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -54,7 +55,9 @@ static void start(struct scene *s)
 					  .journal = s->stage.bed.journal,
 					  .store = s->home.store,
 					  .keys = s->keys,
-					  .ledger = s->ledger };
+					  .ledger = s->ledger,
+					  .seal = true,
+					  .scrub_us = DAY_US };
 	struct err err;
 
 	T_OK(keeper_open(&s->keeper, &options, &err));
@@ -253,6 +256,41 @@ TEST(checkpoints_go_on_while_the_server_runs)
 	scene_release(&s);
 }
 
+static void flip_one(struct scene *s, off_t at)
+{
+	char path[200], byte;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/0000000000000001.sealed", s->stage.bed.dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	T_TRUE(fd >= 0 && pread(fd, &byte, 1, at) == 1);
+	byte ^= 1;
+	T_INT(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
+}
+
+TEST(closed_files_are_sealed_and_what_their_disk_changes_is_mended)
+{
+	struct journal_stats stats = { 0 };
+	struct scene s;
+
+	scene_init(&s);
+	start(&s);
+	while (stats.sealed_files == 0) {
+		stage_events(&s.stage, "order_failed", 500, 5);
+		journal_stats(s.stage.bed.journal, &stats);
+	}
+	flip_one(&s, 5000);
+	while (stats.mended_pages == 0) {
+		pass(DAY_US);
+		poll(NULL, 0, 10);
+		journal_stats(s.stage.bed.journal, &stats);
+	}
+	T_TRUE(stats.scrubbed_bytes > 4096);
+	T_INT(stats.lost_records, 0);
+	scene_release(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +300,7 @@ int main(void)
 		T(what_is_older_than_it_is_kept_goes),
 		T(a_disk_that_is_full_for_a_while_takes_nothing),
 		T(checkpoints_go_on_while_the_server_runs),
+		T(closed_files_are_sealed_and_what_their_disk_changes_is_mended),
 	};
 	char path[] = "/tmp/shift-XXXXXX";
 	int fd = mkstemp(path);

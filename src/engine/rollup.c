@@ -323,6 +323,7 @@ static void tally_forget(struct tally *t, struct slice ids)
 		}
 	}
 	(void)map_del(&t->owners, ids);
+	memset(t->recent, 0, sizeof(t->recent));
 }
 
 static void rows_forget(struct rollups *r, struct project_key key)

@@ -127,6 +127,13 @@ uint64_t stage_rule_delete(struct stage *stage, struct org_id org, uint64_t id, 
 	return control(stage, org, &c);
 }
 
+uint64_t stage_delete_events(struct stage *stage, struct org_id org)
+{
+	struct control c = { .op = CONTROL_EVENTS_DELETE };
+
+	return control(stage, org, &c);
+}
+
 uint64_t stage_mark(struct stage *stage, enum record_kind kind)
 {
 	struct record *item;
@@ -340,6 +347,7 @@ void home_dump(struct home *home, struct buf *out)
 		"select * from deliveries order by number",
 		"select * from changes order by org_id, number",
 		"select journal, seq, alerts, deliveries, rollup_seq from engine_cursors",
+		"select * from retention order by org_id, project_id",
 		"select * from rollups order by org_id, project_id, step, start_at, type, severity",
 	};
 	sqlite3 *db = look_at(home);

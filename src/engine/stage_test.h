@@ -44,6 +44,8 @@ uint64_t stage_rule(struct stage *stage, uint64_t id, uint64_t expect, const cha
 uint64_t stage_rule_of(struct stage *stage, struct org_id org, uint64_t id, uint64_t expect,
 		       const char *json);
 uint64_t stage_rule_delete(struct stage *stage, struct org_id org, uint64_t id, uint64_t expect);
+/* Store the deletion of all events of the org's project so far. */
+uint64_t stage_delete_events(struct stage *stage, struct org_id org);
 /* Store a tick or a start; returns its number. */
 uint64_t stage_mark(struct stage *stage, enum record_kind kind);
 /* Let the log's time pass. */

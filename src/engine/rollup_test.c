@@ -123,6 +123,29 @@ TEST(a_write_that_fails_is_written_again)
 	counted_close(&c);
 }
 
+/* What came just before is counted anew as well. */
+TEST(what_is_forgotten_is_counted_anew)
+{
+	struct counted c;
+
+	counted_open(&c);
+	for (int written = 0; written < 2; written++) {
+		add(&c, 2, "a", "", T0);
+		add(&c, 2, "a", "", T0 + 1);
+		add(&c, 3, "a", "", T0 + 2);
+		if (written != 0) {
+			save(&c);
+		}
+		rollups_forget(c.rollups, (struct org_id) { 1 }, (struct project_id) { 2 });
+		add(&c, 2, "a", "", T0 + 3);
+		save(&c);
+		T_INT(home_number(&c.home, MINUTES " and project_id = 2"), 1);
+		T_INT(home_number(&c.home, HOURS " and project_id = 2"), 1);
+		T_INT(home_number(&c.home, MINUTES " and project_id = 3"), 1 + written);
+	}
+	counted_close(&c);
+}
+
 TEST(types_beyond_the_limit_are_counted_together)
 {
 	struct counted c;
@@ -341,7 +364,8 @@ TEST(counts_are_saved_while_the_engine_runs)
 }
 
 T_MAIN(T(events_are_counted_by_minute_hour_type_and_severity),
-       T(a_write_that_fails_is_written_again), T(types_beyond_the_limit_are_counted_together),
+       T(a_write_that_fails_is_written_again), T(what_is_forgotten_is_counted_anew),
+       T(types_beyond_the_limit_are_counted_together),
        T(writes_and_restarts_at_any_place_change_no_count),
        T(crashes_and_lost_snapshots_count_each_event_once),
        T(a_state_without_counts_is_counted_at_the_start), T(counts_are_saved_while_the_engine_runs))

@@ -146,7 +146,7 @@ static bool wants_csv(struct call *c, const struct export_query *in)
 	struct slice accept = http_request_header(c->http, HTTP_H_ACCEPT);
 
 	if (in->format == EXPORT_UNSAID) {
-		return memmem(accept.p, accept.n, "text/csv", 8) != NULL;
+		return accept.n > 0 && memmem(accept.p, accept.n, "text/csv", 8) != NULL;
 	}
 	return in->format == EXPORT_CSV;
 }

@@ -328,11 +328,12 @@ TEST(a_stop_is_told_to_who_runs_and_who_waits)
 	waiting.wait_after = 2;
 	start(&waiting);
 	wait_for(&s, &waiting.waited, true);
-	s.hold = true;
+	set_hold(&s, true);
 	walk_init(&w, &s, 1);
 	w.one_by_one = true;
 	start(&w);
-	wait_turns(&s, s.turns_n + 1);
+	/* The other one had its only turn. */
+	wait_turns(&s, 2);
 	scans_stop(s.scans);
 	walk_init(&late, &s, 3);
 	T_FAIL(scans_start(s.scans, &late.scan, &err), ERR_SHUTTING_DOWN);

@@ -10,6 +10,7 @@
 #include "api/cors.h"
 #include "base/clock.h"
 #include "base/json_put.h"
+#include "journal/purge.h"
 
 /*
  * What may wait on the stream when the next parcel leaves: with the largest parcel, in which one
@@ -171,7 +172,9 @@ static bool on_visit(struct scan *scan, const struct record *record)
 	f->looked++;
 	f->bytes += record->body.n;
 	f->seen_us = record->received_at_us;
-	if (!event_filter_matches(&f->filter, record, &f->one, &f->scratch, &event)) {
+	/* What was deleted since the walk began is asked for apart: the walk knows it as it was. */
+	if (!event_filter_matches(&f->filter, record, &f->one, &f->scratch, &event) ||
+	    !journal_kept(f->api->journal, record)) {
 		return true;
 	}
 	f->matched++;

@@ -288,6 +288,32 @@ TEST(so_many_run_at_once_and_end_with_their_connection)
 	stage_release(&s);
 }
 
+TEST(what_is_hidden_is_neither_found_nor_exported)
+{
+	struct client slow;
+	struct stage s;
+	const char *got;
+
+	stage_init(&s);
+	fill(&s, 45);
+	slow = slow_export(&s);
+	wait_running(&s, 1);
+	server_hide_all(s.f);
+	ask(&s, "POST", "/api/v1/events", "{\"type\":\"kept\",\"message\":\"timeout\"}", "201");
+	/* What was on its way arrives, nothing else. */
+	got = client_rest(&slow);
+	HAS(got, "{\"end\":{\"complete\":true,");
+	T_TRUE(count(got, "\"type\":\"big\"") < 45);
+	client_close(&slow);
+	got = whole(&s, "/api/v1/events/search?q=timeout", "");
+	HAS(got, "{\"done\":{\"percent\":100,\"matched\":1,\"looked\":1,");
+	HAS(got, "{\"type\":{\"values\":[{\"value\":\"kept\",\"count\":1}],\"other\":0},");
+	got = whole(&s, "/api/v1/events/export", "");
+	T_INT(count(got, "{\"id\":\"evt_"), 1);
+	T_INT(count(ask(&s, "GET", "/api/v1/events?q=timeout", "", "200"), "{\"id\":"), 1);
+	stage_release(&s);
+}
+
 static void revoke(void *arg)
 {
 	struct stage *s = arg;
@@ -337,5 +363,6 @@ TEST(a_stop_ends_what_runs_and_says_so)
 T_MAIN(T(a_search_shows_events_and_counts_all), T(pages_of_a_search_follow_each_other),
        T(an_export_has_every_event_and_a_last_line), T(an_export_can_be_a_table),
        T(what_cannot_be_is_refused), T(a_head_is_all_that_head_gets),
+       T(what_is_hidden_is_neither_found_nor_exported),
        T(so_many_run_at_once_and_end_with_their_connection), T(a_revoked_key_exports_no_more),
        T(a_stop_ends_what_runs_and_says_so))

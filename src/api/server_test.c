@@ -34,6 +34,7 @@ struct fixture {
 	pthread_cond_t done;
 	bool stopping;
 	bool has_socket;
+	uint64_t hidden_before; /* atomic */
 };
 
 uint16_t fixture_port(const struct fixture *f)
@@ -98,13 +99,28 @@ static void end_turn(void *arg)
 	live_pump(f->api.live);
 }
 
+static void floor_of(void *arg, struct org_id org UNUSED, struct project_id project UNUSED,
+		     struct journal_floor *floor)
+{
+	struct fixture *f = arg;
+
+	floor->seq = __atomic_load_n(&f->hidden_before, __ATOMIC_ACQUIRE);
+}
+
+void server_hide_all(struct fixture *f)
+{
+	__atomic_store_n(&f->hidden_before, journal_flushed(f->api.journal) + 1, __ATOMIC_RELEASE);
+}
+
 static void open_state(struct fixture *f)
 {
 	struct journal_options journal = { .dir = path_in(f, "journal"),
 					   .create = true,
 					   .segment_bytes = (size_t)16 << 20,
 					   .flush = JOURNAL_FLUSH_INLINE,
-					   .now_us = clock_wall_us() };
+					   .now_us = clock_wall_us(),
+					   .floor = floor_of,
+					   .floor_arg = f };
 	struct engine_options engine = { .snapshot_dir = path_in(f, "snapshots"),
 					 .news = on_news,
 					 .failed = on_failed,

@@ -23,6 +23,8 @@ struct fixture *server_new(const struct server_options *options);
 void server_free(struct fixture **f);
 /* Stop as SIGTERM does, and start again on the same folder, with the same keys. */
 void server_restart(struct fixture *f);
+/* Hide all events that are there, as deleting them does. Any thread. */
+void server_hide_all(struct fixture *f);
 struct api *server_api(struct fixture *f);
 struct store *server_store(struct fixture *f);
 

@@ -370,3 +370,18 @@ describe("tocsin export", () => {
 		expect(page.body.data[0]!.payload.n).toBe(having("漢字")[0]);
 	});
 });
+
+describe("what was deleted", () => {
+	it("is neither found nor counted nor exported, and what others have is", async () => {
+		const { id } = (await second.get<{ id: string }>("/api/v1/projects/current")).body;
+		expect((await second.delete(`/api/v1/events?confirm=${id}`)).status).toBe(202);
+		const lines = await search(second, "q=timeout");
+		expect(last(lines, "done")).toMatchObject({ matched: 0, lost: 0 });
+		expect(last(lines, "counts")?.histogram.buckets).toEqual([]);
+		const kept = await sendEvent(second, "kept", { message: "timeout" });
+		const got = await readLines(second, "/api/v1/events/export");
+		expect(got.lines.map((line) => (JSON.parse(line) as Event).id)).toEqual([kept.id, undefined]);
+		expect(last(await search(second, "q=timeout"), "done")?.matched).toBe(1);
+		expect(last(await search(other, "q=timeout"), "done")?.matched).toBe(20 * BATCHES);
+	});
+});

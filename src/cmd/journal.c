@@ -106,6 +106,8 @@ static bool stat_journal(struct task *t, struct err *err)
 	for (enum record_kind kind = RECORD_EVENT; kind < SURVEY_KINDS; kind++) {
 		printf("  %-8s %llu\n", survey_kind(kind), (unsigned long long)s->kinds[kind]);
 	}
+	printf("purged     %llu, and %llu deleted events that are still there\n",
+	       (unsigned long long)s->purged, (unsigned long long)s->deleted);
 	print_time("first", s->first_us);
 	print_time("last", s->last_us);
 	printf("keys       %llu, of them %llu in sealed files\n", (unsigned long long)s->keys,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "base/json_put.h"
+#include "base/map.h"
+#include "engine/control.h"
 
 static const char *const kind_names[SURVEY_KINDS] = {
 	[RECORD_EVENT] = "event",
@@ -32,6 +34,47 @@ static void note_damage(void *arg, const struct journal_damage *damage)
 	survey_note(arg, damage);
 }
 
+/* The events of a project that no deletion has met so far. */
+struct tally {
+	char key[16]; /* org and project */
+	uint64_t events;
+};
+
+struct counting {
+	struct survey *s;
+	struct map tallies;
+	struct arena arena;
+};
+
+static struct tally *tally_of(struct counting *c, const struct record *record)
+{
+	struct tally *tally;
+	char key[sizeof(tally->key)];
+
+	memcpy(key, &record->org.v, 8);
+	memcpy(key + 8, &record->project.v, 8);
+	tally = map_get(&c->tallies, (struct slice) { key, sizeof(key) });
+	if (tally == NULL) {
+		tally = arena_new(&c->arena, struct tally);
+		memcpy(tally->key, key, sizeof(key));
+		map_put(&c->tallies, (struct slice) { tally->key, sizeof(key) }, tally);
+	}
+	return tally;
+}
+
+static void count_deleted(struct counting *c, const struct record *record)
+{
+	if (record->kind == RECORD_EVENT) {
+		tally_of(c, record)->events++;
+	} else if (record->kind == RECORD_CONTROL &&
+		   slice_eq(record->type, control_type(CONTROL_EVENTS_DELETE))) {
+		struct tally *tally = tally_of(c, record);
+
+		c->s->deleted += tally->events;
+		tally->events = 0;
+	}
+}
+
 static void count(struct survey *s, const struct record *record)
 {
 	s->records++;
@@ -46,17 +89,27 @@ static void count(struct survey *s, const struct record *record)
 static bool count_all(struct survey *s, struct journal *journal, struct err *err)
 {
 	struct journal_iter *iter = journal_iter_new(journal, 0, false);
+	struct counting counting = { .s = s };
 	struct record record;
 	enum found found;
+	uint64_t numbers, known;
 	bool ok = true;
 
+	map_init(&counting.tallies);
+	arena_init(&counting.arena, 0);
 	while (ok && (found = journal_iter_next(iter, &record, err)) != NOT_FOUND) {
 		if (found == FOUND) {
 			count(s, &record);
+			count_deleted(&counting, &record);
 		} else {
 			ok = err->kind == ERR_CORRUPT;
 		}
 	}
+	numbers = s->last_seq + 1 - s->first_seq;
+	known = s->records + s->lost;
+	s->purged = numbers > known ? numbers - known : 0;
+	map_release(&counting.tallies);
+	arena_release(&counting.arena);
 	journal_iter_free(&iter);
 	return ok;
 }
@@ -149,6 +202,8 @@ void survey_put_stat(const struct survey *s, struct json_w *w)
 	json_put_int(w, "segments", (int64_t)s->segments);
 	json_put_int(w, "bytes", (int64_t)s->bytes);
 	json_put_int(w, "records", (int64_t)s->records);
+	json_put_int(w, "purged", (int64_t)s->purged);
+	json_put_int(w, "deletedStillThere", (int64_t)s->deleted);
 	json_put_int(w, "firstRecord", (int64_t)s->first_seq);
 	json_put_int(w, "lastRecord", (int64_t)s->last_seq);
 	json_put_time_or_null(w, "firstAt", s->first_us);

@@ -20,6 +20,8 @@ struct survey {
 	uint64_t first_seq; /* of what is there; last_seq + 1 when nothing is */
 	uint64_t last_seq;
 	uint64_t records; /* that can be read */
+	uint64_t purged;  /* numbers of records that are there no more */
+	uint64_t deleted; /* events that are deleted, and not purged yet */
 	uint64_t kinds[SURVEY_KINDS];
 	int64_t first_us; /* 0: no record */
 	int64_t last_us;

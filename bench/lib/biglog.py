@@ -18,6 +18,7 @@ class BigLog:
 		self.session = session
 		self.sealed = sealed
 		self.server = Ours(session.settings, "log-sealed" if sealed else "log-plain")
+		self.wanted = session.settings.log_events if sealed else session.settings.plain_events
 		self.keys = []
 		self.events = 0
 		self.json_bytes = 0  # of the events as they were sent
@@ -27,23 +28,22 @@ class BigLog:
 
 	def why_not(self):
 		"""Why it cannot be made here, or None."""
-		need = self.session.settings.log_events * EVENT_BYTES
+		need = self.wanted * EVENT_BYTES
 		free = shutil.disk_usage(self.session.settings.work).free
 		return None if free > need else f"a large log needs {need >> 20} MB of disk, {free >> 20} MB are free"
 
 	def make(self):
 		"""Leaves the server stopped."""
-		settings = self.session.settings
 		try:
 			self.server.start(args=["--seal", "true" if self.sealed else "false"])
-			self.keys = self.server.projects(settings.projects)
+			self.keys = self.server.projects(self.session.settings.projects)
 			# A rule of the first project, so that there are windows to remember.
 			self.server.use_key(self.keys[0])
 			self.server.add_rule("http.error", 20, 300, 60)
 			seconds = 1
-			while self.events < settings.log_events:
+			while self.events < self.wanted:
 				rate = self._load(seconds)
-				seconds = min(max(round((settings.log_events - self.events) / rate), 1), CHUNK_S_MAX)
+				seconds = min(max(round((self.wanted - self.events) / rate), 1), CHUNK_S_MAX)
 			if self.server.wait_applied(WAIT_S) is None or not self.server.wait_sealed(WAIT_S):
 				self.dirty.append("rules or sealing were not done in time")
 		finally:

@@ -40,7 +40,8 @@ class Settings:
 	bursts: int           # row 8, in each round
 	seal_s: float         # row 10, with sealing and without
 	peak_s: float         # row 10, how long sealing has to keep up
-	log_events: int       # rows 9, 11 and 12: in each log
+	log_events: int       # rows 9, 11 and 12: in the sealed log
+	plain_events: int     # row 11: in the log that is not sealed, a GB
 	projects: int         # row 12: of so many projects
 	lookups: int          # row 12: pages of 100 events
 	slow_s: float         # row 13, on each disk
@@ -86,6 +87,7 @@ def from_environment(env=os.environ):
 		seal_s=pick(15, 4),
 		peak_s=pick(60, 5, 600),
 		log_events=int(env.get("LOG_EVENTS", pick(2_500_000, 300_000, 10_000_000))),
+		plain_events=pick(2_500_000, 300_000),
 		projects=50,
 		lookups=pick(1000, 200),
 		slow_s=pick(10, 3),

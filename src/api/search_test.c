@@ -191,6 +191,27 @@ TEST(an_export_can_be_a_table)
 	stage_release(&s);
 }
 
+TEST(an_older_client_gets_no_chunks)
+{
+	struct client c;
+	struct stage s;
+	const char *got;
+	char ask_for[256];
+
+	stage_init(&s);
+	c = client_open(s.f);
+	snprintf(ask_for, sizeof(ask_for),
+		 "GET /api/v1/events/export?limit=1 HTTP/1.0\r\nAuthorization: Bearer %s\r\n\r\n",
+		 s.key);
+	client_send(&c, slice_of(ask_for));
+	got = client_rest(&c);
+	LACKS(got, "Transfer-Encoding");
+	HAS(got, "\r\n\r\n{\"id\":\"evt_");
+	T_STR(got + strlen(got) - 4, "\"}}\n");
+	client_close(&c);
+	stage_release(&s);
+}
+
 TEST(what_cannot_be_is_refused)
 {
 	static const char *const bad[] = {
@@ -362,7 +383,7 @@ TEST(a_stop_ends_what_runs_and_says_so)
 
 T_MAIN(T(a_search_shows_events_and_counts_all), T(pages_of_a_search_follow_each_other),
        T(an_export_has_every_event_and_a_last_line), T(an_export_can_be_a_table),
-       T(what_cannot_be_is_refused), T(a_head_is_all_that_head_gets),
-       T(what_is_hidden_is_neither_found_nor_exported),
+       T(an_older_client_gets_no_chunks), T(what_cannot_be_is_refused),
+       T(a_head_is_all_that_head_gets), T(what_is_hidden_is_neither_found_nor_exported),
        T(so_many_run_at_once_and_end_with_their_connection), T(a_revoked_key_exports_no_more),
        T(a_stop_ends_what_runs_and_says_so))

@@ -1,6 +1,15 @@
 // Searches and exports over sealed files: what is found, in turns, to the end, whatever breaks.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+	closeSync,
+	existsSync,
+	mkdtempSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -383,5 +392,36 @@ describe("what was deleted", () => {
 		expect(got.lines.map((line) => (JSON.parse(line) as Event).id)).toEqual([kept.id, undefined]);
 		expect(last(await search(second, "q=timeout"), "done")?.matched).toBe(1);
 		expect(last(await search(other, "q=timeout"), "done")?.matched).toBe(20 * BATCHES);
+	});
+});
+
+describe("a damaged log", () => {
+	it("gives what can be read, and does not call it everything", async () => {
+		const damaged = await Server.start({ args: ["--seal", "false"] });
+		const who = await Api.bootstrap(damaged.url);
+		for (let i = 0; i < 10; i++) await sendEvent(who, "kept", { message: `number ${i}` });
+		const path = join(damaged.data, "journal", "0000000000000001.seg");
+		const at = readFileSync(path).indexOf("number 4");
+		const fd = openSync(path, "r+");
+		writeSync(fd, "damage", at);
+		closeSync(fd);
+
+		const got = await readLines(who, "/api/v1/events/export");
+		expect(got.lines).toHaveLength(10);
+		expect((JSON.parse(got.lines.at(-1)!) as Line).end).toMatchObject({
+			complete: false,
+			events: 9,
+			lost: 1,
+		});
+		expect(last(await search(who, "q=number"), "done")).toMatchObject({ matched: 9, lost: 1 });
+		const table = await readLines(who, "/api/v1/events/export?format=csv");
+		expect([table.lines.length, table.whole]).toEqual([10, false]);
+		const out = join(folder, "damaged.ndjson");
+		const ran = await tocsin(["export", "--url", damaged.url, "--out", out], {
+			env: { TOCSIN_KEY: who.key! },
+		});
+		expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining("damaged in 1 place")]);
+		expect(readFileSync(out, "utf8").split("\n")).toHaveLength(10);
+		await damaged.drop();
 	});
 });

@@ -319,8 +319,8 @@ static int run(const struct flags *flags UNUSED, const void *arg, struct arena *
 		fprintf(stderr, "tocsin export: %s\n", err.text);
 	} else if (e.lost > 0) {
 		fprintf(stderr,
-			"tocsin export: the log is damaged in %llu places; what was there "
-			"is missing\n",
+			"tocsin export: the server's log is damaged (places: %llu); what was "
+			"there is missing\n",
 			(unsigned long long)e.lost);
 	}
 	if (ok && !e.in->quiet) {

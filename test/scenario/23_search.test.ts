@@ -420,7 +420,7 @@ describe("a damaged log", () => {
 		const ran = await tocsin(["export", "--url", damaged.url, "--out", out], {
 			env: { TOCSIN_KEY: who.key! },
 		});
-		expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining("damaged in 1 place")]);
+		expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining("damaged (places: 1)")]);
 		expect(readFileSync(out, "utf8").split("\n")).toHaveLength(10);
 		await damaged.drop();
 	});

@@ -18,10 +18,13 @@
 
 struct journal_flags {
 	bool json;
+	bool deep;
 };
 
 static const struct field rows[] = {
 	FIELD_BOOL(struct journal_flags, json, "json", .help = "Print JSON."),
+	FIELD_BOOL(struct journal_flags, deep, "deep",
+		   .help = "verify: unpack every record of sealed files, too."),
 };
 
 struct task {
@@ -29,6 +32,7 @@ struct task {
 	struct peek peek;
 	struct survey survey;
 	bool json;
+	bool deep;
 };
 
 static void print_json(const struct task *t, bool stat)
@@ -39,7 +43,7 @@ static void print_json(const struct task *t, bool stat)
 	buf_init(&out, JSON_OUT_BYTES_MAX);
 	json_w_init(&w, &out);
 	json_w_object(&w);
-	json_put_bool(&w, "ok", t->survey.unknown == 0);
+	json_put_bool(&w, "ok", t->survey.unknown + t->survey.mendable == 0);
 	if (stat) {
 		survey_put_stat(&t->survey, &w);
 	} else {
@@ -54,7 +58,8 @@ static void print_json(const struct task *t, bool stat)
 	buf_release(&out);
 }
 
-static void print_set_aside(const struct task *t, size_t n)
+/* What was done to how many, and what was found. */
+static void print_done(const struct task *t, const char *what, size_t n)
 {
 	struct buf out;
 	struct json_w w;
@@ -62,12 +67,21 @@ static void print_set_aside(const struct task *t, size_t n)
 	buf_init(&out, JSON_OUT_BYTES_MAX);
 	json_w_init(&w, &out);
 	json_w_object(&w);
-	json_put_int(&w, "setAside", (int64_t)n);
+	json_put_int(&w, what, (int64_t)n);
 	survey_put_damage(&t->survey, &w);
 	json_w_end(&w);
 	buf_putc(&out, '\n');
 	fwrite(out.p, 1, out.n, stdout);
 	buf_release(&out);
+}
+
+static void print_sealed(const struct survey *s)
+{
+	if (s->sealed_files > 0) {
+		printf("sealed     %llu, %llu bytes for %llu bytes of JSON\n",
+		       (unsigned long long)s->sealed_files, (unsigned long long)s->sealed_bytes,
+		       (unsigned long long)s->sealed_bodies);
+	}
 }
 
 static void print_range(const struct survey *s)
@@ -93,7 +107,10 @@ static bool stat_journal(struct task *t, struct err *err)
 {
 	const struct survey *s = &t->survey;
 
-	if (!survey_read(&t->survey, &t->peek, t->settings->idempotency_window * US_PER_S, err)) {
+	struct survey_options options = { .window_us = t->settings->idempotency_window * US_PER_S,
+					  .deep = true };
+
+	if (!survey_read(&t->survey, &t->peek, &options, err)) {
 		return false;
 	}
 	if (t->json) {
@@ -102,6 +119,7 @@ static bool stat_journal(struct task *t, struct err *err)
 	}
 	printf("segments   %llu, %llu bytes\n", (unsigned long long)s->segments,
 	       (unsigned long long)s->bytes);
+	print_sealed(s);
 	print_range(s);
 	for (enum record_kind kind = RECORD_EVENT; kind < SURVEY_KINDS; kind++) {
 		printf("  %-8s %llu\n", survey_kind(kind), (unsigned long long)s->kinds[kind]);
@@ -119,23 +137,21 @@ static bool stat_journal(struct task *t, struct err *err)
 
 static bool verify(struct task *t, struct err *err)
 {
+	struct survey_options options = { .deep = t->deep };
 	const struct survey *s = &t->survey;
 
-	if (!survey_read(&t->survey, &t->peek, 0, err)) {
+	if (!survey_read(&t->survey, &t->peek, &options, err)) {
 		return false;
 	}
 	if (t->json) {
 		print_json(t, false);
 	} else {
+		print_sealed(s);
 		print_range(s);
 		survey_print_damage(s);
 	}
-	if (s->unknown > 0) {
-		return err_set(
-			err, ERR_CORRUPT,
-			"the log is damaged (places: %zu); `tocsin journal quarantine` sets that "
-			"aside",
-			s->unknown);
+	if (!survey_judge(s, err)) {
+		return false;
 	}
 	if (!t->json) {
 		printf(s->damage_n == 0 ? "every record is intact\n"
@@ -164,6 +180,39 @@ static bool check_owner(const struct task *t, struct err *err)
 		       (unsigned)st.st_uid, t->peek.dir);
 }
 
+static bool may_change(const struct task *t, struct err *err)
+{
+	if (t->peek.served) {
+		return err_set(err, ERR_CONFLICT,
+			       "a server runs on this data directory: stop it first");
+	}
+	return check_owner(t, err);
+}
+
+/* What parity gives back; for what is lost somebody has to say that it may go. */
+static bool repair(struct task *t, struct err *err)
+{
+	struct journal_options options = { .dir = t->peek.dir,
+					   .on_damage = note_damage,
+					   .on_damage_arg = &t->survey };
+	size_t n;
+
+	if (!may_change(t, err) || !journal_repair(&options, &n, err)) {
+		return false;
+	}
+	if (t->json) {
+		print_done(t, "mended", n);
+	} else {
+		survey_print_damage(&t->survey);
+		printf(n == 0 ? "nothing to mend\n" : "mended: %zu sealed files\n", n);
+	}
+	return t->survey.unknown == 0 ||
+	       err_set(err, ERR_CORRUPT,
+		       "more is damaged than can be mended (places: %zu); `tocsin journal "
+		       "quarantine` sets that aside",
+		       t->survey.unknown);
+}
+
 /* With the lock, so that no server is in the way. */
 static bool quarantine(struct task *t, struct err *err)
 {
@@ -172,15 +221,11 @@ static bool quarantine(struct task *t, struct err *err)
 					   .on_damage_arg = &t->survey };
 	size_t n;
 
-	if (t->peek.served) {
-		return err_set(err, ERR_CONFLICT,
-			       "a server runs on this data directory: stop it first");
-	}
-	if (!check_owner(t, err) || !journal_quarantine(&options, &n, err)) {
+	if (!may_change(t, err) || !journal_quarantine(&options, &n, err)) {
 		return false;
 	}
 	if (t->json) {
-		print_set_aside(t, n);
+		print_done(t, "setAside", n);
 		return true;
 	}
 	survey_print_damage(&t->survey);
@@ -197,11 +242,12 @@ static const struct verb {
 	bool (*run)(struct task *t, struct err *err);
 } verbs[] = {
 	{ "verify", verify },
+	{ "repair", repair },
 	{ "quarantine", quarantine },
 	{ "stat", stat_journal },
 };
 
-#define NO_VERB "say verify, quarantine or stat; `tocsin help journal` says more"
+#define NO_VERB "say verify, repair, quarantine or stat; `tocsin help journal` says more"
 
 static const struct verb *find(const char *word)
 {
@@ -218,7 +264,9 @@ static int run(const struct flags *flags, const void *arg, struct arena *boot)
 	const struct verb *verb = find(flags->word);
 	const struct journal_flags *in = arg;
 	struct settings settings;
-	struct task task = { .settings = &settings, .json = in->json, .peek.lock = -1 };
+	struct task task = {
+		.settings = &settings, .json = in->json, .deep = in->deep, .peek.lock = -1
+	};
 	struct err err;
 	bool ok;
 
@@ -243,12 +291,16 @@ int cmd_journal(int argc, char **argv)
 {
 	struct flags flags = {
 		.command = "journal",
-		.words = "verify|quarantine|stat",
+		.words = "verify|repair|quarantine|stat",
 		.no_word = NO_VERB,
 		.about =
-			"Look at the log of a data directory; a server may run on it.\n\n"
-			"  verify       read every record, say which are damaged; the exit code is 1 "
-			"then\n"
+			"Look at the log of a data directory. For verify and stat a server may run on "
+			"it.\n\n"
+			"  verify       read every byte, say which records are damaged; the exit code "
+			"is 1 then\n"
+			"  repair       write sealed files anew with what their parity gives back; a "
+			"server does it by\n"
+			"               itself\n"
 			"  quarantine   set aside exactly what is damaged, so that the server starts "
 			"without it;\n"
 			"               copies of the damaged bytes stay beside the log\n"

@@ -235,8 +235,9 @@ static bool verify_journal(struct restore *r, struct err *err)
 			     .dir = in_data(r, S("journal")),
 			     .lock = -1 };
 	const struct survey *s = &r->survey;
+	struct survey_options options = { 0 };
 
-	if (!survey_read(&r->survey, &peek, 0, err)) {
+	if (!survey_read(&r->survey, &peek, &options, err)) {
 		return false;
 	}
 	return s->last_seq == r->manifest.last_seq ||

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which tables to merge. Sizes go in steps of four: when the newest tables of a size and of all
- * smaller ones are four or more, they become one, so a key is written again some five times in its
- * life. A table that spans an eighth of the window stays as it is until all of it is too old, and
- * none spans more than a quarter: so at most that much of what is kept is kept in vain.
+ * Which tables to merge. Sizes go in steps of four: when four or more of the newest tables are of a
+ * size and none of them is larger, they become one with the smaller ones between, so a key is
+ * written again some five times in its life. A table that spans an eighth of the window stays as it
+ * is until all of it is too old, and none spans more than a quarter: so at most that much of what
+ * is kept is kept in vain.
  */
 #include "journal/file/keys.h"
 
@@ -59,11 +60,13 @@ bool keys_choose(const struct key_item *items, size_t n, int64_t window_us, size
 		 size_t *to)
 {
 	for (unsigned size = 0; size < SIZES; size++) {
+		size_t of_size = 0;
+
 		*from = *to = n;
 		while (*from > 0 && eligible(&items[*from - 1], size, window_us)) {
-			--*from;
+			of_size += size_of(items[--*from].run) == size;
 		}
-		if (*to - *from >= FAN && fit(items, window_us, from, to)) {
+		if (of_size >= FAN && fit(items, window_us, from, to)) {
 			return true;
 		}
 	}

@@ -133,6 +133,7 @@ static void gather(struct api *api)
 	metric_set(m, METRIC_IDEMPOTENCY_BYTES, (int64_t)stats.idempotency_bytes);
 	metric_set(m, METRIC_IDEMPOTENCY_TABLES, (int64_t)stats.idempotency_tables);
 	metric_total(m, METRIC_IDEMPOTENCY_SHORTENED, stats.idempotency_shortened);
+	metric_total(m, METRIC_IDEMPOTENCY_OVER_BUDGET, stats.idempotency_over_budget);
 	metric_set(m, METRIC_CLOCK_OFFSET, stats.clock_offset_us);
 	metric_set(m, METRIC_ENGINE_LAG,
 		   (int64_t)(journal_flushed(api->journal) - engine_applied(api->engine)));

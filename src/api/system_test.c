@@ -35,9 +35,10 @@ static const enum metric explained[] = {
 	METRIC_JOURNAL_SEALED_BYTES, /* needs a whole segment */
 	METRIC_JOURNAL_SEALED_RECORDS,
 	METRIC_JOURNAL_SEALED_BODIES,
-	METRIC_IDEMPOTENCY_SEALED, /* these three: journal/file/keys */
+	METRIC_IDEMPOTENCY_SEALED, /* these four: journal/file/keys */
 	METRIC_IDEMPOTENCY_TABLES,
 	METRIC_IDEMPOTENCY_SHORTENED,
+	METRIC_IDEMPOTENCY_OVER_BUDGET,
 	METRIC_JOURNAL_SCRUBBED, /* engine/keeper */
 	METRIC_JOURNAL_MENDED,
 	METRIC_JOURNAL_LOST_BLOCKS, /* journal/file/scrub */

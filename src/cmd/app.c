@@ -125,6 +125,7 @@ static bool open_journal(struct app *app, struct err *err)
 		.floor = retain_floor,
 		.floor_arg = app->retain,
 		.idempotency_bytes_max = (size_t)app->settings->idempotency_memory,
+		.idempotency_project_keys = (uint64_t)app->settings->idempotency_keys_per_project,
 		.now_us = clock_wall_us(),
 		.wake = wake_journal,
 		.wake_arg = app,

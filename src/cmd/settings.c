@@ -63,6 +63,11 @@ const struct field settings_rows[] = {
 		   .min = 16 << 20, .max = INT64_C(256) << 30,
 		   .help = "Memory for idempotency keys, taken as they come. With less, look-ups "
 			   "read from files more often."),
+	FIELD_INT(struct settings, idempotency_keys_per_project, "idempotency-keys-per-project",
+		  .fallback = "50000000", .min = 10000, .max = INT64_C(1000000000000),
+		  .unit = "keys",
+		  .help = "When there are too many keys for the memory, a project with more than "
+			  "this loses its oldest."),
 	FIELD_INT(struct settings, engine_lag_max, "engine-lag-max", .fallback = "5000000",
 		  .min = 1, .max = INT64_C(1000000000000), .unit = "records",
 		  .help = "How far rules may be behind the log before events are refused."),

@@ -28,6 +28,7 @@ struct settings {
 	int64_t retention;
 	int64_t idempotency_window;
 	int64_t idempotency_memory;
+	int64_t idempotency_keys_per_project;
 	int64_t engine_lag_max;
 	bool accept_future_log;
 	int64_t connections_per_address;

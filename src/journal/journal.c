@@ -11,6 +11,7 @@
 #define SEGMENT_BYTES_DEFAULT ((size_t)64 << 20)
 #define TURN_BYTES_DEFAULT ((size_t)32 << 20)
 #define WINDOW_US_DEFAULT (7 * 24 * 3600 * US_PER_S)
+#define PROJECT_KEYS_DEFAULT 50000000
 #define KEY_BYTES_DEFAULT ((size_t)512 << 20)
 
 /* What is zero gets its default. */
@@ -30,6 +31,9 @@ static struct journal_options fill(const struct journal_options *options)
 	}
 	if (filled.idempotency_bytes_max == 0) {
 		filled.idempotency_bytes_max = KEY_BYTES_DEFAULT;
+	}
+	if (filled.idempotency_project_keys == 0) {
+		filled.idempotency_project_keys = PROJECT_KEYS_DEFAULT;
 	}
 	if (filled.wake == NULL) {
 		filled.flush = JOURNAL_FLUSH_INLINE;

@@ -112,6 +112,7 @@ struct journal_options {
 	enum journal_flush flush; /* AUTO: on a thread when p95 is over 1 ms, or one was over 5 */
 	int64_t idempotency_window_us;	     /* default 7 days */
 	size_t idempotency_bytes_max;	     /* memory for keys; default 512 MiB */
+	uint64_t idempotency_project_keys;   /* a project's, when memory is short; default 50 M */
 	int64_t now_us;			     /* wall clock: the birthday of a new journal */
 	const struct journal_id *must_match; /* NULL, or refuse a journal of another id */
 	journal_floor_fn *floor;	     /* NULL: everything is kept */

@@ -27,21 +27,22 @@ struct journal_stats {
 	uint64_t sealed_bytes;	/* of them */
 	uint64_t sealed_bodies; /* bytes of the events' JSON in them */
 	uint64_t purged_records;
-	uint64_t purged_bytes;		/* by which files became smaller */
-	int64_t purged_at_us;		/* the last time; 0: never */
-	uint64_t scrubbed_bytes;	/* read by journal_scrub, */
-	uint64_t mended_pages;		/* written anew by it, */
-	uint64_t lost_blocks;		/* found by it, there now, and set aside by nobody; */
-	uint64_t lost_records;		/* the same, in segments too */
-	uint64_t idempotency_keys;	/* in memory, exactly */
-	uint64_t idempotency_sealed;	/* in sealed files, inside the window */
-	uint64_t idempotency_tables;	/* that these are looked for in */
-	uint64_t idempotency_bytes;	/* of memory */
-	uint64_t idempotency_shortened; /* keys forgotten before the window was over */
-	int64_t idempotency_from_us;	/* keys received since then are remembered */
-	int64_t clock_offset_us;	/* log time minus wall clock at the last append */
-	bool threaded;			/* flushing on the thread at the moment */
-	bool clean;			/* at open the log ended in good order */
+	uint64_t purged_bytes;		  /* by which files became smaller */
+	int64_t purged_at_us;		  /* the last time; 0: never */
+	uint64_t scrubbed_bytes;	  /* read by journal_scrub, */
+	uint64_t mended_pages;		  /* written anew by it, */
+	uint64_t lost_blocks;		  /* found by it, there now, and set aside by nobody; */
+	uint64_t lost_records;		  /* the same, in segments too */
+	uint64_t idempotency_keys;	  /* in memory, exactly */
+	uint64_t idempotency_sealed;	  /* in sealed files, inside the window */
+	uint64_t idempotency_tables;	  /* that these are looked for in */
+	uint64_t idempotency_bytes;	  /* of memory */
+	uint64_t idempotency_shortened;	  /* keys forgotten before the window was over */
+	uint64_t idempotency_over_budget; /* the same, as their project had too many */
+	int64_t idempotency_from_us;	  /* keys received since then are remembered */
+	int64_t clock_offset_us;	  /* log time minus wall clock at the last append */
+	bool threaded;			  /* flushing on the thread at the moment */
+	bool clean;			  /* at open the log ended in good order */
 };
 /* Any thread. */
 void journal_stats(struct journal *journal, struct journal_stats *stats);

@@ -135,6 +135,7 @@ static void file_stats(struct journal *journal, struct journal_stats *stats)
 	stats->purged_at_us = j->purged.at_us;
 	pthread_mutex_unlock(&j->lock);
 	stats->idempotency_tables = j->keys.tables;
+	stats->idempotency_over_budget = j->keys.over_budget;
 	stats->idempotency_bytes += j->keys.sieve_bytes;
 }
 
@@ -262,6 +263,7 @@ static struct file_journal *make(const struct journal_options *options)
 	idem_init(&j->idem, options->idempotency_bytes_max / 2 / IDEM_KEY_BYTES_MAX,
 		  options->idempotency_window_us);
 	j->keys.sieve_bytes_max = options->idempotency_bytes_max / 2;
+	j->keys.project_keys_max = options->idempotency_project_keys;
 	walk_init(&j->lookup, j, LOOKUP_CHUNK);
 	arena_init(&j->lookup_arena, 0);
 	return j;

@@ -45,6 +45,7 @@ struct key_set {
 
 struct key_merging;
 struct key_sifting;
+struct key_budget;
 struct keys {
 	/* Loop thread. */
 	struct key_set *set; /* never NULL between open and close */
@@ -54,6 +55,7 @@ struct keys {
 	_Atomic(struct key_set *) old;
 	_Atomic uint64_t sieve_bytes;
 	_Atomic uint64_t tables;
+	_Atomic uint64_t over_budget; /* keys that went for that */
 
 	/* Of whoever calls file_seal. */
 	uint64_t sieve_bytes_max;
@@ -61,6 +63,10 @@ struct keys {
 	uint64_t sieve_lines; /* of a shard */
 	uint64_t sieve_keys;  /* that were added, those gone since included */
 	struct key_sifting *sifting;
+	uint64_t project_keys_max; /* that a project may have when there are too many */
+	struct key_budget *budget;
+	uint64_t stuck;		/* value of seen for which the budget can do no more */
+	int64_t tell_us;	/* no log line about it before; of files.mono_us */
 	struct key_item *items; /* the oldest first */
 	size_t n;
 	size_t cap;
@@ -112,6 +118,24 @@ void keys_collect(struct file_journal *j);
  */
 bool keys_sift(struct file_journal *j);
 void keys_sift_stop(struct keys *keys);
+
+/* Whether there are more keys than the sieve can tell apart well. */
+bool keys_too_many(const struct keys *keys);
+
+/* A table to write anew without some keys. */
+struct key_rewrite {
+	size_t item;
+	unsigned char *gone; /* of the caller: bit i for record first_seq + i; NULL: no table yet */
+	uint64_t first_seq;
+	uint64_t n;
+	uint64_t keys; /* about so many go */
+};
+/*
+ * keys_budget.c: what projects have over their budget, when there are too many keys. FOUND with or
+ * without a table: there is more to do. Of whoever calls file_seal.
+ */
+enum found keys_budget(struct file_journal *j, struct key_rewrite *rewrite);
+void keys_budget_release(struct keys *keys);
 
 /* keys_choose.c: which neighbours to make one of: items from *from up to before *to. Pure. */
 bool keys_choose(const struct key_item *items, size_t n, int64_t window_us, size_t *from,

@@ -35,6 +35,11 @@ static uint64_t keys_of(const struct keys *keys)
 	return sum;
 }
 
+bool keys_too_many(const struct keys *keys)
+{
+	return keys_of(keys) * BITS_LEAST > keys->sieve_bytes_max * 8;
+}
+
 /* Lines of each shard for so many keys, within the bound. */
 static uint64_t lines_for(const struct keys *keys, uint64_t n)
 {

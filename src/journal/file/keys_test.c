@@ -36,8 +36,10 @@ struct model {
 	int64_t wall_us;
 	int64_t last_us;
 	uint64_t seed;
-	size_t bytes_max; /* of memory for keys */
-	uint32_t fresh;	  /* keys from this one on were never used */
+	size_t bytes_max;     /* of memory for keys */
+	size_t segment_bytes; /* 0: 16 KiB */
+	uint64_t project_keys;
+	uint32_t fresh; /* keys from this one on were never used */
 	/* What was seen on the way, so that a test knows that it tested something. */
 	uint64_t found[4];
 	uint64_t most_tables;
@@ -56,10 +58,11 @@ static void start(struct model *m)
 	struct journal_options options = {
 		.dir = "d",
 		.create = true,
-		.segment_bytes = 16384,
+		.segment_bytes = m->segment_bytes == 0 ? 16384 : m->segment_bytes,
 		.turn_bytes_max = 16384,
 		.idempotency_window_us = WINDOW_US,
 		.idempotency_bytes_max = m->bytes_max,
+		.idempotency_project_keys = m->project_keys,
 		.now_us = START_US,
 		.files = &sim_ops,
 		.files_arg = m->sim,
@@ -384,6 +387,83 @@ static void story(struct model *m, int steps)
 	check_all(m);
 }
 
+/* As files of so many keys come, for three windows; most tables there were at once. */
+struct growth {
+	struct key_run runs[4096];
+	struct key_item items[4096];
+	size_t n;
+	size_t most;
+	uint64_t written; /* keys, counted whenever they are */
+	uint64_t come;
+};
+
+static void merge_items(struct growth *g, size_t from, size_t to)
+{
+	struct key_run *run = &g->runs[from];
+
+	for (size_t i = from + 1; i < to; i++) {
+		run->table.entries += g->runs[i].table.entries;
+	}
+	run->last_us = g->runs[to - 1].last_us;
+	T_TRUE(run->last_us - run->first_us <= WINDOW_US / 4);
+	g->written += run->table.entries;
+	memmove(&g->runs[from + 1], &g->runs[to], (g->n - to) * sizeof(*g->runs));
+	g->n -= to - from - 1;
+}
+
+static void drop_old(struct growth *g, int64_t now_us)
+{
+	while (g->n > 0 && g->runs[0].last_us <= now_us - WINDOW_US) {
+		memmove(&g->runs[0], &g->runs[1], --g->n * sizeof(*g->runs));
+	}
+}
+
+static void grow(struct growth *g, struct sim *sim, unsigned files_per_window, uint64_t keys)
+{
+	int64_t each_us = WINDOW_US / files_per_window;
+	size_t from, to;
+
+	*g = (struct growth) { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(g->items); i++) {
+		g->items[i].run = &g->runs[i];
+	}
+	for (int64_t at_us = 0; at_us < 3 * WINDOW_US; at_us += each_us) {
+		uint64_t n = 1 + keys / 2 + sim_below(sim, keys);
+
+		ensure(g->n < ARRAY_LEN(g->runs));
+		g->runs[g->n++] = (struct key_run) { .table = { .entries = n },
+						     .first_us = at_us,
+						     .last_us = at_us + each_us - 1 };
+		g->come += n;
+		drop_old(g, at_us);
+		while (keys_choose(g->items, g->n, WINDOW_US, &from, &to)) {
+			merge_items(g, from, to);
+		}
+		g->most = g->n > g->most ? g->n : g->most;
+	}
+}
+
+TEST(tables_stay_few_and_keys_are_seldom_written_again)
+{
+	static const struct {
+		unsigned files;
+		uint64_t keys;
+	} rows[] = { { 3, 1000 },      { 20, 200000 }, { 500, 200000 },
+		     { 3000, 200000 }, { 1000, 5000 }, { 100, 3000000 } };
+	static struct growth g;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sim *sim = sim_new(i + 1);
+
+		grow(&g, sim, rows[i].files, rows[i].keys);
+		if (g.most > 28 || g.written > g.come * 7) {
+			fail_msg("row %zu: %zu tables, written %.1f times", i, g.most,
+				 (double)g.written / (double)g.come);
+		}
+		sim_free(&sim);
+	}
+}
+
 static struct journal_result put(struct model *m, uint32_t key, int64_t at_us)
 {
 	static struct turn_of_ours t;
@@ -486,6 +566,68 @@ TEST(only_what_nobody_knows_is_counted_as_forgotten)
 	model_release(&m);
 }
 
+/* Keys of one project in nine of ten records, with memory for fewer than there are. */
+#define FLOOD 8000
+#define FLOOD_KEY(i) (3 * (i) + 1)
+#define QUIET_KEY(i) (3 * (i))
+#define BUDGET 2000
+
+static int64_t flood(struct model *m, int64_t at_us)
+{
+	for (uint32_t i = 1; i <= FLOOD; i++) {
+		T_INT(put(m, FLOOD_KEY(i), ++at_us).verdict, JOURNAL_STORED);
+		if (i % 10 == 0) {
+			T_INT(put(m, QUIET_KEY(i), ++at_us).verdict, JOURNAL_STORED);
+		}
+		if (i % 100 == 0) {
+			seal_all(m);
+		}
+	}
+	return at_us;
+}
+
+TEST(a_project_over_its_budget_loses_its_own_oldest_keys_alone)
+{
+	static struct model m;
+	struct journal_stats stats;
+	int64_t at_us;
+
+	m = (struct model) { .sim = sim_new(1),
+			     .bytes_max = 20000,
+			     .segment_bytes = 65536,
+			     .project_keys = BUDGET };
+	start(&m);
+	at_us = flood(&m, START_US);
+	journal_stats(m.journal, &stats);
+	T_INT(stats.idempotency_shortened, 0);
+	T_TRUE(stats.idempotency_over_budget > 0);
+	T_TRUE(stats.idempotency_over_budget <= FLOOD - BUDGET);
+	restart(&m);
+	for (uint32_t i = 10; i <= FLOOD; i += 10) {
+		T_INT(put(&m, QUIET_KEY(i), ++at_us).verdict, JOURNAL_DUPLICATE);
+	}
+	for (uint32_t i = FLOOD - BUDGET + 1; i <= FLOOD; i++) {
+		T_INT(put(&m, FLOOD_KEY(i), ++at_us).verdict, JOURNAL_DUPLICATE);
+	}
+	T_INT(put(&m, FLOOD_KEY(1), ++at_us).verdict, JOURNAL_STORED);
+	model_release(&m);
+}
+
+TEST(a_project_keeps_all_keys_while_there_is_memory)
+{
+	static struct model m;
+	struct journal_stats stats;
+	int64_t at_us;
+
+	m = (struct model) { .sim = sim_new(1), .segment_bytes = 65536, .project_keys = BUDGET };
+	start(&m);
+	at_us = flood(&m, START_US);
+	journal_stats(m.journal, &stats);
+	T_INT(stats.idempotency_over_budget, 0);
+	T_INT(put(&m, FLOOD_KEY(1), ++at_us).verdict, JOURNAL_DUPLICATE);
+	model_release(&m);
+}
+
 /* The table in a sealed file is the last to know: when it is lost, no answer is given. */
 TEST(a_key_that_may_be_in_a_lost_table_is_not_stored_again)
 {
@@ -531,6 +673,9 @@ TEST(answers_are_those_of_an_exact_map)
 }
 
 T_MAIN(cmocka_unit_test_setup(answers_are_those_of_an_exact_map, quiet),
+       T(tables_stay_few_and_keys_are_seldom_written_again),
        T(a_key_is_known_until_exactly_the_end_of_the_window), T(tables_outside_the_window_go),
+       T(a_project_over_its_budget_loses_its_own_oldest_keys_alone),
+       T(a_project_keeps_all_keys_while_there_is_memory),
        T(only_what_nobody_knows_is_counted_as_forgotten),
        T(a_key_that_may_be_in_a_lost_table_is_not_stored_again))

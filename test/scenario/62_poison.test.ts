@@ -1,4 +1,5 @@
 // A record that crashes the rules is left out after the third time, and costs nobody else a thing.
+import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -103,6 +104,48 @@ describe.each(stores)("an event that crashes the rules, state in %s", (store) =>
 			() => alertsOf(api, good),
 			(all) => all.length === 7,
 		);
+		await server.stop();
+	});
+});
+
+/** A state that never takes the alerts of one type, whatever is tried. */
+const refuse = `create trigger never before insert on alerts when new.event_type = 'bad'
+	begin select raise(abort, 'never'); end`;
+const script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";
+
+describe("an event whose effects can never be committed", () => {
+	it("ends the server three times, then is left out, and the rest goes on", { timeout: 60_000 }, async () => {
+		const server = await Server.start();
+		const api = await Api.bootstrap(server.url);
+		const good = await makeRule(api, { eventType: "good" });
+		const bad = await makeRule(api, { eventType: "bad" });
+		await caughtUp(api);
+		await server.kill("SIGTERM");
+		execFileSync("python3", ["-c", script, join(server.data, "state.db"), refuse]);
+		server.env = { TOCSIN_BENCH_HOLD_ENGINE: "1" };
+		await server.launch();
+		const types = ["good", "good", "bad", "good", "good"];
+		await api.post("/api/v1/events", types.map((type) => ({ type })));
+		server.env = {};
+		server.signal("SIGUSR1");
+		expect(await server.end(), "it gives up, and does not try for ever").toBe(1);
+		expect(server.tail()).toContain("engine_commit_failed");
+		// Three in a row blame the batch, which is then committed one by one: the next blames the record.
+		expect(await livesLost(server)).toBe(3);
+		const line = await server.waitLog((l) => l.event === "record_quarantined");
+		expect(line.level).toBe("error");
+		expect(await quarantine(api)).toEqual([expect.objectContaining({ type: "bad" })]);
+		expect(await alertsOf(api, good)).toHaveLength(4);
+		expect(await alertsOf(api, bad)).toEqual([]);
+		expect((await listAll<Event>(api, "/api/v1/events")).filter((e) => e.type === "bad")).toHaveLength(1);
+		await sendEvent(api, "good");
+		await eventually(
+			() => alertsOf(api, good),
+			(all) => all.length === 5,
+		);
+		await server.restart("SIGKILL");
+		await caughtUp(api);
+		expect(await alertsOf(api, good)).toHaveLength(5);
 		await server.stop();
 	});
 });

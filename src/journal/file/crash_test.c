@@ -59,9 +59,11 @@ TEST(power_cuts_lose_nothing_acked_and_invent_nothing)
 	struct err err = { 0 };
 
 	for (uint64_t seed = 1; seed <= 1200; seed++) {
-		life = (struct life) {
-			.sim = sim_new(seed), .wall_us = 1000, .seed = seed, .seals = true
-		};
+		life = (struct life) { .sim = sim_new(seed),
+				       .wall_us = 1000,
+				       .seed = seed,
+				       .seals = true,
+				       .scrubs = true };
 		for (int i = 0; i < 5; i++) {
 			live(&life);
 		}
@@ -116,7 +118,7 @@ static void story(struct life *life, uint64_t fail_at, int errnum)
 	}
 }
 
-static void fail_each_call(int errnum, bool power)
+static void fail_each_call(int errnum, bool power, bool care)
 {
 	static struct life life;
 	bool failed = true;
@@ -126,7 +128,9 @@ static void fail_each_call(int errnum, bool power)
 		at++;
 		life = (struct life) { .sim = sim_new(at * 3 + power),
 				       .wall_us = 1000,
-				       .seed = at };
+				       .seed = at,
+				       .seals = care,
+				       .scrubs = care };
 		story(&life, at, errnum);
 		failed = life.sim->failed;
 		check_after_failure(&life, power);
@@ -137,10 +141,18 @@ static void fail_each_call(int errnum, bool power)
 
 TEST(failing_any_call_loses_nothing_acked)
 {
-	fail_each_call(EIO, true);
-	fail_each_call(EIO, false);
-	fail_each_call(ENOSPC, true);
-	fail_each_call(ENOSPC, false);
+	fail_each_call(EIO, true, false);
+	fail_each_call(EIO, false, false);
+	fail_each_call(ENOSPC, true, false);
+	fail_each_call(ENOSPC, false, false);
+}
+
+TEST(failing_any_call_while_files_are_sealed_and_scrubbed_loses_nothing)
+{
+	fail_each_call(EIO, true, true);
+	fail_each_call(EIO, false, true);
+	fail_each_call(ENOSPC, true, true);
+	fail_each_call(ENOSPC, false, true);
 }
 
 TEST(failing_any_call_of_the_first_open_leaves_a_journal_or_none)
@@ -198,5 +210,6 @@ static int quiet(void **state UNUSED)
 
 T_MAIN(cmocka_unit_test_setup(power_cuts_lose_nothing_acked_and_invent_nothing, quiet),
        T(failing_any_call_loses_nothing_acked),
+       T(failing_any_call_while_files_are_sealed_and_scrubbed_loses_nothing),
        T(failing_any_call_of_the_first_open_leaves_a_journal_or_none),
        T(a_full_disk_is_refused_before_writing_and_ends))

@@ -176,6 +176,19 @@ static bool seal(struct life *life, struct err *err)
 	return found != FAILED;
 }
 
+/* As if weeks went by. */
+static bool scrub(struct life *life, struct err *err)
+{
+	static int64_t now_us = INT64_C(4000000000) * 1000000;
+	enum found found = FOUND;
+
+	now_us += 10;
+	for (uint64_t i = sim_below(life->sim, 6); i > 0 && found == FOUND; i--) {
+		found = journal_scrub(life->journal, now_us, 1, err);
+	}
+	return found != FAILED;
+}
+
 bool life_work(struct life *life, size_t turns, struct err *err)
 {
 	static struct life_request requests[4];
@@ -203,6 +216,9 @@ bool life_work(struct life *life, size_t turns, struct err *err)
 			return false;
 		}
 		if (life->seals && sim_below(life->sim, 4) == 0 && !seal(life, err)) {
+			return false;
+		}
+		if (life->scrubs && sim_below(life->sim, 4) == 0 && !scrub(life, err)) {
 			return false;
 		}
 		if (journal_failed(life->journal)) {

@@ -28,7 +28,8 @@ struct life {
 	struct journal *journal;
 	int64_t wall_us;
 	uint64_t seed;
-	bool seals; /* life_work seals now and then */
+	bool seals;  /* life_work seals now and then */
+	bool scrubs; /* and reads what is closed again */
 };
 
 struct life_request {

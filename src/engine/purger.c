@@ -13,6 +13,7 @@
 #include "model/rule_def.h"
 
 #define ROUND_US (3600 * US_PER_S)
+#define SETTLE_US (60 * US_PER_S)
 #define DAY_US (INT64_C(86400) * US_PER_S)
 #define LEAP_US (3600 * US_PER_S) /* what a clock may gain at once and still be believed */
 #define NO_OFFSET INT64_MIN
@@ -25,9 +26,11 @@ struct purger {
 	struct journal_purge round;
 	struct retain_deletion *waiting; /* at the begin of the round */
 	size_t waiting_n;
-	int64_t round_at_us; /* monotonic: of the next round for what is over its time */
-	int64_t offset_us;   /* wall minus monotonic, as believed */
-	int64_t leapt_us;    /* monotonic: since when the wall clock says something else; 0: no */
+	uint64_t settle_seq;  /* what journal_settle was asked for, */
+	int64_t settle_at_us; /* monotonic: and for more not before this */
+	int64_t round_at_us;  /* monotonic: of the next round for what is over its time */
+	int64_t offset_us;    /* wall minus monotonic, as believed */
+	int64_t leapt_us;     /* monotonic: since when the wall clock says something else; 0: no */
 };
 
 /*
@@ -135,8 +138,24 @@ static int64_t needed_from_us(struct purger *p, uint64_t replayed_seq, int64_t n
 	return from_us - (int64_t)RULE_WINDOW_SECONDS_MAX * US_PER_S;
 }
 
+/*
+ * To end a segment early costs a fresh one: 64 MiB of zeros. Whoever deletes over and over gets
+ * that once a minute.
+ */
+static void settle(struct purger *p, uint64_t seq, int64_t mono_us)
+{
+	if (seq > p->settle_seq) {
+		if (mono_us < p->settle_at_us) {
+			return;
+		}
+		p->settle_seq = seq;
+		p->settle_at_us = mono_us + SETTLE_US;
+	}
+	journal_settle(p->o.journal, p->settle_seq);
+}
+
 /* A log that grows slowly keeps what is over its time in a segment: not for another day. */
-static void settle_old(struct purger *p, int64_t now_us)
+static void settle_old(struct purger *p, int64_t now_us, int64_t mono_us)
 {
 	uint64_t seq = journal_unsealed(p->o.journal);
 	int64_t days = retain_shortest(p->o.retain);
@@ -147,24 +166,26 @@ static void settle_old(struct purger *p, int64_t now_us)
 	arena_init(&one, 0);
 	if (days > 0 && journal_read(p->o.journal, seq, &one, &record, &err) == FOUND &&
 	    record.received_at_us < now_us - (days + 1) * DAY_US) {
-		journal_settle(p->o.journal, seq);
+		settle(p, seq, mono_us);
 	}
 	arena_release(&one);
 }
 
 /* Whether a round would carry out one of them; those that are not sealed yet soon will be. */
-static bool some_ready(struct purger *p, uint64_t replayed_seq)
+static bool some_ready(struct purger *p, uint64_t replayed_seq, int64_t mono_us)
 {
 	uint64_t unsealed = journal_unsealed(p->o.journal);
+	uint64_t last = 0;
 	bool ready = false;
 
 	for (size_t i = 0; i < p->waiting_n; i++) {
 		uint64_t seq = p->waiting[i].seq;
 
-		if (unsealed < seq) {
-			journal_settle(p->o.journal, seq);
-		}
+		last = unsealed < seq && seq > last ? seq : last;
 		ready = ready || (unsealed >= seq && replayed_seq >= seq);
+	}
+	if (last > 0) {
+		settle(p, last, mono_us);
 	}
 	return ready;
 }
@@ -181,12 +202,12 @@ static bool begin(struct purger *p, int64_t wall_us, int64_t mono_us, struct err
 	arena_clear(&p->tick);
 	p->waiting_n = retain_waiting(p->o.retain, &p->tick, &p->waiting);
 	metric_set(p->o.metrics, METRIC_PURGE_WAITING, (int64_t)p->waiting_n);
-	if (replayed_seq == 0 || (!some_ready(p, replayed_seq) && !hour)) {
+	if (replayed_seq == 0 || (!some_ready(p, replayed_seq, mono_us) && !hour)) {
 		return true;
 	}
 	if (hour) {
 		p->round_at_us = mono_us + ROUND_US;
-		settle_old(p, now_us);
+		settle_old(p, now_us, mono_us);
 	}
 	n = retain_over(p->o.retain, now_us, &p->tick, &rows);
 	if (!note_gone(p, rows, n, err)) {

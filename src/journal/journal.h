@@ -100,7 +100,8 @@ struct journal_options {
 	/*
 	 * Only to look: nothing is changed or locked, damage is told and passed over, and nothing
 	 * but reading may follow. What is not in `only` (n_only of them; none: everything) is not
-	 * looked at; while another process writes, that has to be what its journal_files says.
+	 * looked at; while another process writes, that has to be what its journal_files says. When
+	 * one of those is gone, ERR_IO: ask again.
 	 */
 	bool read_only;
 	const struct journal_file *only; /* borrowed during open */

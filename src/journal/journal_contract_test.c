@@ -706,6 +706,34 @@ TEST(who_only_looks_sees_what_the_owner_says_and_changes_nothing)
 	arena_release(&req);
 }
 
+TEST(what_was_replaced_meanwhile_is_not_taken_for_damage)
+{
+	struct bed *bed = fresh();
+	struct journal *owner = bed->journal;
+	struct journal_options options = bed->options;
+	struct journal_file *files;
+	struct arena req;
+	struct err err = { 0 };
+
+	arena_init(&req, 0);
+	bed_fill(bed, 1, 700);
+	options.create = false;
+	options.read_only = true;
+	options.on_damage = no_damage;
+	options.n_only = journal_files(owner, &req, &files);
+	options.only = files;
+	T_TRUE(bed_seal(bed) > 0);
+	T_FAIL(journal_open(&bed->journal, &options, &err), ERR_IO);
+	options.n_only = journal_files(owner, &req, &files);
+	options.only = files;
+	T_OK(journal_open(&bed->journal, &options, &err));
+	bed_check(bed, 1, 700);
+	journal_close(&bed->journal);
+	bed->journal = owner;
+	bed_release(bed);
+	arena_release(&req);
+}
+
 static int use_inline(void **state UNUSED)
 {
 	mode = JOURNAL_FLUSH_INLINE;
@@ -736,4 +764,5 @@ T_MAIN(ON_ALL(sealed_records_read_as_before), ON_ALL(walks_go_on_while_the_log_i
        ON_ALL(readers_follow_while_records_come), ON_ALL(waiting_ends_by_time_or_interrupt),
        ON_ALL(a_copy_of_its_files_is_the_journal_as_it_was),
        ON_ALL(a_recovered_journal_can_be_copied_too),
-       ON_ALL(who_only_looks_sees_what_the_owner_says_and_changes_nothing))
+       ON_ALL(who_only_looks_sees_what_the_owner_says_and_changes_nothing),
+       ON_ALL(what_was_replaced_meanwhile_is_not_taken_for_damage))

@@ -32,6 +32,21 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Files that somebody else just replaced by another are no damage. */
+static bool complete(const struct file_journal *j, epoch_of *of, const struct epochs *epochs,
+		     struct err *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->n_only; i++) {
+		uint64_t epoch;
+
+		n += of(j->only[i].name, &epoch);
+	}
+	return j->n_only == 0 || n == epochs->n ||
+	       err_set(err, ERR_IO, "files of \"%s\" were replaced meanwhile", j->dir);
+}
+
 bool epochs_list(const struct file_journal *j, epoch_of *of, struct epochs *epochs, struct err *err)
 {
 	struct listing listing = { j, of, epochs };
@@ -42,7 +57,7 @@ bool epochs_list(const struct file_journal *j, epoch_of *of, struct epochs *epoc
 	if (epochs->n > 0) {
 		qsort(epochs->v, epochs->n, sizeof(*epochs->v), compare);
 	}
-	return rc >= 0 || err_errno(err, -rc, "list \"%s\"", j->dir);
+	return rc < 0 ? err_errno(err, -rc, "list \"%s\"", j->dir) : complete(j, of, epochs, err);
 }
 
 void epochs_release(struct epochs *epochs)

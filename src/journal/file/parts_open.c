@@ -77,6 +77,9 @@ static bool open_one(struct file_journal *j, struct names *names, size_t i, stru
 	struct sealed_options options = parts_options(j, names->epochs.v[i]);
 
 	names->sealed[i] = sealed_open(&options, err);
+	if (names->sealed[i] == NULL && err->kind == ERR_NOT_FOUND) {
+		err->kind = ERR_IO; /* it was there: somebody has replaced it */
+	}
 	return names->sealed[i] != NULL || err->kind == ERR_CORRUPT;
 }
 

@@ -1,6 +1,7 @@
 // What nobody may see any more: hidden at once, gone from the disk soon, and counted nowhere.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, eventually, type Problem } from "../harness/api.ts";
 import { tenant, tocsin } from "../harness/command.ts";
@@ -15,6 +16,7 @@ import {
 } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
 import { stores } from "../harness/store.ts";
+import { randomFrom } from "../harness/tools.ts";
 
 const DAY = 86_400_000;
 
@@ -194,6 +196,24 @@ describe.each(stores)("deleting a project's events, state in %s", (store) => {
 		await server.restart();
 		expect(await counted(api)).toBe(1);
 		expect(await counted(other)).toBe(6);
+	});
+
+	it("survives kill -9 at any moment of deleting and purging", async () => {
+		const random = randomFrom(33);
+		for (let round = 0; round < 6; round++) {
+			for (let i = 0; i < 20; i++) await sendEvent(api, "storm", { payload: { round, i } });
+			await deleteAll(api);
+			const kept = await sendEvent(api, "storm", { payload: { round } });
+			server.advance(61_000);
+			// The moment of the kill, not a wait for anything.
+			await setTimeout(random() * 1500);
+			await server.restart("SIGKILL");
+			expect((await list(api)).map((e) => e.id)).toEqual([kept.id]);
+			expect((await list(other)).length).toBe(6);
+			expect(await counted(api)).toBe(1);
+		}
+		await purged(server, api);
+		expect(await statLog(server)).toMatchObject({ kinds: { event: 7 }, deletedStillThere: 0 });
 	});
 
 	it("frees the idempotency keys, before the purge and after it", async () => {

@@ -217,8 +217,8 @@ TEST(a_power_cut_during_a_repair_costs_nothing)
 		T_OK(life_open(&life, &err));
 		life.sim->cut_at = life.sim->calls + at;
 		T_INT(scrub_all(life.journal, FAR_US, &err), NOT_FOUND);
-		cut = life.sim->cut != NULL;
 		journal_close(&life.journal);
+		cut = life.sim->cut != NULL;
 		next = cut ? life.sim->cut : sim_power_cut(life.sim);
 		life.sim->cut = NULL;
 		sim_free(&life.sim);

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "journal/file/key_file.h"
+
 static void on_cut(void *arg)
 {
 	struct life *life = arg;
@@ -22,8 +24,9 @@ static void live(struct life *life)
 {
 	struct sim *next;
 	struct err err = { 0 };
+	uint64_t calls = life->merges ? 3000 : 400;
 
-	life->sim->cut_at = 1 + sim_below(life->sim, 1 + sim_below(life->sim, 400));
+	life->sim->cut_at = 1 + sim_below(life->sim, 1 + sim_below(life->sim, calls));
 	life->sim->on_cut = on_cut;
 	life->sim->on_cut_arg = life;
 	life->sim->shorten = sim_below(life->sim, 2) == 0;
@@ -53,25 +56,53 @@ static void live(struct life *life)
 	life->ledger = life->at_cut;
 }
 
-TEST(power_cuts_lose_nothing_acked_and_invent_nothing)
+static void note_key_file(void *to, const char *name)
+{
+	*(bool *)to = *(bool *)to || key_file_is(name);
+}
+
+static bool has_key_file(struct life *life)
+{
+	bool has = false;
+
+	T_INT(sim_ops.list(life->sim, "d", note_key_file, &has), 0);
+	return has;
+}
+
+/* So many stories of five lives; how many of them had merged tables at the end. */
+static size_t live_on(uint64_t seeds, bool merges)
 {
 	static struct life life;
 	struct err err = { 0 };
+	size_t merged = 0;
 
-	for (uint64_t seed = 1; seed <= 1200; seed++) {
+	for (uint64_t seed = 1; seed <= seeds; seed++) {
 		life = (struct life) { .sim = sim_new(seed),
 				       .wall_us = 1000,
 				       .seed = seed,
 				       .seals = true,
-				       .scrubs = true };
+				       .scrubs = true,
+				       .merges = merges };
 		for (int i = 0; i < 5; i++) {
 			live(&life);
 		}
 		T_OK(life_open(&life, &err));
 		life_check_all(&life);
+		merged += has_key_file(&life);
 		journal_close(&life.journal);
 		sim_free(&life.sim);
 	}
+	return merged;
+}
+
+TEST(power_cuts_lose_nothing_acked_and_invent_nothing)
+{
+	live_on(1200, false);
+}
+
+TEST(power_cuts_while_tables_are_merged_lose_no_key)
+{
+	T_TRUE(live_on(150, true) > 50);
 }
 
 /* After a process died the page cache is still there, flushed or not; then the power goes. */
@@ -118,19 +149,20 @@ static void story(struct life *life, uint64_t fail_at, int errnum)
 	}
 }
 
-static void fail_each_call(int errnum, bool power, bool care)
+static void fail_each_call(int errnum, bool power, bool care, bool merges)
 {
 	static struct life life;
 	bool failed = true;
 	uint64_t at = 0;
 
 	while (failed) {
-		at++;
+		at += merges ? 19 : 1;
 		life = (struct life) { .sim = sim_new(at * 3 + power),
 				       .wall_us = 1000,
 				       .seed = at,
-				       .seals = care,
-				       .scrubs = care };
+				       .seals = care || merges,
+				       .scrubs = care,
+				       .merges = merges };
 		story(&life, at, errnum);
 		failed = life.sim->failed;
 		check_after_failure(&life, power);
@@ -141,18 +173,24 @@ static void fail_each_call(int errnum, bool power, bool care)
 
 TEST(failing_any_call_loses_nothing_acked)
 {
-	fail_each_call(EIO, true, false);
-	fail_each_call(EIO, false, false);
-	fail_each_call(ENOSPC, true, false);
-	fail_each_call(ENOSPC, false, false);
+	fail_each_call(EIO, true, false, false);
+	fail_each_call(EIO, false, false, false);
+	fail_each_call(ENOSPC, true, false, false);
+	fail_each_call(ENOSPC, false, false, false);
 }
 
 TEST(failing_any_call_while_files_are_sealed_and_scrubbed_loses_nothing)
 {
-	fail_each_call(EIO, true, true);
-	fail_each_call(EIO, false, true);
-	fail_each_call(ENOSPC, true, true);
-	fail_each_call(ENOSPC, false, true);
+	fail_each_call(EIO, true, true, false);
+	fail_each_call(EIO, false, true, false);
+	fail_each_call(ENOSPC, true, true, false);
+	fail_each_call(ENOSPC, false, true, false);
+}
+
+TEST(failing_calls_while_tables_are_merged_lose_nothing_acked)
+{
+	fail_each_call(EIO, true, false, true);
+	fail_each_call(ENOSPC, false, false, true);
 }
 
 TEST(failing_any_call_of_the_first_open_leaves_a_journal_or_none)
@@ -209,7 +247,8 @@ static int quiet(void **state UNUSED)
 }
 
 T_MAIN(cmocka_unit_test_setup(power_cuts_lose_nothing_acked_and_invent_nothing, quiet),
-       T(failing_any_call_loses_nothing_acked),
+       T(power_cuts_while_tables_are_merged_lose_no_key), T(failing_any_call_loses_nothing_acked),
        T(failing_any_call_while_files_are_sealed_and_scrubbed_loses_nothing),
+       T(failing_calls_while_tables_are_merged_lose_nothing_acked),
        T(failing_any_call_of_the_first_open_leaves_a_journal_or_none),
        T(a_full_disk_is_refused_before_writing_and_ends))

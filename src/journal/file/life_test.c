@@ -170,7 +170,8 @@ static bool seal(struct life *life, struct err *err)
 {
 	enum found found = FOUND;
 
-	for (uint64_t i = sim_below(life->sim, 6); i > 0 && found == FOUND; i--) {
+	for (uint64_t i = sim_below(life->sim, life->merges ? 60 : 6); i > 0 && found == FOUND;
+	     i--) {
 		found = journal_seal(life->journal, err);
 	}
 	return found != FAILED;
@@ -215,7 +216,8 @@ bool life_work(struct life *life, size_t turns, struct err *err)
 		if (sim_below(life->sim, 8) == 0 && !journal_prepare(life->journal, err)) {
 			return false;
 		}
-		if (life->seals && sim_below(life->sim, 4) == 0 && !seal(life, err)) {
+		if (life->seals && (life->merges || sim_below(life->sim, 4) == 0) &&
+		    !seal(life, err)) {
 			return false;
 		}
 		if (life->scrubs && sim_below(life->sim, 4) == 0 && !scrub(life, err)) {

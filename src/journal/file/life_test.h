@@ -30,6 +30,7 @@ struct life {
 	uint64_t seed;
 	bool seals;  /* life_work seals now and then */
 	bool scrubs; /* and reads what is closed again */
+	bool merges; /* and much more often, so that there are many sealed files */
 };
 
 struct life_request {

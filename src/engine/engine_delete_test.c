@@ -239,7 +239,29 @@ TEST(a_purged_log_starts_also_without_a_snapshot)
 	scene_end(&stage, &home);
 }
 
+/* What is behind the last record applied is applied once, also when all before it is gone. */
+TEST(what_follows_a_purged_end_is_applied_once)
+{
+	struct stage stage;
+	struct home home;
+	uint64_t floor_seq;
+	int64_t alerts;
+
+	scene_begin(&stage, &home);
+	stage_rule(&stage, 100, 0, THREE);
+	floor_seq = stage_events(&stage, "order_failed", 50, 1) + 1;
+	home_run(&home);
+	alerts = home_number(&home, ALERTS);
+	purge_log(&stage, &floor_seq);
+	remove_snapshots(&home);
+	stage_events(&stage, "order_failed", 3, 1);
+	home_run(&home);
+	T_INT(home_number(&home, ALERTS), alerts + 1);
+	scene_end(&stage, &home);
+}
+
 T_MAIN(T(windows_and_counts_begin_anew_at_a_deletion), T(a_deletion_is_about_one_project),
        T(alerts_stay_and_are_over_when_nothing_is_left_to_count),
        T(an_edit_counts_nothing_that_was_deleted), T(a_crash_around_a_deletion_changes_nothing),
-       T(snapshots_older_than_a_deletion_go), T(a_purged_log_starts_also_without_a_snapshot))
+       T(snapshots_older_than_a_deletion_go), T(a_purged_log_starts_also_without_a_snapshot),
+       T(what_follows_a_purged_end_is_applied_once))

@@ -31,6 +31,10 @@ static bool replay(struct engine *e, bool *lost, struct err *err)
 		if (found == FAILED && err->kind == ERR_IO) {
 			break;
 		}
+		if (found == FOUND && record.seq > e->cursor.seq) {
+			*lost = true; /* up to the cursor; from here on it counts */
+			break;
+		}
 		/* Numbers are dense: what is not there was purged, or lost with a file. */
 		*lost = *lost || found == FAILED || record.seq > e->state.seq + 1;
 		if (found == FAILED) {

@@ -211,7 +211,9 @@ bool json_number_double(struct slice number, double *out)
 	char few[128];
 	char *text = number.n < sizeof(few) ? few : mem_alloc(number.n + 1, 1);
 
-	memcpy(text, number.p, number.n);
+	if (number.n > 0) {
+		memcpy(text, number.p, number.n);
+	}
 	text[number.n] = '\0';
 	/* The program never calls setlocale, so the point is a point. */
 	*out = strtod(text, NULL);

@@ -160,7 +160,9 @@ static bool is_poison(struct engine *e, const struct err *failure, int *tries)
 	}
 	e->poisoned = db_begin(e->db, &err) && store_cursor_set(e->db, &e->cursor, &err) &&
 		      db_commit(e->db, &err);
-	if (!e->poisoned) {
+	if (e->poisoned) {
+		engine_watch_refused(e);
+	} else {
 		db_rollback(e->db);
 	}
 	return e->poisoned;

@@ -91,6 +91,8 @@ void engine_watch_start(struct engine *e);
 /* Before each record, before and after each commit. */
 void engine_watch_record(struct engine *e, const struct record *record);
 void engine_watch_commit(struct engine *e);
+/* The state will not take the rows of this commit: what follows is no kill. */
+void engine_watch_refused(struct engine *e);
 void engine_watch_committed(struct engine *e);
 /* The record just applied is to be committed alone; the watched part ends with it. */
 bool engine_watch_alone(const struct engine *e);

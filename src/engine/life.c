@@ -28,8 +28,8 @@ _Static_assert(sizeof(struct block) == 128, "a block without holes");
 static void note_at(struct life *now, const struct life *last)
 {
 	now->blind = last->at == 0;
-	if (last->at == 0 || last->committing != 0) {
-		return;
+	if (last->at == 0 || (last->committing != 0 && last->careful < last->at)) {
+		return; /* a commit of many, if any */
 	}
 	now->at_exits = last->at == last->last_at ? last->at_exits + 1 : 1U + last->blind;
 	now->last_at = last->at;
@@ -58,7 +58,7 @@ uint64_t life_begin(struct life *life, uint64_t cursor)
 		*life = now;
 		return now.last_at;
 	}
-	if (last.at > cursor && now.careful >= last.at) {
+	if (last.at > cursor && now.careful >= last.at && last.refused != 0) {
 		now.last_at = last.at;
 		now.at_exits = LIFE_EXITS;
 		*life = now;

@@ -11,7 +11,8 @@
  * record only while the tail that an unclean exit left is applied; so it costs nothing normally.
  *
  * From it follows which record crashes the engine: the one that three unclean exits in a row come
- * down to. A kill from outside leaves a mark as well, but not three at one record.
+ * down to. A kill from outside leaves a mark as well, but not three at one record. When the state
+ * refuses the rows of one record alone, that is certain at once.
  *
  * Engine thread, and the thread that opens the engine before that one starts.
  */
@@ -26,7 +27,8 @@ struct life {
 	uint8_t committing; /* at is not being applied, but the last one of a commit */
 	uint8_t pending;    /* a quarantine record may be in the log and not applied yet */
 	uint8_t blind;	    /* the exit before this life was not watched */
-	uint8_t unused[4];
+	uint8_t refused;    /* this life ended itself, as the state would not take its rows */
+	uint8_t unused[3];
 };
 
 #define LIFE_EXITS 3 /* as many could be bad luck; more in a row at one record could not */

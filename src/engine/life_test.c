@@ -108,10 +108,39 @@ TEST(a_commit_that_crashes_is_taken_apart)
 	T_INT(die_in_commit(&life, 10, 28), 0);
 	T_INT(die_in_commit(&life, 10, 29), 0);
 	T_INT(life.careful, 0);
-	/* Now one by one: 11 to 16 go well, 17 does not. */
+	/*
+	 * Now one by one: 11 to 16 go well, 17 does not. That is bad luck twice, but not three
+	 * times.
+	 */
 	T_INT(die_in_commit(&life, 10, 17), 0);
 	T_INT(life.careful, 29);
+	T_INT(die_in_commit(&life, 16, 17), 0);
+	T_INT(die_in_commit(&life, 16, 17), 0);
 	T_INT(life_begin(&life, 16), 17);
+}
+
+/* Who gives up says so, which no kill does. */
+TEST(a_commit_that_is_refused_alone_is_blamed_at_once)
+{
+	struct life life = { .clean = 1 };
+
+	for (int i = 0; i < 3; i++) {
+		T_INT(die_in_commit(&life, 10, 30), 0);
+		life.refused = 1;
+	}
+	T_INT(die_in_commit(&life, 10, 17), 0);
+	life.refused = 1;
+	T_INT(life_begin(&life, 16), 17);
+}
+
+/* A machine so slow that every kill comes in the same commit is not a record's fault. */
+TEST(kills_that_come_too_often_blame_none)
+{
+	struct life life = { .clean = 1 };
+
+	for (uint64_t at = 11; at < 200; at++) {
+		T_INT(die_in_commit(&life, 10, at < 14 ? 200 : at), 0);
+	}
 }
 
 TEST(careful_is_over_behind_the_batch)
@@ -158,4 +187,5 @@ T_MAIN(T(the_third_crash_at_one_record_blames_it), T(commits_before_the_record_d
        T(a_second_record_needs_three_of_its_own), T(crashes_at_different_records_blame_none),
        T(a_clean_end_forgives), T(what_ends_without_work_blames_none),
        T(a_commit_that_crashes_is_taken_apart), T(careful_is_over_behind_the_batch),
+       T(a_commit_that_is_refused_alone_is_blamed_at_once), T(kills_that_come_too_often_blame_none),
        T(a_mark_is_read_as_it_was_written_or_not_at_all))

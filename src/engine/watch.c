@@ -93,6 +93,12 @@ void engine_watch_commit(struct engine *e)
 	}
 }
 
+void engine_watch_refused(struct engine *e)
+{
+	e->life.refused = 1;
+	save(e);
+}
+
 bool engine_watch_alone(const struct engine *e)
 {
 	return e->watch_until > 0 && e->state.seq <= e->life.careful;

@@ -258,7 +258,7 @@ TEST(checkpoints_go_on_while_the_server_runs)
 
 static void flip_one(struct scene *s, off_t at)
 {
-	char path[200], byte;
+	char path[200], byte = 0;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/0000000000000001.sealed", s->stage.bed.dir);

@@ -295,30 +295,32 @@ describe.each(variants)("%s", (_, store, signal, times, seal) => {
 		else expect(storm.entries.some((entry) => entry.unanswered > 0)).toBe(true);
 	});
 
-	it.runIf(seal)("has sealed some of its log", async () => {
-		const names = async () => readdirSync(join(server.data, "journal"));
-		await eventually(names, (all) => all.some((name) => name.endsWith(".sealed")));
-	});
-
 	// The reader of this ring knows segments alone.
-	it.skipIf(seal)("lists the events in the order of its log", () => {
-		expect(events.map((event) => event.idempotencyKey)).toEqual(log.map((event) => event.key));
-		expect(events.map((event) => Date.parse(event.receivedAt))).toEqual(
-			log.map((event) => Math.floor(event.atUs / 1000)),
-		);
-	});
+	if (seal) {
+		it("has sealed some of its log", async () => {
+			const names = async () => readdirSync(join(server.data, "journal"));
+			await eventually(names, (all) => all.some((name) => name.endsWith(".sealed")));
+		});
+	} else {
+		it("lists the events in the order of its log", () => {
+			expect(events.map((event) => event.idempotencyKey)).toEqual(log.map((event) => event.key));
+			expect(events.map((event) => Date.parse(event.receivedAt))).toEqual(
+				log.map((event) => Math.floor(event.atUs / 1000)),
+			);
+		});
 
-	it.skipIf(seal)("fired what its rules say about the log, each firing once", () => {
-		const logged = log.map((event, place) => ({ ...events[place]!, atUs: event.atUs }));
-		for (const rule of rules) {
-			const said = saidOf(rule, logged);
-			const fired = alerts.filter((alert) => alert.ruleId === rule.id).reverse();
-			expect(fired.map((alert) => alert.eventId)).toEqual(said);
-			expect(said.length).toBeGreaterThan(0);
-		}
-		expect(alerts.length).toBeGreaterThan(times * 2);
-		expect(new Set(alerts.map((alert) => alert.id)).size).toBe(alerts.length);
-	});
+		it("fired what its rules say about the log, each firing once", () => {
+			const logged = log.map((event, place) => ({ ...events[place]!, atUs: event.atUs }));
+			for (const rule of rules) {
+				const said = saidOf(rule, logged);
+				const fired = alerts.filter((alert) => alert.ruleId === rule.id).reverse();
+				expect(fired.map((alert) => alert.eventId)).toEqual(said);
+				expect(said.length).toBeGreaterThan(0);
+			}
+			expect(alerts.length).toBeGreaterThan(times * 2);
+			expect(new Set(alerts.map((alert) => alert.id)).size).toBe(alerts.length);
+		});
+	}
 
 	it("made one delivery per alert and action, and ended each", () => {
 		const actions = (all: Delivery[]) => all.map((d) => `${d.alertId} ${d.channel}`).sort();

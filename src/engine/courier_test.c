@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -600,15 +599,8 @@ int main(void)
 		T(dead_letters_can_be_sent_again_or_dropped),
 		T(a_stop_waits_a_little_for_calls_under_way),
 	};
-	char path[] = "/tmp/shift-XXXXXX";
-	int fd = mkstemp(path);
 
-	/* Both clocks of this process can be moved. */
-	assert_true(fd >= 0 && ftruncate(fd, sizeof(*shift)) == 0);
-	shift = mmap(NULL, sizeof(*shift), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_true(shift != MAP_FAILED && clock_shift_from(path));
-	unlink(path);
-	close(fd);
+	shift = stage_clock();
 	signal(SIGPIPE, SIG_IGN);
 	fault_install();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -302,15 +301,8 @@ int main(void)
 		T(checkpoints_go_on_while_the_server_runs),
 		T(closed_files_are_sealed_and_what_their_disk_changes_is_mended),
 	};
-	char path[] = "/tmp/shift-XXXXXX";
-	int fd = mkstemp(path);
 
-	/* Both clocks of this process can be moved. */
-	assert_true(fd >= 0 && ftruncate(fd, sizeof(*shift)) == 0);
-	shift = mmap(NULL, sizeof(*shift), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_true(shift != MAP_FAILED && clock_shift_from(path));
-	unlink(path);
-	close(fd);
+	shift = stage_clock();
 	fault_install();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

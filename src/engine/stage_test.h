@@ -33,6 +33,12 @@ struct home {
 #define STAGE_ORG ((struct org_id) { 1 })
 #define STAGE_PROJECT ((struct project_id) { 2 })
 
+/*
+ * By how many microseconds both clocks of this process are ahead, to be moved at will; once per
+ * process.
+ */
+int64_t *stage_clock(void);
+
 void stage_init(struct stage *stage);
 void stage_release(struct stage *stage);
 /* Store one event of the type; payload is a JSON object. Returns its number. */

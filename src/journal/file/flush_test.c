@@ -15,15 +15,21 @@ static struct journal_stats stats_of(struct bed *bed)
 	return stats;
 }
 
+/* A journal whose flushes take as long as the test says. */
+static void open_on(struct bed *bed, struct sim *sim, enum journal_flush flush)
+{
+	bed_init(bed, flush);
+	bed->options.files = &sim_ops;
+	bed->options.files_arg = sim;
+	bed_open(bed);
+}
+
 TEST(slow_flushes_move_to_a_thread_and_back)
 {
 	struct bed bed;
 	struct sim *sim = sim_new(1);
 
-	bed_init(&bed, JOURNAL_FLUSH_AUTO);
-	bed.options.files = &sim_ops;
-	bed.options.files_arg = sim;
-	bed_open(&bed);
+	open_on(&bed, sim, JOURNAL_FLUSH_AUTO);
 	sim->flush_us = 60;
 	bed_fill(&bed, 1, 200);
 	T_FALSE(stats_of(&bed).threaded);
@@ -44,10 +50,7 @@ TEST(one_very_slow_flush_is_enough)
 	struct bed bed;
 	struct sim *sim = sim_new(1);
 
-	bed_init(&bed, JOURNAL_FLUSH_AUTO);
-	bed.options.files = &sim_ops;
-	bed.options.files_arg = sim;
-	bed_open(&bed);
+	open_on(&bed, sim, JOURNAL_FLUSH_AUTO);
 	sim->flush_us = 60;
 	bed_fill(&bed, 1, 20);
 	T_FALSE(stats_of(&bed).threaded);
@@ -96,10 +99,7 @@ TEST(flush_times_are_counted)
 	struct sim *sim = sim_new(1);
 	struct journal_stats stats;
 
-	bed_init(&bed, JOURNAL_FLUSH_INLINE);
-	bed.options.files = &sim_ops;
-	bed.options.files_arg = sim;
-	bed_open(&bed);
+	open_on(&bed, sim, JOURNAL_FLUSH_INLINE);
 	sim->flush_us = 60;
 	bed_fill(&bed, 1, 95);
 	sim->flush_us = 3000;

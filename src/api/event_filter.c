@@ -140,6 +140,26 @@ enum found event_cursor_read(struct call *c, const char *name, uint64_t *seq, st
 	return FOUND;
 }
 
+enum found event_span_read(struct call *c, const struct event_filter *f, const char *name,
+			   bool reverse, bool behind, uint64_t *first, uint64_t *last,
+			   struct err *err)
+{
+	uint64_t cursor;
+	enum found found = event_cursor_read(c, name, &cursor, err);
+
+	journal_bounds(c->api->journal, f->from_us, f->to_us, first, last);
+	if (found != FOUND) {
+		return found;
+	}
+	if (reverse) {
+		*last = cursor - 1 < *last ? cursor - 1 : *last;
+	} else {
+		cursor += behind;
+		*first = cursor > *first ? cursor : *first;
+	}
+	return FOUND;
+}
+
 struct id_text event_cursor_write(const struct journal *journal, uint64_t seq)
 {
 	struct log_id id = { .at_ms = 0, .number = seq };

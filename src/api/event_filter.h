@@ -43,6 +43,15 @@ bool event_filter_matches(const struct event_filter *f, const struct record *rec
  * an event is one, too. NOT_FOUND: the parameter is not there. FAILED: ERR_INVALID.
  */
 enum found event_cursor_read(struct call *c, const char *name, uint64_t *seq, struct err *err);
+/*
+ * Which numbers of the log a walk over the filter's time has to look at, both ends included; with
+ * *first > *last none. FOUND: and only from the cursor called name on: in reverse from the record
+ * before it, forward from it, or with behind from the one after it. NOT_FOUND: there is no cursor.
+ * FAILED: ERR_INVALID.
+ */
+enum found event_span_read(struct call *c, const struct event_filter *f, const char *name,
+			   bool reverse, bool behind, uint64_t *first, uint64_t *last,
+			   struct err *err);
 struct id_text event_cursor_write(const struct journal *journal, uint64_t seq);
 
 #endif

@@ -151,47 +151,25 @@ static bool wants_csv(struct call *c, const struct export_query *in)
 	return in->format == EXPORT_CSV;
 }
 
-/* From the caller's parameters to the numbers to walk. *first > *last: there are none. */
-static bool read_span(struct call *c, struct export *e, bool reverse, uint64_t *first,
-		      uint64_t *last, bool *resumed, struct err *err)
-{
-	const struct event_filter *filter = &e->feed.filter;
-	uint64_t after;
-
-	journal_bounds(c->api->journal, filter->from_us, filter->to_us, first, last);
-	e->next = reverse ? *first : journal_flushed(c->api->journal);
-	switch (event_cursor_read(c, "after", &after, err)) {
-	case NOT_FOUND:
-		*resumed = false;
-		return true;
-	case FAILED:
-		return false;
-	case FOUND:
-		break;
-	}
-	*resumed = true;
-	if (reverse) {
-		*last = after - 1 < *last ? after - 1 : *last;
-	} else {
-		*first = after + 1 > *first ? after + 1 : *first;
-	}
-	return true;
-}
-
 static void start(struct call *c, struct export *e, const struct export_query *in)
 {
-	bool reverse = in->order != 0, resumed;
+	bool reverse = in->order != 0;
+	enum found resumed = FAILED;
 	uint64_t first, last;
 
-	if (!event_filter_read(c, &e->feed.keep, &e->feed.filter, &c->err) ||
-	    !read_span(c, e, reverse, &first, &last, &resumed, &c->err)) {
+	if (event_filter_read(c, &e->feed.keep, &e->feed.filter, &c->err)) {
+		resumed = event_span_read(c, &e->feed.filter, "after", reverse, true, &first, &last,
+					  &c->err);
+	}
+	if (resumed == FAILED) {
 		feed_refuse(&e->feed, c);
 		return;
 	}
+	e->next = reverse ? first : journal_flushed(c->api->journal);
 	call_header(c, S("Content-Disposition"),
 		    e->feed.kind == &csv ? S("attachment; filename=\"events.csv\"")
 					 : S("attachment; filename=\"events.ndjson\""));
-	if (e->feed.kind == &csv && !resumed) {
+	if (e->feed.kind == &csv && resumed == NOT_FOUND) {
 		buf_puts(&e->feed.out, S(CSV_HEAD));
 	}
 	feed_start(&e->feed, c, reverse ? last : first, reverse ? first : last, reverse);

@@ -243,27 +243,6 @@ static void write_head(struct search *s)
 }
 
 /* A cursor is the number behind (oldest first: of) the event that comes next. */
-static bool read_place(struct call *c, bool reverse, uint64_t *first, uint64_t *last,
-		       struct err *err)
-{
-	uint64_t cursor = 0;
-
-	switch (event_cursor_read(c, "cursor", &cursor, err)) {
-	case NOT_FOUND:
-		return true;
-	case FAILED:
-		return false;
-	case FOUND:
-		break;
-	}
-	if (reverse) {
-		*last = cursor - 1 < *last ? cursor - 1 : *last;
-	} else {
-		*first = cursor > *first ? cursor : *first;
-	}
-	return true;
-}
-
 static bool read_search(struct call *c, struct search *s, uint64_t *at, uint64_t *end,
 			struct err *err)
 {
@@ -275,8 +254,7 @@ static bool read_search(struct call *c, struct search *s, uint64_t *at, uint64_t
 		return false;
 	}
 	reverse = s->in.order == 0;
-	journal_bounds(c->api->journal, f->filter.from_us, f->filter.to_us, at, end);
-	if (!read_place(c, reverse, at, end, err)) {
+	if (event_span_read(c, &f->filter, "cursor", reverse, false, at, end, err) == FAILED) {
 		return false;
 	}
 	timeline_init(&s->timeline, (size_t)s->in.buckets, f->filter.from_us, f->filter.to_us);

@@ -14,6 +14,24 @@ export const kinds: readonly Kind[] = KINDS;
 
 export const ERRNO = { EIO: 5, EMFILE: 24, ENOSPC: 28 };
 
+/** What may go wrong with which call. */
+export const faults: readonly (readonly [Kind, keyof typeof ERRNO])[] = [
+	["open", "EMFILE"],
+	["write", "EIO"],
+	["write", "ENOSPC"],
+	["flush", "EIO"],
+	["rename", "EIO"],
+	["remove", "EIO"],
+];
+
+/** Which of n calls fail, one after the other: all, or about `most` of them from a random one on. */
+export function places(n: number, most: number, random: () => number): number[] {
+	const all: number[] = [];
+	const step = Math.max(1, n / most);
+	for (let at = n <= most ? 1 : 1 + random() * step; at <= n; at += step) all.push(Math.floor(at));
+	return all;
+}
+
 const FOLDER_AT = 64;
 const BYTES = 4096;
 

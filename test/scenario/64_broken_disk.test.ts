@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api } from "../harness/api.ts";
-import { Disk, ERRNO, type Kind, kinds, noDisk } from "../harness/disk.ts";
+import { Disk, ERRNO, faults, type Kind, kinds, noDisk, places } from "../harness/disk.ts";
 import { journalEvents } from "../harness/journal.ts";
 import { audit, type Entry, hashOf } from "../harness/ledger.ts";
 import { alertsOf, caughtUp, type Event, listAll, makeRule, type Rule } from "../harness/model.ts";
@@ -116,23 +116,14 @@ describe.skipIf(noDisk !== undefined)(`a disk that fails once (${noDisk ?? `seed
 		console.log(`a life takes ${[...calls].map(([kind, n]) => `${n} ${kind}`).join(", ")}`);
 	});
 
-	const faults: [Kind, keyof typeof ERRNO][] = [
-		["open", "EMFILE"],
-		["write", "EIO"],
-		["write", "ENOSPC"],
-		["flush", "EIO"],
-		["rename", "EIO"],
-		["remove", "EIO"],
-	];
 	it.each(faults)("at a call of %s with %s: what was acknowledged is there", async (kind, error) => {
 		const n = calls.get(kind)!;
-		const step = Math.max(1, n / FAULTS);
 		let hit = 0;
-		for (let at = n <= FAULTS ? 1 : 1 + random() * step; at <= n; at += step) {
-			disk.order([kind], ERRNO[error], Math.floor(at));
+		for (const at of places(n, FAULTS, random)) {
+			disk.order([kind], ERRNO[error], at);
 			const entries = await live();
 			hit += disk.failed;
-			await check(entries, `${kind} ${Math.floor(at)} ${error}`);
+			await check(entries, `${kind} ${at} ${error}`);
 		}
 		// Not each life makes as many calls as the first one.
 		expect(hit).toBeGreaterThan(n > 3 ? 1 : 0);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, eventually } from "../harness/api.ts";
 import { tocsin } from "../harness/command.ts";
-import { Disk, ERRNO, type Kind, kinds, noDisk } from "../harness/disk.ts";
+import { Disk, ERRNO, faults, type Kind, kinds, noDisk, places } from "../harness/disk.ts";
 import { caughtUp, type Event, listAll, metric } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
 import { randomFrom } from "../harness/tools.ts";
@@ -131,21 +131,12 @@ describe.skipIf(noDisk !== undefined)(`care on a disk that fails once (${noDisk 
 		console.log(`a life takes ${[...calls].map(([kind, n]) => `${n} ${kind}`).join(", ")}`);
 	}, 60_000);
 
-	const faults: [Kind, keyof typeof ERRNO][] = [
-		["open", "EMFILE"],
-		["write", "EIO"],
-		["write", "ENOSPC"],
-		["flush", "EIO"],
-		["rename", "EIO"],
-		["remove", "EIO"],
-	];
 	it.each(faults)("at a call of %s with %s: nothing is lost", async (kind, error) => {
 		const n = calls.get(kind)!;
-		const step = Math.max(1, n / FAULTS);
-		for (let at = n <= FAULTS ? 1 : 1 + random() * step; at <= n; at += step) {
-			disk.order([kind], ERRNO[error], Math.floor(at));
+		for (const at of places(n, FAULTS, random)) {
+			disk.order([kind], ERRNO[error], at);
 			await live();
-			await check(`${kind} ${Math.floor(at)} ${error}`);
+			await check(`${kind} ${at} ${error}`);
 		}
 	}, 60_000 + FAULTS * 20_000);
 });

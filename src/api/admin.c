@@ -369,9 +369,27 @@ static bool post_key(struct call *c, struct err *err)
 }
 
 static const struct route rows[] = {
-	{ HTTP_POST, "/admin/seed", "Make a tenant with a key, and rules to look at", AUTH_SOCKET,
-	  0, ADMIN_BODY_BYTES_MAX, NULL, post_seed },
-	{ HTTP_POST, "/admin/keys", "Make a key in any project", AUTH_SOCKET, 0,
-	  ADMIN_BODY_BYTES_MAX, NULL, post_key },
+	{
+		.method = HTTP_POST,
+		.path = "/admin/seed",
+		.name = "adminSeed",
+		.tag = "Operation",
+		.summary = "Make a tenant with a key, and rules to look at",
+		.who = WHO_SOCKET,
+		.limit = LIMIT_NONE,
+		.body_max = ADMIN_BODY_BYTES_MAX,
+		.work = post_seed,
+	},
+	{
+		.method = HTTP_POST,
+		.path = "/admin/keys",
+		.name = "adminPutKey",
+		.tag = "Operation",
+		.summary = "Make a key in any project",
+		.who = WHO_SOCKET,
+		.limit = LIMIT_NONE,
+		.body_max = ADMIN_BODY_BYTES_MAX,
+		.work = post_key,
+	},
 };
 const struct route_set routes_admin = { rows, ARRAY_LEN(rows) };

@@ -101,9 +101,28 @@ static bool get_alert(struct call *c, struct err *err)
 }
 
 static const struct route rows[] = {
-	{ HTTP_GET, "/api/v1/alerts", "List alerts, newest first", AUTH_KEY, SCOPE_ALERTS_READ, 0,
-	  NULL, list_alerts },
-	{ HTTP_GET, "/api/v1/alerts/:id", "Get one alert", AUTH_KEY, SCOPE_ALERTS_READ, 0, NULL,
-	  get_alert },
+	{
+		.method = HTTP_GET,
+		.path = "/api/v1/alerts",
+		.name = "listAlerts",
+		.tag = "Alerts",
+		.summary = "List alerts, newest first",
+		.who = WHO_CALLER,
+		.scope = SCOPE_ALERTS_READ,
+		.role = ROLE_VIEWER,
+		.work = list_alerts,
+	},
+	{
+		.method = HTTP_GET,
+		.path = "/api/v1/alerts/:id",
+		.name = "getAlert",
+		.tag = "Alerts",
+		.summary = "Get one alert",
+		.who = WHO_CALLER,
+		.scope = SCOPE_ALERTS_READ,
+		.role = ROLE_VIEWER,
+		.params = { ROUTE_ID(ID_ALERT) },
+		.work = get_alert,
+	},
 };
 const struct route_set routes_alerts = { rows, ARRAY_LEN(rows) };

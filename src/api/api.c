@@ -99,29 +99,15 @@ static bool admit(struct call *c)
 {
 	enum found found = NOT_FOUND;
 
-	if (c->route->auth == AUTH_NONE || c->route->auth == AUTH_SOCKET) {
+	if (c->route->who != WHO_PUBLIC && c->route->who != WHO_SOCKET) {
+		found = api_authenticate(c->api, c->http, &c->caller);
+	}
+	if (route_admits(c->route, found, &c->caller, &c->err)) {
 		return true;
 	}
-	found = api_authenticate(c->api, c->http, &c->caller);
-	if (c->route->auth == AUTH_OWN) {
-		return true;
-	}
-	if (found != FOUND) {
-		refuse(c, ERR_UNAUTHORIZED,
-		       found == NOT_FOUND
-			       ? "an API key is needed: send it as \"Authorization: Bearer sk_...\""
-			       : "this API key is unknown, expired or revoked");
-		ingest_turned_away(c, c->err.kind);
-		return false;
-	}
-	if ((c->caller.scopes & c->route->scope) != c->route->scope) {
-		err_set(&c->err, ERR_FORBIDDEN, "this API key lacks the scope \"%s\"",
-			scope_name((enum scope)c->route->scope));
-		call_problem(c, &c->err);
-		ingest_turned_away(c, c->err.kind);
-		return false;
-	}
-	return true;
+	call_problem(c, &c->err);
+	ingest_turned_away(c, c->err.kind);
+	return false;
 }
 
 static bool find_route(struct call *c)

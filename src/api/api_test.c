@@ -27,9 +27,9 @@ TEST(every_route_is_one_row_with_one_handler)
 		T_TRUE(a->path[0] == '/');
 		T_TRUE(a->summary[0] != '\0');
 		T_TRUE((a->loop != NULL) + (a->work != NULL) == 1);
-		T_TRUE(a->auth != AUTH_KEY || a->scope != 0);
-		T_TRUE(a->auth == AUTH_KEY || a->scope == 0);
-		T_TRUE(a->auth != AUTH_KEY || scope_name((enum scope)a->scope) != NULL);
+		T_TRUE(a->who != WHO_UNSAID);
+		T_TRUE((a->who != WHO_PUBLIC && a->who != WHO_SOCKET) || a->scope == 0);
+		T_TRUE(a->scope == 0 || scope_name((enum scope)a->scope) != NULL);
 		T_TRUE(methods[a->method] != NULL);
 		T_TRUE(a->method != HTTP_GET || a->body_max == 0);
 		while ((b = route_next(&other)) != NULL) {
@@ -76,7 +76,7 @@ TEST(no_row_lets_anybody_in_without_its_scope)
 		const char *body = r->body_max > 0 ? "{}" : "";
 		char path[256];
 
-		if (r->auth != AUTH_KEY) {
+		if (r->who != WHO_CALLER) {
 			continue;
 		}
 		without = r->scope == SCOPE_EVENTS_READ ? writer : reader;

@@ -196,7 +196,16 @@ static void get_export(struct call *c)
 }
 
 static const struct route rows[] = {
-	{ HTTP_GET, "/api/v1/events/export", "All events, a line each (NDJSON, CSV)", AUTH_KEY,
-	  SCOPE_EVENTS_READ, 0, get_export, NULL },
+	{
+		.method = HTTP_GET,
+		.path = "/api/v1/events/export",
+		.name = "exportEvents",
+		.tag = "Events",
+		.summary = "All events, a line each (NDJSON, CSV)",
+		.who = WHO_CALLER,
+		.scope = SCOPE_EVENTS_READ,
+		.role = ROLE_VIEWER,
+		.loop = get_export,
+	},
 };
 const struct route_set routes_export = { rows, ARRAY_LEN(rows) };

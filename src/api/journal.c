@@ -41,7 +41,15 @@ static bool get_journal(struct call *c, struct err *err UNUSED)
 }
 
 static const struct route rows[] = {
-	{ HTTP_GET, "/admin/journal", "The files of the log, and how far they are flushed",
-	  AUTH_SOCKET, 0, 0, NULL, get_journal },
+	{
+		.method = HTTP_GET,
+		.path = "/admin/journal",
+		.name = "adminGetJournal",
+		.tag = "Operation",
+		.summary = "The files of the log, and how far they are flushed",
+		.who = WHO_SOCKET,
+		.limit = LIMIT_NONE,
+		.work = get_journal,
+	},
 };
 const struct route_set routes_journal = { rows, ARRAY_LEN(rows) };

@@ -147,7 +147,16 @@ static bool get_outcomes(struct call *c, struct err *err)
 }
 
 static const struct route rows[] = {
-	{ HTTP_GET, "/api/v1/outcomes", "What became of what was sent", AUTH_KEY, SCOPE_EVENTS_READ,
-	  0, NULL, get_outcomes },
+	{
+		.method = HTTP_GET,
+		.path = "/api/v1/outcomes",
+		.name = "getOutcomes",
+		.tag = "Events",
+		.summary = "What became of what was sent",
+		.who = WHO_CALLER,
+		.scope = SCOPE_EVENTS_READ,
+		.role = ROLE_VIEWER,
+		.work = get_outcomes,
+	},
 };
 const struct route_set routes_outcomes = { rows, ARRAY_LEN(rows) };

@@ -162,11 +162,41 @@ static bool delete_events(struct call *c, struct err *err)
 }
 
 static const struct route rows[] = {
-	{ HTTP_GET, "/api/v1/projects/:id", "Get the key's project", AUTH_KEY, SCOPE_SETTINGS_READ,
-	  0, NULL, get_project },
-	{ HTTP_PATCH, "/api/v1/projects/:id", "Change for how long events are kept", AUTH_KEY,
-	  SCOPE_SETTINGS_WRITE, PROJECT_BODY_BYTES_MAX, NULL, patch_project },
-	{ HTTP_DELETE, "/api/v1/events", "Delete all events of the key's project", AUTH_KEY,
-	  SCOPE_SETTINGS_WRITE, 0, NULL, delete_events },
+	{
+		.method = HTTP_GET,
+		.path = "/api/v1/projects/:id",
+		.name = "getProject",
+		.tag = "Projects",
+		.summary = "Get the key's project",
+		.who = WHO_CALLER,
+		.scope = SCOPE_SETTINGS_READ,
+		.role = ROLE_VIEWER,
+		.params = { ROUTE_ID_OR(ID_PROJECT, "current") },
+		.work = get_project,
+	},
+	{
+		.method = HTTP_PATCH,
+		.path = "/api/v1/projects/:id",
+		.name = "changeProject",
+		.tag = "Projects",
+		.summary = "Change for how long events are kept",
+		.who = WHO_CALLER,
+		.scope = SCOPE_SETTINGS_WRITE,
+		.role = ROLE_ADMIN,
+		.body_max = PROJECT_BODY_BYTES_MAX,
+		.params = { ROUTE_ID_OR(ID_PROJECT, "current") },
+		.work = patch_project,
+	},
+	{
+		.method = HTTP_DELETE,
+		.path = "/api/v1/events",
+		.name = "deleteEvents",
+		.tag = "Projects",
+		.summary = "Delete all events of the key's project",
+		.who = WHO_CALLER,
+		.scope = SCOPE_SETTINGS_WRITE,
+		.role = ROLE_ADMIN,
+		.work = delete_events,
+	},
 };
 const struct route_set routes_projects = { rows, ARRAY_LEN(rows) };

@@ -65,7 +65,16 @@ static bool list_quarantine(struct call *c, struct err *err)
 }
 
 static const struct route rows[] = {
-	{ HTTP_GET, "/api/v1/system/quarantine", "Records that rules leave out", AUTH_KEY,
-	  SCOPE_EVENTS_READ, 0, NULL, list_quarantine },
+	{
+		.method = HTTP_GET,
+		.path = "/api/v1/system/quarantine",
+		.name = "listQuarantine",
+		.tag = "Events",
+		.summary = "Records that rules leave out",
+		.who = WHO_CALLER,
+		.scope = SCOPE_EVENTS_READ,
+		.role = ROLE_VIEWER,
+		.work = list_quarantine,
+	},
 };
 const struct route_set routes_quarantine = { rows, ARRAY_LEN(rows) };

@@ -14,6 +14,12 @@ static const char *const method_names[HTTP_METHODS] = {
 	[HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS",
 };
 
+const char *route_method_name(enum http_method method)
+{
+	ensure((size_t)method < HTTP_METHODS);
+	return method_names[method];
+}
+
 const struct route *route_next(size_t *at)
 {
 	size_t i = (*at)++;
@@ -77,7 +83,7 @@ const struct route *route_find(enum http_method method, struct slice path, bool 
 	buf_init(&methods, 256);
 	*path_known = false;
 	while ((r = route_next(&at)) != NULL) {
-		if ((r->auth == AUTH_SOCKET && !socket) || !matches(r, path, req, params)) {
+		if ((r->who == WHO_SOCKET && !socket) || !matches(r, path, req, params)) {
 			continue;
 		}
 		if (r->method == wanted) {
@@ -89,4 +95,39 @@ const struct route *route_find(enum http_method method, struct slice path, bool 
 	*allow = r == NULL ? arena_dup(req, buf_slice(&methods)) : (struct slice) { 0 };
 	buf_release(&methods);
 	return r;
+}
+
+static bool key_admitted(const struct route *r, const struct caller *caller, struct err *err)
+{
+	if (r->who == WHO_USER) {
+		return err_set(err, ERR_FORBIDDEN, "an API key cannot do this, only a person");
+	}
+	if ((caller->scopes & r->scope) != r->scope) {
+		return err_set(err, ERR_FORBIDDEN, "this API key lacks the scope \"%s\"",
+			       scope_name((enum scope)r->scope));
+	}
+	return true;
+}
+
+bool route_admits(const struct route *r, enum found credential, const struct caller *caller,
+		  struct err *err)
+{
+	switch (r->who) {
+	case WHO_PUBLIC:
+	case WHO_OWN:
+	case WHO_SOCKET:
+		return true;
+	case WHO_CALLER:
+	case WHO_USER:
+		break;
+	case WHO_UNSAID:
+		never("a route that does not say who may call it");
+	}
+	if (credential == FOUND) {
+		return key_admitted(r, caller, err);
+	}
+	return err_set(err, ERR_UNAUTHORIZED, "%s",
+		       credential == NOT_FOUND
+			       ? "an API key is needed: send it as \"Authorization: Bearer sk_...\""
+			       : "this API key is unknown, expired or revoked");
 }

@@ -3,17 +3,73 @@
 #define API_ROUTE_H
 
 #include "api/call.h"
+#include "api/shape.h"
+#include "model/role.h"
+#include "model/scope.h"
 
 /*
  * The route table: one row says all there is to know about a call. A handler cannot be reached
- * without the checks of its row.
+ * without the checks of its row, and the API's description, with all that is made of it, has
+ * nothing else to go by.
  */
-enum route_auth {
-	AUTH_NONE,   /* public */
-	AUTH_KEY,    /* an API key with the scope of the row */
-	AUTH_OWN,    /* the handler decides: a key may come another way, or not be needed yet */
-	AUTH_SOCKET, /* whoever may open the Unix socket; elsewhere there is no such path */
+enum route_who {
+	WHO_UNSAID, /* no row may leave it so */
+	WHO_PUBLIC, /* anybody */
+	WHO_CALLER, /* a key with .scope (0: any key), or a user whose role is .role at least */
+	WHO_USER,   /* a user whose role is .role at least (ROLE_NONE: any); never a key */
+	WHO_OWN,    /* the handler decides: a key may come another way, or not be needed yet */
+	WHO_SOCKET, /* whoever may open the Unix socket; elsewhere there is no such path */
 };
+
+/* Which budget a call is taken from. */
+enum route_limit { LIMIT_API, LIMIT_INGEST, LIMIT_AUTH, LIMIT_NONE };
+
+/* Whether a change must say which version it is a change of (RFC 9110 section 13.1.1). */
+enum route_match { MATCH_NONE, MATCH_MAY, MATCH_MUST };
+
+/* A part of the path with a colon. */
+struct route_param {
+	const char *help; /* NULL: the id of what the kind says */
+	const char *word; /* taken in the place of an id: "current"; or NULL */
+	enum id_kind id;
+	bool is_id;
+};
+#define ROUTE_ID(kind_) \
+	{ \
+		.id = (kind_), .is_id = true \
+	}
+#define ROUTE_ID_OR(kind_, word_) \
+	{ \
+		.id = (kind_), .is_id = true, .word = (word_) \
+	}
+#define ROUTE_TEXT(help_) \
+	{ \
+		.help = (help_) \
+	}
+
+/* A body that is taken. */
+struct route_body {
+	const char *type; /* NULL: application/json */
+	const struct shape *shape;
+	bool maybe; /* it may be empty */
+};
+
+enum reply_header { REPLY_ETAG = 1, REPLY_REPLAYED = 2, REPLY_LOCATION = 4 };
+
+/* A good reply. Several of one status differ by their type. */
+struct route_reply {
+	int status;
+	const char *help;
+	const char *type;	   /* NULL: application/json when there is a shape, else no body */
+	const struct shape *shape; /* NULL with a type: text. Of NDJSON: one line */
+	bool page;		   /* {"data": [shape...], "nextCursor": ...} */
+	unsigned headers;	   /* enum reply_header */
+};
+
+#define ROUTE_QUERIES_MAX 3
+#define ROUTE_BODIES_MAX 2
+#define ROUTE_REPLIES_MAX 3
+#define ROUTE_ERRORS_MAX 8
 
 /* Runs on the loop thread and must not block; owes the reply. */
 typedef void loop_handler(struct call *c);
@@ -22,12 +78,28 @@ typedef bool work_handler(struct call *c, struct err *err);
 
 struct route {
 	enum http_method method;
-	const char
-		*path; /* "/rules/:id"; a part with a colon matches any text and is a parameter */
-	const char *summary;
-	enum route_auth auth;
-	uint32_t scope;	    /* enum scope; 0: any valid key */
-	size_t body_max;    /* bytes, decoded */
+	const char *path;    /* "/rules/:id"; a part with a colon takes any text: see params */
+	const char *name;    /* of the operation: camelCase, unique, for ever */
+	const char *tag;     /* the noun it is about; of an older call NULL */
+	const char *older;   /* the earlier system whose call it is; of ours NULL */
+	const char *summary; /* up to 60 characters, no full stop */
+	const char *doc;     /* what else a caller has to know, or NULL */
+
+	enum route_who who;
+	uint32_t scope; /* enum scope */
+	enum role role;
+	enum route_limit limit;
+	size_t body_max; /* bytes, decoded */
+	struct route_param params[ROUTE_PARAMS_MAX];
+	const struct field_set *query[ROUTE_QUERIES_MAX];
+	enum route_match match;
+	bool takes_key; /* Idempotency-Key */
+	bool deprecated;
+
+	struct route_body bodies[ROUTE_BODIES_MAX];
+	struct route_reply replies[ROUTE_REPLIES_MAX];
+	enum err_kind errors[ROUTE_ERRORS_MAX]; /* beyond those that follow from the row */
+
 	loop_handler *loop; /* one of the two is set */
 	work_handler *work;
 };
@@ -48,5 +120,13 @@ const struct route *route_find(enum http_method method, struct slice path, bool 
 			       bool *path_known, struct slice *allow);
 /* All rows in the order of the table: start with *at = 0; NULL at the end. */
 const struct route *route_next(size_t *at);
+/*
+ * Whether the row lets this caller in: ERR_UNAUTHORIZED, ERR_FORBIDDEN. credential is what
+ * api_authenticate said. Pure.
+ */
+NODISCARD bool route_admits(const struct route *r, enum found credential,
+			    const struct caller *caller, struct err *err);
+/* "GET"; "" for HTTP_OTHER. */
+const char *route_method_name(enum http_method method);
 
 #endif

@@ -289,7 +289,16 @@ static void get_search(struct call *c)
 }
 
 static const struct route rows[] = {
-	{ HTTP_GET, "/api/v1/events/search", "Search events, with counts (NDJSON)", AUTH_KEY,
-	  SCOPE_EVENTS_READ, 0, get_search, NULL },
+	{
+		.method = HTTP_GET,
+		.path = "/api/v1/events/search",
+		.name = "searchEvents",
+		.tag = "Events",
+		.summary = "Search events, with counts (NDJSON)",
+		.who = WHO_CALLER,
+		.scope = SCOPE_EVENTS_READ,
+		.role = ROLE_VIEWER,
+		.loop = get_search,
+	},
 };
 const struct route_set routes_search = { rows, ARRAY_LEN(rows) };

@@ -97,7 +97,16 @@ static bool get_stats(struct call *c, struct err *err)
 }
 
 static const struct route rows[] = {
-	{ HTTP_GET, "/api/v1/stats/events", "Count events by minute or hour", AUTH_KEY,
-	  SCOPE_EVENTS_READ, 0, NULL, get_stats },
+	{
+		.method = HTTP_GET,
+		.path = "/api/v1/stats/events",
+		.name = "countEvents",
+		.tag = "Events",
+		.summary = "Count events by minute or hour",
+		.who = WHO_CALLER,
+		.scope = SCOPE_EVENTS_READ,
+		.role = ROLE_VIEWER,
+		.work = get_stats,
+	},
 };
 const struct route_set routes_stats = { rows, ARRAY_LEN(rows) };

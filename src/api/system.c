@@ -170,8 +170,35 @@ static void get_metrics(struct call *c)
 }
 
 static const struct route rows[] = {
-	{ HTTP_GET, "/health", "Whether the process runs", AUTH_NONE, 0, 0, get_health, NULL },
-	{ HTTP_GET, "/ready", "Whether events are taken", AUTH_NONE, 0, 0, get_ready, NULL },
-	{ HTTP_GET, "/metrics", "Prometheus metrics", AUTH_NONE, 0, 0, get_metrics, NULL },
+	{
+		.method = HTTP_GET,
+		.path = "/health",
+		.name = "getHealth",
+		.tag = "Operation",
+		.summary = "Whether the process runs",
+		.who = WHO_PUBLIC,
+		.limit = LIMIT_NONE,
+		.loop = get_health,
+	},
+	{
+		.method = HTTP_GET,
+		.path = "/ready",
+		.name = "getReady",
+		.tag = "Operation",
+		.summary = "Whether events are taken",
+		.who = WHO_PUBLIC,
+		.limit = LIMIT_NONE,
+		.loop = get_ready,
+	},
+	{
+		.method = HTTP_GET,
+		.path = "/metrics",
+		.name = "getMetrics",
+		.tag = "Operation",
+		.summary = "Prometheus metrics",
+		.who = WHO_PUBLIC,
+		.limit = LIMIT_NONE,
+		.loop = get_metrics,
+	},
 };
 const struct route_set routes_system = { rows, ARRAY_LEN(rows) };

@@ -73,6 +73,12 @@ struct field {
 	size_t offset;
 };
 
+/* The rows of one object, as others point at them. */
+struct field_set {
+	const struct field *rows;
+	size_t n;
+};
+
 #define FIELD_STR_MAX 255    /* code points: fits a line on a screen and a column in a table */
 #define FIELD_TEXT_MAX 10000 /* code points: some pages */
 #define FIELD_URL_MAX 2048   /* bytes: what browsers and proxies pass on */

@@ -304,6 +304,20 @@ static void tell_lost(struct file_journal *j)
 	}
 }
 
+/*
+ * Keys in tables need no memory of their own: of one that arrives, the sieve is asked anyway.
+ * Without a sieve each new key would be looked for in every table.
+ */
+static void hand_over_keys(struct file_journal *j)
+{
+	const struct key_set *set = j->keys.set;
+
+	j->idem.kept_seq = set->end_seq;
+	if (set->sharp) {
+		idem_hand_over(&j->idem, set->end_seq);
+	}
+}
+
 bool file_append(struct journal *journal, struct journal_batch *batch, int64_t wall_us,
 		 int64_t mono_us, struct err *err)
 {
@@ -317,7 +331,7 @@ bool file_append(struct journal *journal, struct journal_batch *batch, int64_t w
 		return false;
 	}
 	keys_adopt(j);
-	j->idem.kept_seq = j->keys.set->end_seq;
+	hand_over_keys(j);
 	for (size_t i = 0; i < batch->n; i += RUN) {
 		size_t n = batch->n - i < RUN ? batch->n - i : RUN;
 

@@ -120,22 +120,27 @@ static size_t live(const struct idem *idem, const struct idem_table *table)
 }
 
 /*
- * Make room for one more: drop the dead, and grow when most of the room is live. By a quarter only:
- * there may be a hundred million keys, and doubling would leave half of their memory unused.
+ * By a quarter only: there may be a hundred million keys, and doubling would leave half of their
+ * memory unused. Room that a burst left behind goes again.
  */
+static size_t better_cap(size_t cap, size_t live)
+{
+	if (live > cap / 16 * 11) {
+		return cap + cap / 4;
+	}
+	return live < cap / 4 && cap / 2 >= CAP_MIN ? cap / 2 : cap;
+}
+
+/* Make room for one more: drop the dead, and grow when most of the room is live. */
 static void make_room(struct idem *idem, struct idem_table *table)
 {
 	struct idem_table old = *table;
 	uint64_t low = floor_seq(idem);
 
-	if (old.cap == 0) {
-		table->cap = CAP_MIN;
-	} else if (live(idem, &old) > old.cap / 16 * 11) {
-		table->cap = old.cap + old.cap / 4;
-	}
+	table->cap = old.cap == 0 ? CAP_MIN : better_cap(old.cap, live(idem, &old));
 	table->slots = mem_alloc(table->cap, sizeof(*table->slots));
 	table->used = 0;
-	idem->slots += table->cap - old.cap;
+	idem->slots = idem->slots - old.cap + table->cap;
 	for (size_t i = 0; i < old.cap; i++) {
 		if (old.slots[i] != 0 && slot_seq(idem, old.slots[i]) >= low) {
 			insert(idem, table, old.slots[i]);
@@ -168,6 +173,14 @@ static void drop_early(struct idem *idem)
 void idem_expire(struct idem *idem, int64_t now_us)
 {
 	while (idem->generations_n > 0 && generation(idem, 0)->to_us <= now_us - idem->window_us) {
+		drop_oldest(idem);
+	}
+}
+
+void idem_hand_over(struct idem *idem, uint64_t kept_seq)
+{
+	idem->kept_seq = kept_seq;
+	while (idem->generations_n > 1 && generation(idem, 1)->first_seq <= kept_seq) {
 		drop_oldest(idem);
 	}
 }

@@ -7,8 +7,8 @@
 /*
  * The memory of idempotency keys: which record number may hold a key. It keeps 36 bits of a key's
  * hash (12 of them by place) and 40 of the number in eight bytes, so it proposes candidates, and
- * whoever asks compares with the record itself. Oldest keys go first, when they are outside the
- * window or when there are too many: most of those are in tables by then. One thread.
+ * whoever asks compares with the record itself. Oldest keys go first: when they are in tables, when
+ * they are outside the window, or when there are too many. One thread.
  */
 #define IDEM_TABLES 4096 /* each grows alone, so that no single insert stalls for long */
 #define IDEM_KEY_BYTES_MAX \
@@ -59,5 +59,10 @@ uint64_t idem_next(const struct idem *idem, uint64_t hash, size_t *at);
 void idem_put(struct idem *idem, uint64_t hash, uint64_t seq, int64_t received_at_us);
 /* Forget what is outside the window at this time. Cheap; call per batch. */
 void idem_expire(struct idem *idem, int64_t now_us);
+/*
+ * Records before kept_seq have their keys with somebody else, who answers as fast: forget them
+ * here. Some of the newest may stay. Cheap; call per batch.
+ */
+void idem_hand_over(struct idem *idem, uint64_t kept_seq);
 
 #endif

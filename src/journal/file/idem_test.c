@@ -108,6 +108,43 @@ TEST(what_somebody_else_knows_is_not_lost)
 	idem_release(idem);
 }
 
+TEST(what_is_handed_over_leaves_room)
+{
+	struct idem *idem = fresh(640000, INT64_C(1) << 60);
+
+	for (uint64_t seq = 1; seq <= 600000; seq++) {
+		idem_put(idem, hash_of(seq), seq, (int64_t)seq);
+		if (seq % 1000 == 0 && seq >= 100000) {
+			idem_hand_over(idem, seq - 50000);
+			T_TRUE(knows(idem, seq - 50000));
+			T_FALSE(knows(idem, seq - 50000 - 10002));
+		}
+	}
+	T_TRUE(idem->keys <= 60002);
+	T_TRUE(idem->slots <= idem->keys * 3); /* tables as small as these differ much */
+	T_INT(idem->lost, 0);
+	idem_release(idem);
+}
+
+TEST(room_after_a_burst_is_given_back)
+{
+	struct idem *idem = fresh(640000, INT64_C(1) << 60);
+	size_t most;
+
+	for (uint64_t seq = 1; seq <= 600000; seq++) {
+		idem_put(idem, hash_of(seq), seq, (int64_t)seq);
+	}
+	most = idem->slots;
+	for (uint64_t seq = 600001; seq <= 4000000; seq++) {
+		idem_put(idem, hash_of(seq), seq, (int64_t)seq);
+		idem_hand_over(idem, seq - 20000);
+	}
+	T_TRUE(knows(idem, 4000000) && knows(idem, 4000000 - 20000));
+	T_TRUE(idem->slots < most / 4);
+	T_INT(idem->lost, 0);
+	idem_release(idem);
+}
+
 TEST(numbers_over_40_bits_are_told_apart)
 {
 	struct idem *idem = fresh(1000, INT64_C(1) << 60);
@@ -127,4 +164,5 @@ TEST(numbers_over_40_bits_are_told_apart)
 
 T_MAIN(T(a_million_keys_are_all_found), T(keys_outside_the_window_go_and_make_room),
        T(too_many_keys_shorten_the_window_visibly), T(what_somebody_else_knows_is_not_lost),
+       T(what_is_handed_over_leaves_room), T(room_after_a_burst_is_given_back),
        T(numbers_over_40_bits_are_told_apart))

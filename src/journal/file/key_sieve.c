@@ -102,6 +102,16 @@ void key_sieve_clear(struct key_sieve *sieve)
 	}
 }
 
+bool key_sieve_complete(const struct key_sieve *sieve)
+{
+	for (size_t i = 0; i < KEY_SIEVE_SHARDS; i++) {
+		if (sieve->shards[i] == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
 void key_sieve_add(struct key_sieve *sieve, uint64_t hash)
 {
 	struct key_shard *shard = sieve->shards[key_shard_of(hash)];

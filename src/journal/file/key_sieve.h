@@ -50,6 +50,8 @@ void key_shard_add(struct key_shard *shard, uint64_t hash);
 void key_sieve_copy(const struct key_sieve *from, struct key_sieve *to);
 /* Give all shards back. */
 void key_sieve_clear(struct key_sieve *sieve);
+/* Whether all shards are there. Where one is not, key_sieve_has knows nothing and says yes. */
+bool key_sieve_complete(const struct key_sieve *sieve);
 /* Into its shard, if that is there. */
 void key_sieve_add(struct key_sieve *sieve, uint64_t hash);
 /* Bring near what key_sieve_has looks at. */

@@ -39,6 +39,7 @@ struct key_set {
 	struct key_item *items; /* the newest first; with keys, and inside the window */
 	size_t n;
 	bool sieved; /* all of them */
+	bool sharp;  /* and there is a sieve: of nearly all new keys it says that they are new */
 	struct key_sieve sieve;
 	uint64_t end_seq; /* keys of all records before it are in tables */
 };

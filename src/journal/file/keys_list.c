@@ -317,6 +317,7 @@ void keys_publish(struct file_journal *j)
 	}
 	keys->tables = keys->n;
 	key_sieve_copy(&keys->sieve, &set->sieve);
+	set->sharp = set->sieved && key_sieve_complete(&set->sieve);
 	set_free(atomic_exchange(&keys->fresh, NULL));
 	keys_collect(j);
 	atomic_store(&keys->fresh, set);

@@ -629,6 +629,27 @@ TEST(a_project_keeps_all_keys_while_there_is_memory)
 }
 
 /* The table in a sealed file is the last to know: when it is lost, no answer is given. */
+TEST(keys_in_tables_leave_memory)
+{
+	static struct model m;
+	struct journal_stats stats;
+	int64_t at_us = START_US;
+
+	model_init(&m, 1, 300000); /* 10,000 keys */
+	for (uint32_t key = 1; key < 1500; key += 100) {
+		at_us = put_many(&m, key, 100, at_us);
+		seal_all(&m);
+	}
+	at_us = put_many(&m, 3000, 1, at_us);
+	journal_stats(m.journal, &stats);
+	T_TRUE(stats.idempotency_keys > 0 && stats.idempotency_keys < 700);
+	T_INT(stats.idempotency_shortened, 0);
+	for (uint32_t key = 1; key < 1500; key += 7) {
+		T_INT(put(&m, key, ++at_us).verdict, JOURNAL_DUPLICATE);
+	}
+	model_release(&m);
+}
+
 TEST(a_key_that_may_be_in_a_lost_table_is_not_stored_again)
 {
 	static struct model m;
@@ -677,5 +698,5 @@ T_MAIN(cmocka_unit_test_setup(answers_are_those_of_an_exact_map, quiet),
        T(a_key_is_known_until_exactly_the_end_of_the_window), T(tables_outside_the_window_go),
        T(a_project_over_its_budget_loses_its_own_oldest_keys_alone),
        T(a_project_keeps_all_keys_while_there_is_memory),
-       T(only_what_nobody_knows_is_counted_as_forgotten),
+       T(only_what_nobody_knows_is_counted_as_forgotten), T(keys_in_tables_leave_memory),
        T(a_key_that_may_be_in_a_lost_table_is_not_stored_again))

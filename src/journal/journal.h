@@ -144,7 +144,8 @@ enum journal_verdict {
 	JOURNAL_STORED,
 	JOURNAL_DUPLICATE, /* stored before under the same key with the same hash, and still kept */
 	JOURNAL_CONFLICT,  /* something else was stored before under the same key */
-	JOURNAL_UNREADABLE /* the key was used, but its record is damaged: nothing stored */
+	JOURNAL_UNREADABLE, /* the key was used, but its record is damaged: nothing stored */
+	JOURNAL_OVER /* it is new, and over the room of its batch: nothing stored, no number */
 };
 /* seq and time are those of the stored record, be it new or the original; journal_read has it. */
 struct journal_result {
@@ -161,6 +162,9 @@ struct journal_batch {
 		*items; /* needed during journal_append alone; seq and time are ignored */
 	size_t n;
 	struct journal_result *results; /* n of them; set by journal_append, certain when done */
+	/* When limited, the first `room` items that are new are stored; further ones are OVER. */
+	bool limited;
+	uint64_t room;
 	/*
 	 * Called once on the loop thread, from turn, complete or close, in the order of appends,
 	 * never from append. err is NULL when all is flushed, and readers see it already; else

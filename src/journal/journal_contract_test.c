@@ -165,6 +165,33 @@ TEST(same_key_in_one_turn_is_one_record)
 	bed_release(bed);
 }
 
+/* What is known costs none, and what had none is not there: its key is free. */
+TEST(a_batch_stores_as_many_new_records_as_it_has_room_for)
+{
+	static const char *const keys[] = { "a", "b", "c", "a", "d", NULL };
+	static const char *const want[] = { "dssdoo", "dsodoo", "doodoo" };
+	struct bed *bed = fresh();
+	struct err err;
+
+	for (uint64_t i = 0; i < ARRAY_LEN(want); i++) {
+		request_clear(&one);
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+			request_add(&one, 1 + i, keys[k], S("{}"));
+		}
+		bed_put(bed, 1 + i, "a", "{}");
+		one.batch.limited = true;
+		one.batch.room = 2 - i;
+		T_OK(bed_append(bed, &one, &err));
+		bed_turn(bed, &one);
+		for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+			T_INT("sdcuo"[one.results[k].verdict], want[i][k]);
+		}
+	}
+	T_INT(journal_flushed(bed->journal), 6);
+	T_INT(bed_put(bed, 1, "d", "{\"other\":1}").verdict, JOURNAL_STORED);
+	bed_release(bed);
+}
+
 TEST(keys_are_forgotten_after_the_window)
 {
 	struct bed *bed = fresh();
@@ -758,6 +785,7 @@ T_MAIN(ON_ALL(sealed_records_read_as_before), ON_ALL(walks_go_on_while_the_log_i
        ON_ALL(records_are_dense_and_readable_both_ways),
        ON_ALL(everything_is_there_after_reopening), ON_ALL(every_field_comes_back),
        ON_ALL(same_key_is_one_record), ON_ALL(same_key_in_one_turn_is_one_record),
+       ON_ALL(a_batch_stores_as_many_new_records_as_it_has_room_for),
        ON_ALL(keys_are_forgotten_after_the_window), ON_ALL(time_never_stands_still_or_goes_back),
        ON_ALL(time_goes_on_while_the_clock_is_set_back), ON_ALL(bounds_are_kept),
        ON_ALL(a_budget_bounds_the_work_of_a_walk), ON_ALL(opening_says_what_is_wrong),

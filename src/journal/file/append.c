@@ -251,8 +251,9 @@ static void put(struct turn *turn, const struct record *record)
 	turn->n += record_size(record);
 }
 
+/* What is known costs no room. */
 static void take(struct file_journal *j, const struct record *item, uint64_t hash, int64_t wall_us,
-		 int64_t mono_us, struct journal_result *result)
+		 int64_t mono_us, uint64_t *room, struct journal_result *result)
 {
 	struct record record = *item;
 	bool keyed = item->idempotency_key.n > 0;
@@ -261,6 +262,11 @@ static void take(struct file_journal *j, const struct record *item, uint64_t has
 	if (keyed && was_seen(j, item, hash, record.received_at_us, result)) {
 		return;
 	}
+	if (*room == 0) {
+		*result = (struct journal_result) { .verdict = JOURNAL_OVER };
+		return;
+	}
+	--*room;
 	record.seq = j->next_seq++;
 	j->last_received_at_us = record.received_at_us;
 	j->last_mono_us = mono_us;
@@ -277,7 +283,7 @@ static void take(struct file_journal *j, const struct record *item, uint64_t has
  * before the first is looked at.
  */
 static void take_run(struct file_journal *j, const struct record *items, size_t n, int64_t wall_us,
-		     int64_t mono_us, struct journal_result *results)
+		     int64_t mono_us, uint64_t *room, struct journal_result *results)
 {
 	uint64_t hashes[RUN] = { 0 };
 
@@ -289,7 +295,7 @@ static void take_run(struct file_journal *j, const struct record *items, size_t 
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
-		take(j, &items[i], hashes[i], wall_us, mono_us, &results[i]);
+		take(j, &items[i], hashes[i], wall_us, mono_us, room, &results[i]);
 	}
 }
 
@@ -322,6 +328,7 @@ bool file_append(struct journal *journal, struct journal_batch *batch, int64_t w
 		 int64_t mono_us, struct err *err)
 {
 	struct file_journal *j = file_journal(journal);
+	uint64_t room = batch->limited ? batch->room : UINT64_MAX;
 	size_t total;
 
 	if (atomic_load_explicit(&j->failed, memory_order_relaxed)) {
@@ -335,7 +342,7 @@ bool file_append(struct journal *journal, struct journal_batch *batch, int64_t w
 	for (size_t i = 0; i < batch->n; i += RUN) {
 		size_t n = batch->n - i < RUN ? batch->n - i : RUN;
 
-		take_run(j, batch->items + i, n, wall_us, mono_us, batch->results + i);
+		take_run(j, batch->items + i, n, wall_us, mono_us, &room, batch->results + i);
 	}
 	idem_expire(&j->idem, j->last_received_at_us);
 	tell_lost(j);

@@ -262,7 +262,7 @@ static void work(struct job *job, void *local)
 
 void api_submit(struct call *c)
 {
-	c->job.run = work;
+	c->job = (struct job) { .run = work, .wait = { .flow = c->caller.org.v } };
 	if (!workers_submit(c->api->workers, &c->job)) {
 		refuse(c, ERR_OVERLOADED, "too many requests wait for a worker");
 		call_send(c);

@@ -127,7 +127,7 @@ void feed_read(struct live *live, struct feed *feed)
 
 	ensure(!feed->busy);
 	feed->busy = true;
-	j->job.run = feed_run;
+	j->job = (struct job) { .run = feed_run, .wait = { .flow = feed->org.v } };
 	j->live = live;
 	j->feed = feed;
 	j->org = feed->org;
@@ -262,10 +262,10 @@ void client_catch_up(struct live_client *client)
 	struct live *live = client->live;
 	struct catch_job *j = mem_alloc(1, sizeof(*j));
 
-	j->job.run = catch_run;
 	j->client = client;
 	j->live = live;
 	j->org = client->room->feed->org;
+	j->job = (struct job) { .run = catch_run, .wait = { .flow = j->org.v } };
 	j->project = client->room->project;
 	j->form = client->form;
 	j->from = client->from;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "base/queue.h"
+#include "base/clock.h"
 
 #define WORKER_NICE 5 /* a third of the loop's share when both want a core */
 
@@ -19,7 +19,7 @@ struct worker {
 
 struct workers {
 	struct worker_local local;
-	struct queue *queue;
+	struct fair_queue *queue;
 	struct worker *threads;
 	size_t n;
 	pthread_mutex_t lock;
@@ -41,10 +41,20 @@ static bool open_local(struct worker *me)
 	return me->local != NULL;
 }
 
+/* The job is its owner's again as soon as it has run. */
+static void run_one(struct worker *me, struct job *job)
+{
+	int64_t began_us = clock_mono_us();
+	uint64_t flow = job->wait.flow;
+
+	job->run(job, me->local);
+	fair_queue_done(me->all->queue, flow, clock_mono_us() - began_us);
+}
+
 static void *work(void *arg)
 {
 	struct worker *me = arg;
-	struct job *job;
+	struct fair_item *item;
 
 	/*
 	 * Of this thread alone, on Linux. Without it a long list makes every socket wait its turn.
@@ -53,8 +63,8 @@ static void *work(void *arg)
 	if (!open_local(me)) {
 		return NULL;
 	}
-	while ((job = queue_take(me->all->queue, -1)) != NULL) {
-		job->run(job, me->local);
+	while ((item = fair_queue_take(me->all->queue, true)) != NULL) {
+		run_one(me, CONTAINER_OF(item, struct job, wait));
 	}
 	me->all->local.close(me->local);
 	return NULL;
@@ -73,6 +83,12 @@ static size_t wait_ready(struct workers *w)
 	return failed;
 }
 
+/* How many threads one customer may hold: all but a quarter, so that others find one soon. */
+static size_t busy_max(size_t threads)
+{
+	return threads == 1 ? 1 : threads - (threads + 3) / 4;
+}
+
 bool workers_open(struct workers **wp, size_t threads, size_t bound,
 		  const struct worker_local *local, struct err *err)
 {
@@ -80,7 +96,7 @@ bool workers_open(struct workers **wp, size_t threads, size_t bound,
 
 	ensure(threads > 0);
 	w->local = *local;
-	w->queue = queue_new(bound, NULL, NULL);
+	w->queue = fair_queue_new(bound, busy_max(threads));
 	w->threads = mem_alloc(threads, sizeof(*w->threads));
 	w->n = threads;
 	pthread_mutex_init(&w->lock, NULL);
@@ -109,11 +125,11 @@ void workers_close(struct workers **wp)
 	if (w == NULL) {
 		return;
 	}
-	queue_close(w->queue);
+	fair_queue_close(w->queue);
 	for (size_t i = 0; i < w->n; i++) {
 		pthread_join(w->threads[i].thread, NULL);
 	}
-	queue_free(&w->queue);
+	fair_queue_free(&w->queue);
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
 	free(w->threads);
@@ -123,10 +139,10 @@ void workers_close(struct workers **wp)
 
 bool workers_submit(struct workers *w, struct job *job)
 {
-	return queue_put(w->queue, job);
+	return fair_queue_put(w->queue, &job->wait);
 }
 
 size_t workers_waiting(struct workers *w)
 {
-	return queue_len(w->queue);
+	return fair_queue_len(w->queue);
 }

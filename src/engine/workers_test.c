@@ -3,6 +3,7 @@
 #include "engine/workers.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
@@ -53,7 +54,7 @@ TEST(all_taken_jobs_run_and_more_than_the_bound_is_refused)
 	sem_init(&gate, 0, 0);
 	T_OK(workers_open(&w, 1, 2, &local, &err));
 	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
-		jobs[i] = (struct counted) { { run }, &runs, &gate };
+		jobs[i] = (struct counted) { { .run = run }, &runs, &gate };
 		taken += workers_submit(w, &jobs[i].job);
 	}
 	/* One may already run while two wait. */
@@ -64,6 +65,36 @@ TEST(all_taken_jobs_run_and_more_than_the_bound_is_refused)
 	workers_close(&w);
 	T_INT(atomic_load(&runs), taken);
 	T_TRUE(w == NULL);
+	sem_destroy(&gate);
+}
+
+TEST(one_customer_cannot_have_all_threads)
+{
+	int something = 0;
+	struct worker_local local = { open_ok, close_local, &something };
+	struct counted stuck[8], other;
+	atomic_int runs = 0, other_runs = 0;
+	struct workers *w;
+	struct err err;
+	sem_t gate;
+
+	sem_init(&gate, 0, 0);
+	T_OK(workers_open(&w, 4, 100, &local, &err));
+	for (size_t i = 0; i < ARRAY_LEN(stuck); i++) {
+		stuck[i] = (struct counted) { { run, { .flow = 1 } }, &runs, &gate };
+		T_TRUE(workers_submit(w, &stuck[i].job));
+	}
+	other = (struct counted) { { run, { .flow = 2 } }, &other_runs, NULL };
+	T_TRUE(workers_submit(w, &other.job));
+	while (atomic_load(&other_runs) == 0) {
+		sched_yield();
+	}
+	T_INT(atomic_load(&runs), 0);
+	for (size_t i = 0; i < ARRAY_LEN(stuck); i++) {
+		sem_post(&gate);
+	}
+	workers_close(&w);
+	T_INT(atomic_load(&runs), ARRAY_LEN(stuck));
 	sem_destroy(&gate);
 }
 
@@ -79,4 +110,4 @@ TEST(a_local_that_cannot_open_fails_the_start)
 }
 
 T_MAIN(T(all_taken_jobs_run_and_more_than_the_bound_is_refused),
-       T(a_local_that_cannot_open_fails_the_start))
+       T(one_customer_cannot_have_all_threads), T(a_local_that_cannot_open_fails_the_start))

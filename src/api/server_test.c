@@ -120,7 +120,9 @@ static void open_state(struct fixture *f)
 					   .flush = JOURNAL_FLUSH_INLINE,
 					   .now_us = clock_wall_us(),
 					   .floor = floor_of,
-					   .floor_arg = f };
+					   .floor_arg = f,
+					   .idempotency_bytes_max =
+						   f->options.idempotency_bytes_max };
 	struct engine_options engine = { .snapshot_dir = path_in(f, "snapshots"),
 					 .news = on_news,
 					 .failed = on_failed,

@@ -16,6 +16,7 @@ struct server_options {
 	const char *cors_origins;
 	const char *metrics_token;
 	size_t live_clients_max;
+	size_t idempotency_bytes_max; /* 0: the default */
 };
 
 /* NULL: the defaults. */

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/json_put.h"
 
+#define FORGOTTEN_US (3600 * US_PER_S) /* so long it is worth a note that keys were; as the log */
+
 static void get_health(struct call *c)
 {
 	struct json_w w = call_json(c, 200);
@@ -31,6 +33,11 @@ static void put_note(struct call *c, struct json_w *w)
 	if (stats.lost_records > 0) {
 		json_put_str(w, "note",
 			     S("records of the log are lost; `tocsin journal verify` says which"));
+	} else if (stats.idempotency_shortened_us > 0 &&
+		   c->now_us - stats.idempotency_shortened_us < FORGOTTEN_US) {
+		json_put_str(w, "note",
+			     S("idempotency keys were forgotten before their window was over; "
+			       "`idempotency_keys_forgotten` in the log says why"));
 	}
 }
 

@@ -331,6 +331,40 @@ TEST(metrics_are_for_this_machine_or_for_the_token)
 	server_free(&f);
 }
 
+/* One batch with more keys than memory is for. */
+static void send_keys(struct client *c, const char *key)
+{
+	struct buf body;
+
+	buf_init(&body, (size_t)1 << 20);
+	for (int i = 0; i < 1000; i++) {
+		buf_printf(&body, "{\"type\":\"a\",\"idempotencyKey\":\"k%d\"}\n", i);
+	}
+	buf_putc(&body, '\0');
+	server_say(c, "POST", "/api/v1/events", key, "Content-Type: application/x-ndjson\r\n",
+		   body.p);
+	must(client_reply(c), "200");
+	buf_release(&body);
+}
+
+TEST(keys_that_are_forgotten_early_are_told)
+{
+	struct server_options options = { .idempotency_bytes_max = 9000 };
+	struct fixture *f = server_new(&options);
+	struct client c = client_open(f);
+	const char *reply = server_ask(&c, "GET", "/ready", NULL, "");
+
+	T_STR(reply, "200 {\"status\":\"ready\"}");
+	send_keys(&c, server_key(f, "acme", ~0u));
+	reply = server_ask(&c, "GET", "/ready", NULL, "");
+	must(reply, "200");
+	T_TRUE(strstr(server_member(reply, "note"), "`idempotency_keys_forgotten`") != NULL);
+	must(server_ask(&c, "GET", "/metrics", NULL, ""), "200");
+	T_TRUE(metric_get(server_api(f)->metrics, METRIC_IDEMPOTENCY_SHORTENED) > 500);
+	client_close(&c);
+	server_free(&f);
+}
+
 T_MAIN(T(every_metric_moves_or_is_explained), T(ends_of_connections_are_counted_by_reason),
        T(connections_are_counted_and_refused_ones_too), T(the_books_of_ingest_balance),
-       T(metrics_are_for_this_machine_or_for_the_token))
+       T(keys_that_are_forgotten_early_are_told), T(metrics_are_for_this_machine_or_for_the_token))

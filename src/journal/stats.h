@@ -39,6 +39,7 @@ struct journal_stats {
 	uint64_t idempotency_bytes;	  /* of memory */
 	uint64_t idempotency_shortened;	  /* keys forgotten before the window was over */
 	uint64_t idempotency_over_budget; /* the same, as their project had too many */
+	int64_t idempotency_shortened_us; /* when that last happened, for either; 0: never */
 	int64_t idempotency_from_us;	  /* keys received since then are remembered */
 	int64_t clock_offset_us;	  /* log time minus wall clock at the last append */
 	bool threaded;			  /* flushing on the thread at the moment */

@@ -111,6 +111,7 @@ struct file_journal {
 	struct keys keys;   /* some of it of others, see there */
 	uint64_t lost_told; /* of idem.lost */
 	int64_t tell_lost_us;
+	uint64_t shortened; /* keys that were forgotten early, as last looked */
 	uint64_t idem_base; /* the keys of records before it were never read into idem */
 	struct walk lookup;
 	struct arena lookup_arena; /* a record out of a sealed file */

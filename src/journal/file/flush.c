@@ -169,6 +169,17 @@ static int64_t remembered_from(const struct file_journal *j)
 	return j->idem.lost_to_us > from_us ? j->idem.lost_to_us : from_us;
 }
 
+/* Other threads may have forgotten some, too, so it is seen at the next flush. */
+static void note_shortened(struct file_journal *j)
+{
+	uint64_t shortened = j->idem.lost + j->keys.over_budget;
+
+	if (shortened != j->shortened) {
+		j->shortened = shortened;
+		j->counts.idempotency_shortened_us = j->last_received_at_us;
+	}
+}
+
 void flush_stats(struct file_journal *j)
 {
 	struct journal_stats *to = &j->counts;
@@ -176,6 +187,7 @@ void flush_stats(struct file_journal *j)
 	to->idempotency_keys = j->idem.keys;
 	to->idempotency_bytes = j->idem.slots * sizeof(uint64_t);
 	to->idempotency_shortened = j->idem.lost;
+	note_shortened(j);
 	to->idempotency_from_us = remembered_from(j);
 	to->threaded = j->threaded;
 	pthread_mutex_lock(&j->lock);

@@ -554,6 +554,7 @@ TEST(only_what_nobody_knows_is_counted_as_forgotten)
 	at_us = put_many(&m, 1, 1000, START_US);
 	journal_stats(m.journal, &stats);
 	T_TRUE(stats.idempotency_shortened >= 700 && stats.idempotency_shortened < 720);
+	T_TRUE(stats.idempotency_shortened_us > at_us - 20);
 	T_TRUE(stats.idempotency_from_us >= START_US + 690);
 	T_INT(put(&m, 1000, at_us + 1).verdict, JOURNAL_DUPLICATE);
 	T_INT(put(&m, 1, at_us + 2).verdict, JOURNAL_STORED);
@@ -563,6 +564,7 @@ TEST(only_what_nobody_knows_is_counted_as_forgotten)
 	put_many(&m, 1001, 100, at_us + 3);
 	journal_stats(m.journal, &stats);
 	T_TRUE(stats.idempotency_shortened < 720);
+	T_TRUE(stats.idempotency_shortened_us < at_us + 3);
 	model_release(&m);
 }
 
@@ -600,6 +602,7 @@ TEST(a_project_over_its_budget_loses_its_own_oldest_keys_alone)
 	at_us = flood(&m, START_US);
 	journal_stats(m.journal, &stats);
 	T_INT(stats.idempotency_shortened, 0);
+	T_TRUE(stats.idempotency_shortened_us > START_US);
 	T_TRUE(stats.idempotency_over_budget > 0);
 	T_TRUE(stats.idempotency_over_budget <= FLOOD - BUDGET);
 	restart(&m);
@@ -624,6 +627,7 @@ TEST(a_project_keeps_all_keys_while_there_is_memory)
 	at_us = flood(&m, START_US);
 	journal_stats(m.journal, &stats);
 	T_INT(stats.idempotency_over_budget, 0);
+	T_INT(stats.idempotency_shortened_us, 0);
 	T_INT(put(&m, FLOOD_KEY(1), ++at_us).verdict, JOURNAL_DUPLICATE);
 	model_release(&m);
 }

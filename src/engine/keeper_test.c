@@ -36,10 +36,13 @@ static void scene_init(struct scene *s)
 	stage_init(&s->stage);
 	home_init(&s->home, &s->stage);
 	home_run(&s->home);
-	home_sql(&s->home, "insert into orgs values (1, 'a', 'A', 'active', 1);"
-			   "insert into projects values (2, 1, 'default', 'D', 1, 1);"
-			   "insert into api_keys values"
-			   " (5, 1, 2, 'k', 'hash', 'sk_', '', 1, null, null, null)");
+	home_sql(&s->home,
+		 "insert into orgs (id, slug, name, status, created_at)"
+		 " values (1, 'a', 'A', 'active', 1);"
+		 "insert into projects (id, org_id, slug, name, is_default, created_at)"
+		 " values (2, 1, 'default', 'D', 1, 1);"
+		 "insert into api_keys (id, org_id, project_id, name, key_hash, key_prefix,"
+		 " scopes, created_at) values (5, 1, 2, 'k', 'hash', 'sk_', '', 1)");
 	s->loop = loop_new(10);
 	s->keys = keyring_new();
 	s->ledger = ledger_new(s->stage.metrics);

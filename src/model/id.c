@@ -20,8 +20,9 @@
 #define ROUNDS 6 /* four make a strong pseudo-random permutation; two more for the small halves */
 
 static const char prefixes[][PREFIX_LEN + 1] = {
-	[ID_ORG] = "org_",   [ID_PROJECT] = "prj_", [ID_KEY] = "key_",	    [ID_RULE] = "rul_",
-	[ID_EVENT] = "evt_", [ID_ALERT] = "alr_",   [ID_DELIVERY] = "dlv_",
+	[ID_ORG] = "org_",     [ID_PROJECT] = "prj_", [ID_KEY] = "key_",      [ID_RULE] = "rul_",
+	[ID_EVENT] = "evt_",   [ID_ALERT] = "alr_",   [ID_DELIVERY] = "dlv_", [ID_USER] = "usr_",
+	[ID_SESSION] = "ses_", [ID_INVITE] = "inv_",  [ID_AUDIT] = "aud_",
 };
 static_assert(ARRAY_LEN(prefixes) == ID_KINDS, "every kind has a prefix");
 static_assert(sizeof(struct id_text) > ID_TEXT_LEN(LOG_DIGITS), "a text is terminated");
@@ -59,7 +60,7 @@ static bool get_text(enum id_kind kind, struct slice text, size_t digits, unsign
 
 struct id_text id_format(enum id_kind kind, uint64_t v)
 {
-	ensure(kind <= ID_RULE);
+	ensure(kind < ID_KINDS && !id_of_log(kind));
 	return put_text(kind, v, RANDOM_DIGITS);
 }
 
@@ -67,7 +68,7 @@ bool id_parse(enum id_kind kind, struct slice text, uint64_t *v)
 {
 	unsigned __int128 value;
 
-	ensure(kind <= ID_RULE);
+	ensure(kind < ID_KINDS && !id_of_log(kind));
 	if (!get_text(kind, text, RANDOM_DIGITS, &value) || value == 0 || value > INT64_MAX) {
 		return false;
 	}
@@ -90,7 +91,7 @@ struct id_text log_id_format(const struct hash_key *cipher, enum id_kind kind, s
 	uint64_t left = (uint64_t)id.partition << 24 | id.number >> HALF_BITS;
 	uint64_t right = id.number & HALF_MASK;
 
-	ensure(kind >= ID_EVENT && kind < ID_KINDS);
+	ensure(id_of_log(kind));
 	ensure(at_ms >> TIME_BITS == 0);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		uint64_t next = left ^ round_of(cipher, kind, at_ms, round, right);
@@ -110,7 +111,7 @@ bool log_id_parse(const struct hash_key *cipher, enum id_kind kind, struct slice
 	unsigned __int128 value;
 	uint64_t at_ms, left, right;
 
-	ensure(kind >= ID_EVENT && kind < ID_KINDS);
+	ensure(id_of_log(kind));
 	if (!get_text(kind, text, LOG_DIGITS, &value)) {
 		return false;
 	}

@@ -18,9 +18,13 @@ TEST(random_ids_come_back)
 	for (int i = 0; i < 1000; i++) {
 		uint64_t v = id_random(), back;
 
-		for (enum id_kind kind = ID_ORG; kind <= ID_RULE; kind++) {
-			struct id_text text = id_format(kind, v);
+		for (enum id_kind kind = ID_ORG; kind < ID_KINDS; kind++) {
+			struct id_text text;
 
+			if (id_of_log(kind)) {
+				continue;
+			}
+			text = id_format(kind, v);
 			T_INT(strlen(text.p), 17);
 			T_TRUE(id_parse(kind, slice_of(text.p), &back));
 			T_TRUE(back == v);
@@ -63,7 +67,7 @@ TEST(log_ids_come_back_at_the_edges)
 		};
 		struct log_id back;
 
-		for (enum id_kind kind = ID_EVENT; kind < ID_KINDS; kind++) {
+		for (enum id_kind kind = ID_EVENT; kind <= ID_DELIVERY; kind++) {
 			struct id_text text = log_id_format(&cipher, kind, id);
 
 			T_INT(strlen(text.p), 30);

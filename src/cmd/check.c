@@ -143,8 +143,11 @@ static bool check_state(struct run *r, struct err *err)
 
 static bool check_rows(struct run *r, struct err *err)
 {
-	snprintf(r->note, sizeof(r->note), "alerts, deliveries and attempts belong together");
-	return store_rows_agree(r->store, err);
+	snprintf(r->note, sizeof(r->note),
+		 "alerts, deliveries, attempts and usage belong together");
+	return store_rows_agree(r->store, err) &&
+	       (!r->saved_known || r->saved.schema != store_schema_newest() ||
+		store_sent_agree(r->store, err));
 }
 
 static bool check_journal(struct run *r, struct err *err)

@@ -56,6 +56,20 @@
 #define RETENTION_COLS "org_id, project_id, days, gone_before, deleted_seq, deleted_at, purged_at"
 #define RETENTION_LETTERS "iiiiiii"
 
+#define PLAN_COLS \
+	"name, display_name, price, events_soft, events_hard, rules, retention_days, rate, seats," \
+	" projects, overage"
+#define PLAN_LETTERS "ttiiiiiiiii"
+
+#define ORG_PLAN_COLS "org_id, plan, events_soft, events_hard, updated_at"
+#define ORG_PLAN_LETTERS "itiii"
+
+#define USAGE_COLS "org_id, day, project_id, key_id, type, count"
+#define USAGE_LETTERS "iiiiti"
+
+#define USAGE_SENT_COLS "org_id, day, project_id, count"
+#define USAGE_SENT_LETTERS "iiii"
+
 #define CHANGE_COLS "org_id, project_id, number, kind, body, created_at"
 #define CHANGE_LETTERS "iiitti"
 

@@ -33,13 +33,13 @@ static const struct query queries[] = {
 		.global = WHY,
 	},
 	[RECORD] = {
-		.name = "delivery_record", .args = "iitiiitit", .cols = "ii",
+		.name = "delivery_record", .args = "iitiiitit", .cols = "iii",
 		.sql = "update deliveries set status = $3, attempts = attempts + $4,"
 		       " attempts_total = attempts_total + $4, due_at = $5, done_at = $6,"
 		       " last_error = case when $4 = 1 then $7 else last_error end,"
 		       " last_status = case when $4 = 1 then $8 else last_status end,"
 		       " claim = null, held_for = $9 where number = $1 and claim = $2 and status = 'sending'"
-		       " returning attempts_total, org_id",
+		       " returning attempts_total, org_id, project_id",
 		.global = WHY,
 	},
 	[ATTEMPT] = {
@@ -77,11 +77,31 @@ static const struct query queries[] = {
 };
 const struct query_set courier_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
 
+static struct usage_sent_row sent_row(struct org_id org, struct project_id project, int64_t at_us)
+{
+	return (struct usage_sent_row) {
+		.org = org, .day_us = day_start_us(at_us), .project = project, .count = 1
+	};
+}
+
+/* Channels without a transport are sent from the start. */
 bool store_deliveries_insert(struct db *db, const struct delivery_row *rows, size_t n,
 			     struct err *err)
 {
+	struct usage_sent_row *sent = mem_alloc(n + 1, sizeof(*sent));
+	size_t sent_n = 0;
+	bool ok;
+
 	ensure(db_in_transaction(db));
-	return row_insert_all(db, &queries[INSERT], &delivery_shape, rows, n, err);
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].status == DELIVERY_SENT) {
+			sent[sent_n++] = sent_row(rows[i].org, rows[i].project, rows[i].done_us);
+		}
+	}
+	ok = row_insert_all(db, &queries[INSERT], &delivery_shape, rows, n, err) &&
+	     store_usage_sent_add(db, sent, sent_n, err);
+	free(sent);
+	return ok;
 }
 
 static int by_number(const void *left, const void *right)
@@ -172,6 +192,8 @@ static void put_attempt(uint64_t org, const struct attempt_row *a, struct db_val
 struct recorded {
 	struct delivery_result *results;
 	uint64_t orgs[DB_BATCH_MAX];
+	struct usage_sent_row *sent; /* of all batches */
+	size_t sent_n;
 };
 
 static void on_recorded(struct db *db, size_t i, void *arg)
@@ -185,24 +207,31 @@ static void on_recorded(struct db *db, size_t i, void *arg)
 		r->attempt->delivery = r->number;
 		r->attempt->n = (uint32_t)db_col_int(db, 0);
 	}
+	if (r->status == DELIVERY_SENT) {
+		struct project_id project = { (uint64_t)db_col_int(db, 2) };
+
+		done->sent[done->sent_n++] = sent_row((struct org_id) { done->orgs[i] }, project,
+						      r->done_us);
+	}
 }
 
-static bool record_batch(struct db *db, struct delivery_result *results, size_t n, struct err *err)
+static bool record_batch(struct db *db, struct recorded *done, struct delivery_result *results,
+			 size_t n, struct err *err)
 {
-	struct recorded done = { .results = results };
 	struct db_value v[DB_BATCH_MAX * ATTEMPT_ARGS];
 	size_t tried = 0;
 
+	done->results = results;
 	for (size_t i = 0; i < n; i++) {
 		results[i].stale = true;
 		put_result(&results[i], &v[i * RECORD_ARGS]);
 	}
-	if (!db_exec_many(db, &queries[RECORD], v, n, on_recorded, &done, err)) {
+	if (!db_exec_many(db, &queries[RECORD], v, n, on_recorded, done, err)) {
 		return false;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (!results[i].stale && results[i].attempt != NULL) {
-			put_attempt(done.orgs[i], results[i].attempt, &v[tried++ * ATTEMPT_ARGS]);
+			put_attempt(done->orgs[i], results[i].attempt, &v[tried++ * ATTEMPT_ARGS]);
 		}
 	}
 	return db_exec_many(db, &queries[ATTEMPT], v, tried, NULL, NULL, err);
@@ -211,15 +240,18 @@ static bool record_batch(struct db *db, struct delivery_result *results, size_t 
 bool store_deliveries_record(struct db *db, struct delivery_result *results, size_t n,
 			     struct err *err)
 {
+	struct recorded done = { .sent = mem_alloc(n + 1, sizeof(*done.sent)) };
+	bool ok = true;
+
 	ensure(db_in_transaction(db));
-	for (size_t at = 0; at < n; at += DB_BATCH_MAX) {
+	for (size_t at = 0; ok && at < n; at += DB_BATCH_MAX) {
 		size_t some = n - at < DB_BATCH_MAX ? n - at : DB_BATCH_MAX;
 
-		if (!record_batch(db, results + at, some, err)) {
-			return false;
-		}
+		ok = record_batch(db, &done, results + at, some, err);
 	}
-	return true;
+	ok = ok && store_usage_sent_add(db, done.sent, done.sent_n, err);
+	free(done.sent);
+	return ok;
 }
 
 bool store_deliveries_free(struct db *db, struct slice held_for, int64_t due_us, size_t limit,

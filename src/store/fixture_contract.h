@@ -68,6 +68,7 @@ extern const struct contract_list changes_contract;
 extern const struct contract_list retention_contract;
 extern const struct contract_list rollups_contract;
 extern const struct contract_list save_contract;
+extern const struct contract_list usage_contract;
 extern const struct contract_list walls_contract;
 
 /* cmocka's setup and teardown; *state is a struct fixture whose kind is set. */

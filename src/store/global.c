@@ -6,8 +6,9 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-#define CURSOR_COLS "partition_id, journal, seq, alerts, deliveries, updated_at, fence, rollup_seq"
-#define CURSOR_LETTERS "itiiiiii"
+#define CURSOR_COLS \
+	"partition_id, journal, seq, alerts, deliveries, updated_at, fence, rollup_seq, usage_seq"
+#define CURSOR_LETTERS "itiiiiiii"
 #define JOURNAL_ID_MAX 64
 
 enum {
@@ -84,16 +85,17 @@ static const struct query queries[] = {
 	[CURSOR_TAKE] = {
 		.name = "cursor_take", .args = "iti", .cols = CURSOR_LETTERS,
 		.sql = "insert into engine_cursors (" CURSOR_COLS ")"
-		       " values ($1, $2, 0, 0, 0, $3, 1, 0) on conflict (partition_id) do update"
+		       " values ($1, $2, 0, 0, 0, $3, 1, 0, 0) on conflict (partition_id) do update"
 		       " set fence = engine_cursors.fence + 1, updated_at = excluded.updated_at"
 		       " where engine_cursors.journal = excluded.journal returning " CURSOR_COLS,
 		.global = "the cursor belongs to the journal",
 	},
 	[CURSOR_SET] = {
-		.name = "cursor_set", .args = "iiiiiii", .cols = "",
+		.name = "cursor_set", .args = "iiiiiiii", .cols = "",
 		.sql = "update engine_cursors set seq = $2, alerts = $3, deliveries = $4,"
-		       " updated_at = $5, rollup_seq = $7 where partition_id = $1 and fence = $6"
-		       " and seq <= $2 and rollup_seq <= $7",
+		       " updated_at = $5, rollup_seq = $7, usage_seq = $8"
+		       " where partition_id = $1 and fence = $6 and seq <= $2"
+		       " and rollup_seq <= $7 and usage_seq <= $8",
 		.global = "the cursor belongs to the journal",
 	},
 	[COUNTS] = {
@@ -111,6 +113,7 @@ static const struct row_field cursor_fields[] = {
 	FIELD(struct engine_cursor, seq),	 FIELD(struct engine_cursor, alerts),
 	FIELD(struct engine_cursor, deliveries), FIELD(struct engine_cursor, updated_us),
 	FIELD(struct engine_cursor, fence),	 FIELD(struct engine_cursor, rollup_seq),
+	FIELD(struct engine_cursor, usage_seq),
 };
 static const struct row_shape cursor_shape = SHAPE(struct engine_cursor, cursor_fields);
 
@@ -252,7 +255,7 @@ bool store_cursor_set(struct db *db, const struct engine_cursor *cursor, struct 
 			  DB_ARGS(db_int(cursor->partition), db_id(cursor->seq),
 				  db_id(cursor->alerts), db_id(cursor->deliveries),
 				  db_int(cursor->updated_us), db_id(cursor->fence),
-				  db_id(cursor->rollup_seq)),
+				  db_id(cursor->rollup_seq), db_id(cursor->usage_seq)),
 			  err);
 	if (found == NOT_FOUND) {
 		return err_set(err, ERR_CONFLICT,

@@ -8,9 +8,11 @@
 #include "store/keys.h"
 #include "store/orgs.h"
 #include "store/outcomes.h"
+#include "store/plans.h"
 #include "store/retention.h"
 #include "store/rollups.h"
 #include "store/rules.h"
+#include "store/usage.h"
 
 /*
  * The exceptions: functions that cross organizations or run before one is known. No handler of a
@@ -193,6 +195,46 @@ NODISCARD bool store_outcomes_add(struct db *db, const struct outcome_row *rows,
 NODISCARD bool store_outcomes_prune(struct db *db, int64_t step_us, int64_t before_us,
 				    size_t buckets, struct err *err);
 
+/* Plans are the installation's. Cheapest first. */
+struct plan_list {
+	struct plan *rows;
+	size_t n;
+};
+NODISCARD bool store_plan_list(struct db *db, struct arena *req, struct plan_list *out,
+			       struct err *err);
+/* Add or replace by name. */
+NODISCARD bool store_plan_put(struct db *db, const struct plan *plan, struct err *err);
+/* The limits of all orgs are kept in memory: calls each with every row. */
+NODISCARD bool store_org_plans_all(struct db *db,
+				   void (*each)(void *arg, const struct org_plan_row *row),
+				   void *arg, struct err *err);
+
+/*
+ * One engine batch counts for many orgs; counts are added to those that are there. Puts the rows in
+ * the order of their keys. In a transaction.
+ */
+NODISCARD bool store_usage_add(struct db *db, struct usage_row *rows, size_t n, struct err *err);
+/*
+ * At start the engine must know what a day names, and those after it: calls each with their rows,
+ * in no order; they are borrowed during the call. The connection must not be used meanwhile.
+ */
+NODISCARD bool store_usage_newest(struct db *db, int64_t day_us,
+				  void (*each)(void *arg, const struct usage_row *row), void *arg,
+				  struct err *err);
+/* The loop's counters are of all orgs: each gets one row per org, its events from a day on. */
+NODISCARD bool store_usage_by_org(struct db *db, int64_t from_us,
+				  void (*each)(void *arg, const struct usage_row *row), void *arg,
+				  struct err *err);
+/* The checker of the books adds up all orgs: a row per org, project and day. */
+NODISCARD bool store_usage_sum(struct db *db, void (*each)(void *arg, const struct usage_row *row),
+			       void *arg, struct err *err);
+/*
+ * Whoever makes deliveries sent counts them for all orgs, in that transaction. Sorts and merges the
+ * rows.
+ */
+NODISCARD bool store_usage_sent_add(struct db *db, struct usage_sent_row *rows, size_t n,
+				    struct err *err);
+
 /*
  * How far the engine has come in one partition of the journal. Committed with what it decided,
  * which is what applies each record exactly once.
@@ -206,6 +248,7 @@ struct engine_cursor {
 	int64_t updated_us;
 	uint64_t fence;
 	uint64_t rollup_seq; /* the last record counted in the rollups; at most seq */
+	uint64_t usage_seq;  /* the same for usage */
 };
 NODISCARD enum found store_cursor_get(struct db *db, uint32_t partition, struct arena *boot,
 				      struct engine_cursor *out, struct err *err);
@@ -218,7 +261,7 @@ NODISCARD bool store_cursor_take(struct db *db, uint32_t partition, struct slice
 				 int64_t now_us, struct arena *boot, struct engine_cursor *out,
 				 struct err *err);
 /*
- * In a transaction. ERR_CONFLICT when another engine took over, or seq or rollup_seq would go back.
+ * In a transaction. ERR_CONFLICT when another engine took over, or a number would go back.
  */
 NODISCARD bool store_cursor_set(struct db *db, const struct engine_cursor *cursor, struct err *err);
 

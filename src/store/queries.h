@@ -19,17 +19,19 @@ extern const struct query_set delivery_queries;
 extern const struct query_set change_queries;
 extern const struct query_set courier_queries;
 extern const struct query_set outcome_queries;
+extern const struct query_set plan_queries;
 extern const struct query_set retention_queries;
 extern const struct query_set rollup_queries;
 extern const struct query_set global_queries;
 extern const struct query_set save_queries;
+extern const struct query_set usage_queries;
 
 #define QUERY_SETS \
 	{ \
 		&meta_queries, &migrate_queries, &org_queries, &key_queries, &rule_queries, \
 			&alert_queries, &delivery_queries, &change_queries, &courier_queries, \
-			&outcome_queries, &retention_queries, &rollup_queries, &global_queries, \
-			&save_queries \
+			&outcome_queries, &plan_queries, &retention_queries, &rollup_queries, \
+			&global_queries, &save_queries, &usage_queries \
 	}
 
 #endif

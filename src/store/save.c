@@ -23,7 +23,7 @@
 #define FILE_END "end\n"
 #define ROWS_END "\\.\n"
 
-enum { SCHEMA, CURSOR, STRAY_ALERTS, STRAY_DELIVERIES, STRAY_ATTEMPTS };
+enum { SCHEMA, CURSOR, STRAY_ALERTS, STRAY_DELIVERIES, STRAY_ATTEMPTS, SENT_UNLIKE };
 static const struct query queries[] = {
 	[SCHEMA] = {
 		.name = "save_schema", .args = "", .cols = "i",
@@ -56,6 +56,12 @@ static const struct query queries[] = {
 		.sql = "select count(*) from attempts t where not exists"
 		       " (select 1 from deliveries d where d.number = t.delivery_number"
 		       " and d.org_id = t.org_id)",
+		.global = "whether rows belong together is asked of all of them",
+	},
+	[SENT_UNLIKE] = {
+		.name = "save_sent_unlike", .args = "", .cols = "i",
+		.sql = "select cast(abs((select count(*) from deliveries where status = 'sent') -"
+		       " (select coalesce(sum(count), 0) from usage_sent)) as bigint)",
 		.global = "whether rows belong together is asked of all of them",
 	},
 };
@@ -461,6 +467,17 @@ bool store_rows_agree(struct store *store, struct err *err)
 		  none(db, &queries[STRAY_DELIVERIES],
 		       "deliveries are beyond the cursor or belong to no alert", err) &&
 		  none(db, &queries[STRAY_ATTEMPTS], "attempts belong to no delivery", err);
+
+	db_close(&db);
+	return ok;
+}
+
+bool store_sent_agree(struct store *store, struct err *err)
+{
+	struct db *db = NULL;
+	bool ok = store_connect(store, STORE_KEEPER, &db, err) &&
+		  none(db, &queries[SENT_UNLIKE],
+		       "deliveries are sent and not in the usage, or the other way round", err);
 
 	db_close(&db);
 	return ok;

@@ -43,6 +43,8 @@ NODISCARD bool store_load(struct store *store, const char *path, unsigned schema
  */
 NODISCARD bool store_integrity(struct store *store, struct err *err);
 NODISCARD bool store_rows_agree(struct store *store, struct err *err);
+/* Whether usage has as many notifications as were sent. Of the newest schema alone. */
+NODISCARD bool store_sent_agree(struct store *store, struct err *err);
 
 /*
  * The tables that the migrations up to a schema make, in the order in which they are made, but for

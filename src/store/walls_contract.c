@@ -270,6 +270,27 @@ static size_t rollup_list(struct fixture *f, struct org_id org)
 	return list.n;
 }
 
+static size_t usage_lists(struct fixture *f, struct org_id org)
+{
+	struct usage_sent_list sent;
+	struct usage_list list;
+	struct err err = { 0 };
+
+	T_OK(store_usage_list(org, f->db, PROJECT_A, 0, INT64_MAX, 10, &f->arena, &list, &err));
+	T_OK(store_usage_sent_list(org, f->db, PROJECT_A, 0, INT64_MAX, 10, &f->arena, &sent,
+				   &err));
+	return list.n + sent.n;
+}
+
+static size_t usage_sent_sum(struct fixture *f, struct org_id org)
+{
+	struct err err = { 0 };
+	uint64_t n;
+
+	T_OK(store_usage_sent_sum(org, f->db, 0, INT64_MAX, &n, &err));
+	return n;
+}
+
 /* B asks first, so that what A's own call changes cannot hide a leak. */
 static const struct {
 	const char *name;
@@ -299,6 +320,8 @@ static const struct {
 	{ "retention_get", retention_get },
 	{ "rollup_list", rollup_list },
 	{ "outcome_list", outcome_list },
+	{ "usage_lists", usage_lists },
+	{ "usage_sent_sum", usage_sent_sum },
 };
 
 static void put_dead_delivery(struct fixture *f, uint64_t number)
@@ -333,6 +356,24 @@ static void put_outcome(struct fixture *f)
 	T_OK(db_commit(f->db, &err));
 }
 
+static void put_usage(struct fixture *f)
+{
+	struct usage_row row = { .org = ORG_A,
+				 .day_us = day_start_us(AT),
+				 .project = PROJECT_A,
+				 .type = S("a"),
+				 .count = 1 };
+	struct usage_sent_row sent = {
+		.org = ORG_A, .day_us = day_start_us(AT), .project = PROJECT_A, .count = 1
+	};
+	struct err err = { 0 };
+
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_usage_add(f->db, &row, 1, &err));
+	T_OK(store_usage_sent_add(f->db, &sent, 1, &err));
+	T_OK(db_commit(f->db, &err));
+}
+
 /* One of everything, all of it A's. */
 static void fill(struct fixture *f)
 {
@@ -351,6 +392,7 @@ static void fill(struct fixture *f)
 	put_rollup(f, ORG_A, PROJECT_A, "a", 1);
 	T_OK(store_retention_set(ORG_A, f->db, PROJECT_A, 30, 0, &err));
 	put_outcome(f);
+	put_usage(f);
 	put_change(f, sample_change(ORG_A, PROJECT_A, "a"));
 	put_change(f, sample_change(ORG_A, ANY_PROJECT, "all of a"));
 }

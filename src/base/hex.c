@@ -5,6 +5,8 @@
 static const char hex_digits[] = "0123456789abcdef";
 static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64url_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char base32_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 void hex_encode(const void *p, size_t n, char *out)
@@ -66,52 +68,72 @@ void base64_encode(const void *p, size_t n, char *out)
 	}
 }
 
-static int base64_value(char c)
+static int base64_value(const char *digits, char c)
 {
-	const char *hit = c == '\0' ? NULL : strchr(base64_digits, c);
+	const char *hit = c == '\0' ? NULL : strchr(digits, c);
 
-	return hit == NULL ? -1 : (int)(hit - base64_digits);
+	return hit == NULL ? -1 : (int)(hit - digits);
 }
 
-bool base64_decode(struct slice text, void *out, size_t *n)
+/* Text without padding. What is left over at the end is under a byte, and must be zero. */
+static bool base64_take(const char *digits, struct slice text, unsigned char *to, size_t *n)
 {
-	unsigned char *to = out;
-	size_t pad = 0, done = 0;
+	unsigned have = 0;
 	uint32_t bits = 0;
+	size_t done = 0;
 
-	if (text.n % 4 != 0) {
-		return false;
-	}
-	while (pad < 2 && pad < text.n && text.p[text.n - 1 - pad] == '=') {
-		pad++;
-	}
-	if (text.n / 4 * 3 - pad > *n) {
-		return false;
-	}
 	for (size_t i = 0; i < text.n; i++) {
-		int v = i < text.n - pad ? base64_value(text.p[i]) : 0;
+		int v = base64_value(digits, text.p[i]);
 
 		if (v < 0) {
 			return false;
 		}
 		bits = bits << 6 | (uint32_t)v;
-		if (i % 4 == 3) {
-			size_t take = i + 1 == text.n ? 3 - pad : 3;
-
-			for (size_t k = 0; k < 3; k++) {
-				unsigned char byte = (unsigned char)(bits >> (16 - 8 * k));
-
-				if (k < take) {
-					to[done++] = byte;
-				} else if (byte != 0) {
-					return false;
-				}
+		have += 6;
+		if (have >= 8) {
+			if (done == *n) {
+				return false;
 			}
-			bits = 0;
+			have -= 8;
+			to[done++] = (unsigned char)(bits >> have);
+			bits &= (1U << have) - 1;
 		}
 	}
 	*n = done;
-	return true;
+	return have < 6 && bits == 0;
+}
+
+bool base64_decode(struct slice text, void *out, size_t *n)
+{
+	if (text.n % 4 != 0) {
+		return false;
+	}
+	for (int i = 0; i < 2 && text.n > 0 && text.p[text.n - 1] == '='; i++) {
+		text.n--;
+	}
+	return base64_take(base64_digits, text, out, n);
+}
+
+void base64url_encode(const void *p, size_t n, char *out)
+{
+	const unsigned char *in = p;
+	uint32_t bits = 0;
+	unsigned have = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bits = bits << 8 | in[i];
+		for (have += 8; have >= 6; have -= 6) {
+			*out++ = base64url_digits[bits >> (have - 6) & 63];
+		}
+	}
+	if (have > 0) {
+		*out = base64url_digits[bits << (6 - have) & 63];
+	}
+}
+
+bool base64url_decode(struct slice text, void *out, size_t *n)
+{
+	return base64_take(base64url_digits, text, out, n);
 }
 
 void base32_encode(unsigned __int128 value, size_t digits, char *out)

@@ -72,6 +72,54 @@ TEST(base64_has_one_text_a_value)
 	}
 }
 
+/* RFC 4648 section 10 without padding, and RFC 7515 appendix C. */
+TEST(base64url_is_the_published_one)
+{
+	static const char *const pairs[][2] = {
+		{ "", "" },
+		{ "f", "Zg" },
+		{ "fo", "Zm8" },
+		{ "foo", "Zm9v" },
+		{ "foob", "Zm9vYg" },
+		{ "fooba", "Zm9vYmE" },
+		{ "foobar", "Zm9vYmFy" },
+		{ "\x03\xec\xff\xe0\xc1", "A-z_4ME" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		struct slice in = slice_of(pairs[i][0]);
+		char text[16] = "", back[16] = "";
+		size_t n = in.n;
+
+		base64url_encode(in.p, in.n, text);
+		T_STR(text, pairs[i][1]);
+		T_INT(strlen(text), BASE64URL_LEN(in.n));
+		T_TRUE(base64url_decode(slice_of(text), back, &n));
+		T_INT(n, in.n);
+		T_STR(back, pairs[i][0]);
+		if (in.n > 0) {
+			n = in.n - 1;
+			T_FALSE(base64url_decode(slice_of(text), back, &n));
+		}
+	}
+}
+
+TEST(base64url_has_one_text_a_value)
+{
+	static const char *const bad[] = { "Z",	   "Zg==",  "Zm8=", "Zh",      "Zm9", "Zm9vZ",
+					   "Zm 8", "Zm8\n", "A+z/", "Zm9\xc3", "=",   "Zm9v." };
+	char out[32];
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		size_t n = sizeof(out);
+
+		if (base64url_decode(slice_of(bad[i]), out, &n)) {
+			fail_msg("took %s", bad[i]);
+		}
+	}
+	T_FALSE(base64url_decode((struct slice) { "Zm9v\0", 5 }, out, &(size_t) { 32 }));
+}
+
 TEST(base32_comes_back)
 {
 	static const unsigned __int128 values[] = {
@@ -99,4 +147,4 @@ TEST(base32_comes_back)
 }
 
 T_MAIN(T(hex_comes_back), T(base64_is_the_published_one), T(base64_has_one_text_a_value),
-       T(base32_comes_back))
+       T(base64url_is_the_published_one), T(base64url_has_one_text_a_value), T(base32_comes_back))

@@ -51,6 +51,7 @@ struct api {
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
 	pthread_mutex_t admin;	/* of calls that make what is missing; api_handlers makes it */
 	bool noop;		/* serve POST /api/v1/noop, for the benchmark's yardstick */
+	int64_t feed_silent_us; /* a feed does not stay silent for longer; 0: FEED_SILENT_US */
 	size_t page_read_bytes; /* of the log, for a page of events; 0: PAGE_READ_BYTES_MAX */
 	bool stopping;		/* readiness is off */
 	int ended;		/* atomic; set by api_end */

@@ -113,17 +113,18 @@ static void on_close(void *arg, struct http_stream *st UNUSED)
 	}
 }
 
-/* What came together, framed. */
-static struct chunk *pack(struct feed *f, bool last)
+/* The first n bytes of what came together, framed. */
+static struct chunk *pack(struct feed *f, size_t n, bool last)
 {
-	struct chunk *parcel = chunk_new(f->out.n + CHUNK_FRAME_BYTES);
+	struct chunk *parcel = chunk_new(n + CHUNK_FRAME_BYTES);
 	struct buf to = { .p = parcel->p, .cap = parcel->cap, .max = parcel->cap };
+	struct slice out = { f->out.p, n };
 
 	if (!f->chunked) {
-		buf_puts(&to, buf_slice(&f->out));
-	} else if (f->out.n > 0) {
-		buf_printf(&to, "%zx\r\n", f->out.n);
-		buf_puts(&to, buf_slice(&f->out));
+		buf_puts(&to, out);
+	} else if (n > 0) {
+		buf_printf(&to, "%zx\r\n", n);
+		buf_puts(&to, out);
 		buf_puts(&to, S("\r\n"));
 	}
 	if (last && f->chunked && !f->broken) {
@@ -131,16 +132,42 @@ static struct chunk *pack(struct feed *f, bool last)
 	}
 	ensure(!to.overflow && to.p == parcel->p);
 	parcel->n = to.n;
-	buf_cut(&f->out, 0);
 	return parcel;
 }
 
-static void post(struct feed *f, bool last)
+static void post(struct feed *f, size_t n, bool last)
 {
-	f->parcel = pack(f, last);
+	f->parcel = pack(f, n, last);
+	if (n > 0) {
+		memmove(f->out.p, f->out.p + n, f->out.n - n);
+		buf_cut(&f->out, f->out.n - n);
+		f->said_us = clock_mono_us();
+	}
 	f->last = last;
 	__atomic_store_n(&f->away, 1, __ATOMIC_RELEASE);
 	api_post(f->api, deliver, f);
+}
+
+/* Long enough silent: a byte less is kept back, or there is filler. */
+static void break_silence(struct feed *f)
+{
+	int64_t silent_us = f->api->feed_silent_us > 0 ? f->api->feed_silent_us : FEED_SILENT_US;
+
+	if (f->kind->filler == NULL || clock_mono_us() - f->said_us < silent_us) {
+		return;
+	}
+	if (f->kept == 0 || f->out.n == 0) {
+		buf_puts(&f->out, slice_of(f->kind->filler));
+		f->kept = 0;
+	} else {
+		f->kept = (f->kept < f->out.n ? f->kept : f->out.n) - 1;
+	}
+}
+
+/* What may leave now. */
+static size_t to_send(const struct feed *f, bool over)
+{
+	return over ? f->out.n : f->out.n > f->kept ? f->out.n - f->kept : 0;
 }
 
 static enum scan_step on_pause(struct scan *scan)
@@ -158,8 +185,11 @@ static enum scan_step on_pause(struct scan *scan)
 	if (is_away(f)) {
 		return over || f->out.n >= FEED_PARCEL_BYTES ? SCAN_WAIT : SCAN_ON;
 	}
-	if (over || f->out.n > 0) {
-		post(f, over);
+	if (!over && to_send(f, over) == 0) {
+		break_silence(f);
+	}
+	if (over || to_send(f, over) > 0) {
+		post(f, to_send(f, over), over);
 	}
 	return over ? SCAN_OVER : SCAN_ON;
 }
@@ -178,6 +208,7 @@ static bool on_visit(struct scan *scan, const struct record *record)
 		return true;
 	}
 	f->matched++;
+	f->kept = f->kind->keep;
 	f->enough = !f->kind->event(f, record, &event);
 	return !f->enough && f->out.n < FEED_PARCEL_BYTES;
 }
@@ -229,6 +260,8 @@ void feed_start(struct feed *f, struct call *c, uint64_t at, uint64_t end, bool 
 	f->scan.visit = on_visit;
 	f->scan.pause = on_pause;
 	f->scan.gone = on_gone;
+	f->kept = f->kind->keep;
+	f->said_us = clock_mono_us();
 	if (!scans_start(c->api->scans, &f->scan, &c->err)) {
 		feed_refuse(f, c);
 		return;

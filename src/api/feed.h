@@ -11,6 +11,9 @@
  * sends them, and the scan waits when the reader is slower. What a feed holds at most is a parcel
  * under way, one being filled, and what its stream queues.
  *
+ * Proxies cut an answer that says nothing for a minute, so a feed that finds nothing says something
+ * that changes nothing: the next byte of what it has kept back for that, or its kind's filler.
+ *
  * The answer is in chunks (RFC 9112 section 7.1), whose end a cut connection does not have, so that
  * every client can tell a whole answer from a part; HTTP/1.0 knows none. It ends when the client
  * goes away, the key is revoked, or the server stops.
@@ -30,8 +33,11 @@ struct feed_kind {
 	void (*end)(struct feed *f);
 	/* Loop thread; the last call. */
 	void (*release)(struct feed *f);
+	const char *filler; /* means nothing between two lines; NULL: it is never silent */
+	size_t keep;	    /* bytes of the last line that are kept back until there are more */
 };
 
+#define FEED_SILENT_US (10 * US_PER_S) /* proxies cut after a minute, careful ones after 15 s */
 #define FEED_PARCEL_BYTES ((size_t)64 << 10) /* sent when it is that full, or a slice is over */
 
 struct feed {
@@ -50,6 +56,8 @@ struct feed {
 	uint64_t bytes;	  /* their JSON */
 	uint64_t matched; /* of them */
 	int64_t seen_us;  /* when the last one was received */
+	int64_t said_us;  /* when something was last sent; monotonic */
+	size_t kept;	  /* how much of the end of out is kept back, at most */
 	bool enough;	  /* no more are wanted */
 	bool broken;	  /* to end in a way that is no good end */
 	bool told;	  /* end was called */

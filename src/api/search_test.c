@@ -381,9 +381,98 @@ TEST(a_stop_ends_what_runs_and_says_so)
 	stage_release(&s);
 }
 
+/* What the answer says, without head and frames. */
+static struct slice content(const char *answer, struct buf *out)
+{
+	const char *at = strstr(answer, "\r\n\r\n");
+	char *end;
+	size_t n;
+
+	T_TRUE(at != NULL);
+	buf_cut(out, 0);
+	for (at += 4; (n = strtoul(at, &end, 16)) > 0; at = end + 2 + n + 2) {
+		buf_puts(out, (struct slice) { end + 2, n });
+	}
+	T_STR(at, "0\r\n\r\n");
+	buf_putc(out, '\0');
+	return (struct slice) { out->p, out->n - 1 };
+}
+
+/* So many events whose every body has to be read before a search knows that it does not match. */
+static void put_foreign(struct stage *s, int n)
+{
+	struct buf body;
+
+	buf_init(&body, (size_t)8 << 20);
+	for (int i = 0; i < n; i++) {
+		buf_printf(&body, "{\"type\":\"a\",\"payload\":{\"n\":%d}}\n", i);
+	}
+	buf_putc(&body, '\0');
+	server_say(&s->c, "POST", "/api/v1/events", s->key,
+		   "Content-Type: application/x-ndjson\r\n", body.p);
+	T_INT(strncmp(client_reply(&s->c), "200", 3), 0);
+	buf_release(&body);
+}
+
+#define RARE "/api/v1/events/export?q=payload.n%3E1000000"
+
+/* Silence is over at once here, so any export that takes more than a slice has to say something. */
+TEST(an_export_that_finds_nothing_is_not_silent)
+{
+	struct buf quiet, awake;
+	struct slice lines, line;
+	struct stage s;
+	char path[256];
+	const char *got;
+
+	buf_init(&quiet, 1 << 16);
+	buf_init(&awake, 1 << 16);
+	stage_init(&s);
+	put_foreign(&s, 10000);
+	ask(&s, "POST", "/api/v1/events", "{\"type\":\"b\",\"payload\":{\"n\":2000000}}", "201");
+	server_api(s.f)->feed_silent_us = 1;
+	do {
+		put_foreign(&s, 10000);
+		got = whole(&s, RARE, "");
+		lines = content(got, &awake);
+	} while (count(got, "\r\n1\r\n \r\n") == 0);
+	while (slice_starts(lines, S(" "))) {
+		lines = slice_from(lines, 1);
+	}
+	T_TRUE(slice_split(&lines, '\n', &line) && slice_starts(line, S("{\"id\":\"evt_")));
+	snprintf(path, sizeof(path), "%s&after=%.30s&format=csv", RARE, line.p + 7);
+	while (slice_starts(lines, S(" "))) {
+		lines = slice_from(lines, 1);
+	}
+	T_TRUE(slice_starts(lines, S("{\"end\":{\"complete\":true,\"events\":1,")));
+
+	/* A table is the same to the byte, it only comes more slowly. */
+	do {
+		put_foreign(&s, 10000);
+		got = whole(&s, RARE "&format=csv", "");
+		lines = content(got, &awake);
+	} while (count(got, "\r\n1\r\n") < 3);
+	server_api(s.f)->feed_silent_us = INT64_MAX;
+	T_TRUE(slice_eq(lines, content(whole(&s, RARE "&format=csv", ""), &quiet)));
+	T_INT(count(lines.p, "evt_"), 1);
+
+	/* Nothing came before it that could be kept back. */
+	server_api(s.f)->feed_silent_us = 1;
+	do {
+		put_foreign(&s, 10000);
+		lines = content(whole(&s, path, ""), &awake);
+	} while (lines.n == 0);
+	for (size_t i = 0; i < lines.n; i++) {
+		T_INT(lines.p[i], i % 2 == 0 ? '\r' : '\n');
+	}
+	buf_release(&quiet);
+	buf_release(&awake);
+	stage_release(&s);
+}
+
 T_MAIN(T(a_search_shows_events_and_counts_all), T(pages_of_a_search_follow_each_other),
        T(an_export_has_every_event_and_a_last_line), T(an_export_can_be_a_table),
        T(an_older_client_gets_no_chunks), T(what_cannot_be_is_refused),
        T(a_head_is_all_that_head_gets), T(what_is_hidden_is_neither_found_nor_exported),
        T(so_many_run_at_once_and_end_with_their_connection), T(a_revoked_key_exports_no_more),
-       T(a_stop_ends_what_runs_and_says_so))
+       T(a_stop_ends_what_runs_and_says_so), T(an_export_that_finds_nothing_is_not_silent))

@@ -72,7 +72,8 @@ struct export
 	const char *path; /* of the part */
 	int fd;
 	struct export_part part;
-	struct err io; /* of writing */
+	struct buf kept; /* of an answer, to be written */
+	struct err io;	 /* of writing */
 	uint64_t lost;
 };
 
@@ -146,8 +147,17 @@ static bool on_bytes(void *arg, struct slice bytes)
 {
 	struct export *e = arg;
 
-	export_part_feed(&e->part, bytes);
-	return write_all(e, bytes);
+	while (bytes.n > 0) {
+		struct slice piece = { bytes.p, bytes.n < READ_BYTES ? bytes.n : READ_BYTES };
+
+		buf_cut(&e->kept, 0);
+		export_part_feed(&e->part, piece, &e->kept);
+		if (!write_all(e, buf_slice(&e->kept))) {
+			return false;
+		}
+		bytes = slice_from(bytes, piece.n);
+	}
+	return true;
 }
 
 /* Read what is there, and cut off what is no whole event. */
@@ -161,7 +171,7 @@ static bool take_up(struct export *e, struct err *err)
 		return err_errno(err, errno, "read \"%s\"", e->path);
 	}
 	while ((n = read(e->fd, bytes, sizeof(bytes))) > 0) {
-		export_part_feed(&e->part, (struct slice) { bytes, (size_t)n });
+		export_part_feed(&e->part, (struct slice) { bytes, (size_t)n }, NULL);
 	}
 	if (e->part.events == 0) {
 		e->part.end = 0; /* a line of names alone comes again */
@@ -310,6 +320,7 @@ static int run(const struct flags *flags UNUSED, const void *arg, struct arena *
 	struct err err;
 	bool ok;
 
+	buf_init(&e.kept, READ_BYTES);
 	if (!client_open(&e.client, &e.in->from, true, &err)) {
 		fprintf(stderr, "tocsin export: %s\n", err.text);
 		return 2;
@@ -330,6 +341,7 @@ static int run(const struct flags *flags UNUSED, const void *arg, struct arena *
 	if (e.fd >= 0) {
 		close(e.fd);
 	}
+	buf_release(&e.kept);
 	client_close(&e.client);
 	return ok && e.lost == 0 ? 0 : 1;
 }

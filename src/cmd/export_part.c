@@ -35,11 +35,22 @@ static void end_line(struct export_part *part, uint64_t at)
 	part->head_n = 0;
 }
 
-void export_part_feed(struct export_part *part, struct slice bytes)
+static bool is_filler(const struct export_part *part, char c)
+{
+	return part->head_n == 0 && (part->csv ? c == '\r' || c == '\n' : c == ' ');
+}
+
+void export_part_feed(struct export_part *part, struct slice bytes, struct buf *kept)
 {
 	for (size_t i = 0; i < bytes.n; i++) {
 		char c = bytes.p[i];
 
+		if (is_filler(part, c)) {
+			continue;
+		}
+		if (kept != NULL) {
+			buf_putc(kept, c);
+		}
 		part->bytes++;
 		part->quoted = part->csv && part->quoted != (c == '"');
 		if (c == '\n' && !part->quoted) {

@@ -3,6 +3,7 @@
 #define CMD_EXPORT_PART_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 
 /*
  * What a file with a part of an export holds, from its bytes alone: how many whole events, where
@@ -15,7 +16,7 @@ struct export_part {
 	bool csv;
 	bool quoted;			/* csv: between two quotes */
 	bool headed;			/* csv: the line of names is there */
-	uint64_t bytes;			/* so far */
+	uint64_t bytes;			/* so far, without what means nothing */
 	uint64_t events;		/* whole lines of events */
 	uint64_t end;			/* behind the last of them (csv: or the line of names) */
 	char head[EXPORT_ID_BYTES_MAX]; /* of the line that has begun */
@@ -24,7 +25,11 @@ struct export_part {
 	size_t id_n;
 };
 
-void export_part_feed(struct export_part *part, struct slice bytes);
+/*
+ * What a server says so that proxies see it at work (spaces in front of a line of JSON, empty lines
+ * of a table) is passed by; the rest is appended to kept, which may be NULL.
+ */
+void export_part_feed(struct export_part *part, struct slice bytes, struct buf *kept);
 
 /* The line behind the events: what the server said at the end. */
 struct export_end {

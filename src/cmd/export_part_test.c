@@ -15,7 +15,7 @@ static struct export_part part_of(const char *bytes, bool csv, size_t cut)
 	struct export_part part = { .csv = csv };
 
 	for (size_t i = 0; i < cut; i++) {
-		export_part_feed(&part, (struct slice) { bytes + i, 1 });
+		export_part_feed(&part, (struct slice) { bytes + i, 1 }, NULL);
 	}
 	return part;
 }
@@ -50,6 +50,41 @@ TEST(a_line_of_a_table_may_have_several)
 	}
 }
 
+/* However it comes, what is kept is as if nothing had been added. */
+static void check_filler(const char *said, const char *meant, bool csv)
+{
+	for (size_t step = 1; step < 5; step++) {
+		struct export_part part = { .csv = csv };
+		struct slice rest = slice_of(said);
+		struct buf kept;
+
+		buf_init(&kept, 1000);
+		while (rest.n > 0) {
+			struct slice piece = { rest.p, rest.n < step ? rest.n : step };
+
+			export_part_feed(&part, piece, &kept);
+			rest = slice_from(rest, piece.n);
+		}
+		T_TRUE(slice_eq(buf_slice(&kept), slice_of(meant)));
+		T_INT(part.bytes, strlen(meant));
+		T_INT(part.events, 2);
+		buf_release(&kept);
+	}
+}
+
+TEST(what_keeps_proxies_awake_is_passed_by)
+{
+	check_filler("  {\"id\":\"evt_1\",\"message\":\"a\"}\n {\"id\":\"evt_2\"}\n"
+		     "   {\"end\":{\"complete\":true}}\n",
+		     lines, false);
+	check_filler("\r\nid,receivedAt,message\r\n\r\n\r\nevt_1,x,\"two\r\nevt_9,lines\"\r\n\r\n"
+		     "evt_2,y,\"\"\"q\"\"\"\r\n\r\n",
+		     table, true);
+	/* A text may have empty lines. */
+	check_filler("id\r\nevt_1,\"\r\n\r\n\"\r\nevt_2,\r\n",
+		     "id\r\nevt_1,\"\r\n\r\n\"\r\nevt_2,\r\n", true);
+}
+
 TEST(the_end_is_read)
 {
 	struct export_end end;
@@ -72,4 +107,4 @@ TEST(the_end_is_read)
 }
 
 T_MAIN(T(a_cut_anywhere_leaves_whole_lines), T(a_line_of_a_table_may_have_several),
-       T(the_end_is_read))
+       T(what_keeps_proxies_awake_is_passed_by), T(the_end_is_read))

@@ -9,6 +9,7 @@
 
 #include "api/cors.h"
 #include "api/ingest.h"
+#include "api/openapi.h"
 #include "api/route.h"
 #include "base/clock.h"
 
@@ -326,9 +327,19 @@ static const char *on_refuse(void *ctx UNUSED, const struct err *err, struct sli
 	return "application/problem+json";
 }
 
+void api_release(struct api *api)
+{
+	buf_release(&api->openapi);
+}
+
 struct http_handlers api_handlers(struct api *api)
 {
+	const struct openapi_in in = { .server = api->public_url };
+
 	ensure(pthread_mutex_init(&api->admin, NULL) == 0);
+	buf_init(&api->openapi, OPENAPI_BYTES_MAX);
+	openapi_write(&in, &api->openapi);
+	ensure(!api->openapi.overflow);
 	return (struct http_handlers) {
 		.on_head = on_head,
 		.on_request = on_request,

@@ -46,6 +46,7 @@ struct api {
 	struct ip_set trusted_proxies;		/* whose X-Forwarded-For is believed */
 	unsigned char setup_hash[SHA256_BYTES]; /* of the setup token */
 	struct lag_gate lag;			/* whether the rules keep up */
+	struct buf openapi; /* the description of the API; api_handlers makes it */
 	struct buf raw;	    /* scratch of one event: payload and tags without white space */
 	struct buf encoded; /* scratch of one event: its canonical form */
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
@@ -58,8 +59,10 @@ struct api {
 	bool set_up;		/* the first key was made */
 };
 
-/* The handlers for http_server_new; ctx is the api. */
+/* The handlers for http_server_new; ctx is the api. Owes an api_release. */
 struct http_handlers api_handlers(struct api *api);
+/* Let go of what api_handlers made. Zeroed is good, too. */
+void api_release(struct api *api);
 
 /*
  * Who sent this request: the key in Authorization (Bearer), or X-API-Key. FAILED: there is one, but

@@ -69,6 +69,7 @@ void problem_write(struct buf *out, const struct err *err, struct slice request_
 	json_w_init(&w, out);
 	json_w_object(&w);
 	json_put_str(&w, "type", S("about:blank"));
+	json_put_str(&w, "title", slice_of(http_status_text(info->http_status)));
 	json_put_int(&w, "status", info->http_status);
 	json_put_str(&w, "error", public_text(err));
 	json_put_str(&w, "code", slice_of(info->code));
@@ -115,7 +116,8 @@ void call_send(struct call *c)
 	if (a->type != NULL) {
 		headers[n++] = (struct http_header) { S("Content-Type"), slice_of(a->type) };
 	}
-	headers[n++] = (struct http_header) { S("Cache-Control"), S("no-store") };
+	headers[n++] = (struct http_header) { S("Cache-Control"),
+					      slice_of(a->cache != NULL ? a->cache : "no-store") };
 	for (size_t i = 0; i < a->n_headers; i++) {
 		headers[n++] = a->headers[i];
 	}

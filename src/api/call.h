@@ -35,7 +35,8 @@ struct caller {
 
 struct answer {
 	int status;
-	const char *type; /* content type; NULL: no body */
+	const char *type;  /* content type; NULL: no body */
+	const char *cache; /* Cache-Control; NULL: no-store */
 	struct http_header headers[ANSWER_HEADERS_MAX];
 	size_t n_headers;
 	struct buf body;

@@ -8,6 +8,8 @@
 #include "api/routes.h"
 #include "net/http_query.h"
 
+#define STRICT_PATHS "/api/v1/"
+
 static const char *const method_names[HTTP_METHODS] = {
 	[HTTP_OTHER] = "",	  [HTTP_GET] = "GET",	      [HTTP_HEAD] = "HEAD",
 	[HTTP_POST] = "POST",	  [HTTP_PUT] = "PUT",	      [HTTP_PATCH] = "PATCH",
@@ -18,6 +20,11 @@ const char *route_method_name(enum http_method method)
 {
 	ensure((size_t)method < HTTP_METHODS);
 	return method_names[method];
+}
+
+bool route_is_strict(const struct route *r)
+{
+	return strncmp(r->path, STRICT_PATHS, strlen(STRICT_PATHS)) == 0;
 }
 
 const struct route *route_next(size_t *at)

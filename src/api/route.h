@@ -99,6 +99,7 @@ struct route {
 	struct route_body bodies[ROUTE_BODIES_MAX];
 	struct route_reply replies[ROUTE_REPLIES_MAX];
 	enum err_kind errors[ROUTE_ERRORS_MAX]; /* beyond those that follow from the row */
+	const struct shape *problem;		/* how its own errors look; NULL: as all others */
 
 	loop_handler *loop; /* one of the two is set */
 	work_handler *work;
@@ -126,6 +127,8 @@ const struct route *route_next(size_t *at);
  */
 NODISCARD bool route_admits(const struct route *r, enum found credential,
 			    const struct caller *caller, struct err *err);
+/* What nobody knows is refused: members of bodies, and parameters. The older calls ignored it. */
+bool route_is_strict(const struct route *r);
 /* "GET"; "" for HTTP_OTHER. */
 const char *route_method_name(enum http_method method);
 

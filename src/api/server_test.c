@@ -251,6 +251,7 @@ static void stop(struct fixture *f)
 	ledger_free(&f->api.ledger);
 	metrics_free(&f->api.metrics);
 	loop_free(&f->api.loop);
+	api_release(&f->api);
 	buf_release(&f->api.raw);
 	buf_release(&f->api.encoded);
 	arena_release(&f->boot);

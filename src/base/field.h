@@ -60,6 +60,7 @@ struct field {
 	const char *label;    /* for forms; NULL: the name */
 	const char *help;     /* one sentence, for docs and forms */
 	const char *fallback; /* default as text (see field_parse_text); NULL: zero, empty, unset */
+	const char *example;  /* as text, for docs and forms; NULL: none worth showing */
 	const char *unit; /* of the value or of min and max, "attempts"; NULL: that of the kind */
 	const char *const *words;		  /* ENUM: word i is value i; ends with NULL */
 	const char *(*check)(struct slice value); /* strings and items: a complaint, or NULL */

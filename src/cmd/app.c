@@ -697,6 +697,7 @@ void app_close(struct app **ap)
 		loop_timer_stop(&app->watchdog);
 	}
 	loop_free(&app->loop);
+	api_release(&app->api);
 	buf_release(&app->api.raw);
 	buf_release(&app->api.encoded);
 	if (app->lock >= 0) {

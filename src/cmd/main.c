@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{ "seed", "make organizations, projects and keys to begin with", cmd_seed },
 	{ "backup", "copy everything, while the server runs", cmd_backup },
 	{ "restore", "make a data directory out of a backup", cmd_restore },
+	{ "openapi", "print the description of the API", cmd_openapi },
 	{ "check", "whether a data directory is in order", cmd_check },
 	{ "journal", "look at the log, and set damage aside", cmd_journal },
 	{ "books", "check that all that was sent is accounted for", cmd_books },

@@ -19,6 +19,19 @@ static const struct {
 #undef X
 };
 
+const char *http_status_text(int status)
+{
+	switch (status) {
+#define X(status, text) \
+	case status: \
+		return text;
+#include "net/http_status.def"
+#undef X
+	default:
+		return "";
+	}
+}
+
 static void status_line(struct out *q, struct out_pool *pool, int status)
 {
 	char digits[3] = { (char)('0' + status / 100), (char)('0' + status / 10 % 10),

@@ -127,6 +127,9 @@ struct http_options {
 	uint32_t inflate_max; /* 64 compressed bodies being read at once; over it: 503 */
 };
 
+/* The reason phrase of a status, "Not Found"; "" for one that we never send. Any thread. */
+const char *http_status_text(int status);
+
 /* options may be NULL. handlers are copied; the loop outlives the server. */
 struct http_server *http_server_new(struct loop *l, const struct http_options *options,
 				    const struct http_handlers *handlers);

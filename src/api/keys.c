@@ -13,10 +13,10 @@
 #include "base/hex.h"
 #include "base/json_put.h"
 #include "base/rand.h"
+#include "model/month.h"
 #include "store/global.h"
 
 #define KEY_BODY_BYTES_MAX ((size_t)16 << 10)
-#define DAY_US (INT64_C(86400) * US_PER_S)
 
 struct key_fields {
 	struct slice name;

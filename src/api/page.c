@@ -5,10 +5,10 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/json_put.h"
+#include "model/month.h"
 
 #define PAGE_DEFAULT 50
 /* Another list's cursor opens to random numbers: hardly one in ten thousand is such a time. */
-#define DAY_US (INT64_C(86400) * US_PER_S)
 
 /* The kind takes the place of the org: what matters is that another list's cursor is refused. */
 static struct org_id seal_of(const struct call *c, enum id_kind kind)

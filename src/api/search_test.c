@@ -451,7 +451,7 @@ TEST(an_export_that_finds_nothing_is_not_silent)
 		put_foreign(&s, 10000);
 		got = whole(&s, RARE "&format=csv", "");
 		lines = content(got, &awake);
-	} while (count(got, "\r\n1\r\n") < 3);
+	} while (count(got, "\r\n1\r\n") == 0);
 	server_api(s.f)->feed_silent_us = INT64_MAX;
 	T_TRUE(slice_eq(lines, content(whole(&s, RARE "&format=csv", ""), &quiet)));
 	T_INT(count(lines.p, "evt_"), 1);

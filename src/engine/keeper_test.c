@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "engine/stage_test.h"
+#include "model/month.h"
 #include "store/fault_test.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
 #define USED "select coalesce(max(last_used_at), 0) from api_keys"
 
 static int64_t *shift;

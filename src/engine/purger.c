@@ -10,11 +10,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "model/month.h"
 #include "model/rule_def.h"
 
 #define ROUND_US (3600 * US_PER_S)
 #define SETTLE_US (60 * US_PER_S)
-#define DAY_US (INT64_C(86400) * US_PER_S)
 #define LEAP_US (3600 * US_PER_S) /* what a clock may gain at once and still be believed */
 #define NO_OFFSET INT64_MIN
 

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "engine/stage_test.h"
 #include "journal/care.h"
+#include "model/month.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
 #define OTHER_ORG ((struct org_id) { 77 })
 
 struct scene {

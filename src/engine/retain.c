@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "model/month.h"
 
-#define DAY_US (INT64_C(86400) * US_PER_S)
 #define KEY_BYTES 16
 
 struct kept {

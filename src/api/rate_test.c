@@ -32,9 +32,18 @@ static void stage_release(struct stage *s)
 	server_free(&s->f);
 }
 
+/* The number that a text begins with. */
+static int64_t number(const char *text)
+{
+	struct slice digits = { text, strspn(text, "0123456789") };
+	int64_t v = -1;
+
+	return slice_i64(digits, &v) ? v : -1;
+}
+
 static int status(const char *reply)
 {
-	return atoi(reply);
+	return (int)number(reply);
 }
 
 /* The value of a header of the last reply; "" without one. */
@@ -120,7 +129,7 @@ TEST(one_too_many_is_told_when_to_come_back)
 	T_INT(status(reply), 429);
 	T_STR(server_member(reply, "code"), "rate_limited");
 	T_STR(server_member(reply, "retryAfter"), header("Retry-After"));
-	T_TRUE(atoi(header("Retry-After")) >= 50 && atoi(header("Retry-After")) <= 60);
+	T_TRUE(number(header("Retry-After")) >= 50 && number(header("Retry-After")) <= 60);
 	T_STR(header("RateLimit-Remaining"), "0");
 	T_TRUE(strstr(server_member(reply, "error"), "with this API key") != NULL);
 	T_INT(count(&s, METRIC_RATE_KEY), 1);
@@ -176,7 +185,7 @@ TEST(a_key_in_the_body_or_the_query_counts_as_well)
 	reply = server_ask(&s.c, "POST", "/ingest", NULL, body);
 	T_INT(status(reply), 429);
 	T_STR(server_member(reply, "success"), "false");
-	T_TRUE(atoi(header("Retry-After")) >= 50);
+	T_TRUE(number(header("Retry-After")) >= 50);
 	snprintf(path, sizeof(path), "/events?apiKey=%s", s.key);
 	T_INT(status(server_ask(&s.c, "GET", path, NULL, "")), 200);
 	T_INT(status(server_ask(&s.c, "GET", path, NULL, "")), 429);

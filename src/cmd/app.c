@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "cmd/client.h"
 #include "cmd/data_dir.h"
+#include "cmd/secret_key.h"
 #include "engine/heartbeat.h"
 #include "engine/keeper.h"
 #include "engine/ticker.h"
@@ -53,8 +54,8 @@ struct app {
 	struct keeper *keeper;
 	struct http_server *http;
 	struct tickets *tickets;
-	struct limits *limits;
 	struct retain *retain;
+	struct seal *seal;
 	struct api api;
 	struct loop_timer watchdog;
 	bool stopping;
@@ -76,6 +77,19 @@ static bool lock_data(struct app *app, struct err *err)
 {
 	app->lock = data_dir_lock(app->settings->data, err);
 	return app->lock >= 0;
+}
+
+static bool open_seal(struct app *app, struct err *err)
+{
+	bool made;
+
+	if (!secret_key_open(app->settings, &app->boot, &app->seal, &made, err)) {
+		return false;
+	}
+	if (made) {
+		log_info("secret_key_made", log_str("file", path_in(app, SECRET_KEY_NAME)));
+	}
+	return true;
 }
 
 static void complete_journal(void *arg)
@@ -344,26 +358,6 @@ static struct slice joined(struct field_list list, struct arena *boot)
 	return text;
 }
 
-/* The table of settings has checked them. */
-static struct rate rate_of(struct slice text)
-{
-	struct rate rate;
-
-	ensure(rate_parse(text, &rate));
-	return rate;
-}
-
-static struct rates rates_of(const struct settings *s)
-{
-	return (struct rates) {
-		.ingest = rate_of(s->rate_ingest),
-		.api = rate_of(s->rate_api),
-		.org = rate_of(s->rate_org),
-		.address = rate_of(s->rate_address),
-		.auth = rate_of(s->rate_auth),
-	};
-}
-
 static bool fill_api(struct app *app, struct err *err)
 {
 	const struct settings *s = app->settings;
@@ -381,11 +375,10 @@ static bool fill_api(struct app *app, struct err *err)
 		.keys = app->keys,
 		.ledger = app->ledger,
 		.retain = app->retain,
+		.seal = app->seal,
 		.metrics = app->metrics,
 		.waiters = app->waiters,
 		.tickets = app->tickets,
-		.limits = app->limits,
-		.rates = rates_of(s),
 		.policy = app->api.policy,
 		.trusted_proxies = app->api.trusted_proxies,
 		.cors_origins = joined(s->cors_origins, &app->boot),
@@ -539,13 +532,13 @@ static bool open_all(struct app *app, struct err *err)
 	app->waiters = waiters_new();
 	app->keys = keyring_new();
 	app->tickets = tickets_new();
-	app->limits = limits_new(0);
 	app->retain = retain_new(app->settings->retention);
 	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
 	reporter_count_in(app->reporter, app->metrics);
-	if (!lock_data(app, err) || !check_state(app, err) || !open_journal(app, err) ||
-	    !open_store(app, err) || !load_retention(app, err) || !open_engine(app, err) ||
-	    !append_start(app, err) || !open_workers(app, err) || !fill_api(app, err)) {
+	if (!lock_data(app, err) || !check_state(app, err) || !open_seal(app, err) ||
+	    !open_journal(app, err) || !open_store(app, err) || !load_retention(app, err) ||
+	    !open_engine(app, err) || !append_start(app, err) || !open_workers(app, err) ||
+	    !fill_api(app, err)) {
 		return false;
 	}
 	app->api.workers = app->workers;
@@ -712,8 +705,8 @@ void app_close(struct app **ap)
 	store_close(&app->store);
 	keyring_free(&app->keys);
 	retain_free(&app->retain);
+	seal_free(&app->seal);
 	tickets_free(&app->tickets);
-	limits_free(&app->limits);
 	waiters_free(&app->waiters);
 	reporter_count_in(app->reporter, NULL);
 	ledger_free(&app->ledger);

@@ -21,6 +21,7 @@
 #include "cmd/flags.h"
 #include "cmd/manifest.h"
 #include "cmd/peek.h"
+#include "cmd/secret_key.h"
 #include "cmd/settings.h"
 
 #define UNFINISHED "unfinished"
@@ -282,6 +283,29 @@ static bool take_state(struct backup *b, struct err *err)
 	return ok;
 }
 
+/*
+ * What secrets in the state are sealed with, after the state: a key is added before it is used.
+ * There is no file where the setting secret-key has one.
+ */
+static bool take_secret_key(struct backup *b, struct err *err)
+{
+	struct manifest_file file = { .name = S(SECRET_KEY_NAME) };
+	const char *path = in_data(b, file.name);
+	struct stat st;
+
+	if (stat(path, &st) != 0) {
+		return errno == ENOENT || err_errno(err, errno, "open \"%s\"", path);
+	}
+	file.sum.bytes = (uint64_t)st.st_size;
+	file.stored = arena_printf(b->boot, "state/" SECRET_KEY_NAME ".%lld",
+				   (long long)b->now.taken_us);
+	if (!copy_file(b, path, true, &file, err)) {
+		return false;
+	}
+	*add_file(b) = file;
+	return true;
+}
+
 /* The log. */
 
 static void count_damage(void *arg, const struct journal_damage *damage)
@@ -476,8 +500,8 @@ static bool back_up(struct backup *b, struct err *err)
 	b->temporary = b->key.set ? data_dir_path(b->settings->data, "state.backup.tmp", b->boot)
 				  : arena_printf(b->boot, "%.*s/state.tmp", SARG(b->dir));
 	return peek_open(&b->peek, b->settings->data, b->boot, err) && open_folder(b, err) &&
-	       take_snapshot(b, err) && take_state(b, err) && take_journal(b, err) &&
-	       finish(b, err);
+	       take_snapshot(b, err) && take_state(b, err) && take_secret_key(b, err) &&
+	       take_journal(b, err) && finish(b, err);
 }
 
 static void print(const struct backup *b)
@@ -492,6 +516,9 @@ static void print(const struct backup *b)
 		printf("  the log is damaged (places: %zu) and was copied as it is: see `tocsin "
 		       "journal verify`\n",
 		       b->damaged);
+	}
+	if (b->settings->secret_key.n > 0) {
+		printf("  stored secrets need the setting secret-key, which is not in it\n");
 	}
 	if (b->key.set) {
 		printf("  encrypted; without the key file it cannot be read\n");

@@ -16,6 +16,7 @@
 #include "cmd/command.h"
 #include "cmd/data_dir.h"
 #include "cmd/flags.h"
+#include "cmd/secret_key.h"
 #include "cmd/settings.h"
 #include "cmd/survey.h"
 #include "engine/engine.h"
@@ -97,6 +98,22 @@ static bool check_permissions(struct run *r, struct err *err)
 	}
 	snprintf(r->note, sizeof(r->note), "%zu files are their owner's alone", n);
 	return true;
+}
+
+/* What would be sealed with a key that is gone is not looked for. */
+static bool check_secrets(struct run *r, struct err *err)
+{
+	struct seal *seal;
+	enum found found = secret_key_find(r->settings, r->boot, &seal, err);
+
+	if (found == FOUND) {
+		snprintf(r->note, sizeof(r->note), "keys for stored secrets that can be read: %zu",
+			 seal_keys(seal));
+		seal_free(&seal);
+	} else if (found == NOT_FOUND) {
+		snprintf(r->note, sizeof(r->note), "there is none; a start makes one");
+	}
+	return found != FAILED;
 }
 
 static bool check_space(struct run *r, struct err *err)
@@ -269,6 +286,7 @@ static const struct {
 	check_fn *run;
 } checks[] = {
 	{ "permissions", check_permissions },
+	{ "secrets", check_secrets },
 	{ "space", check_space },
 	{ "schema", check_schema },
 	{ "state", check_state },
@@ -374,6 +392,7 @@ int cmd_check(int argc, char **argv)
 			"Say whether a data directory is in order, and change nothing in it; a "
 			"server may run on it.\nReads the whole log and the whole state:\n\n"
 			"  permissions  what is stored is its owner's alone\n"
+			"  secrets      what stored secrets are sealed with can be read\n"
 			"  space        there is room for the next files of the log\n"
 			"  schema       the state is of this version or an older one\n"
 			"  state        the database finds itself sound\n"

@@ -56,7 +56,7 @@ static int serve_reported(const struct settings *s)
 		.heartbeat_url = s->heartbeat_url,
 		.sentry_dsn = s->sentry_dsn,
 		.secrets = { s->heartbeat_url, s->sentry_dsn, s->database_url, s->setup_token,
-			     s->metrics_token },
+			     s->metrics_token, s->secret_key },
 	};
 	struct reporter *reporter;
 	struct err err;

@@ -183,11 +183,37 @@ describe("a backup", () => {
 		const [, n, fresh] = /files {4}(\d+), of which (\d+) with/.exec(said)!;
 		expect(Number(fresh)).toBeLessThan(Number(n));
 		expect(statSync(join(dir, closed)).mtimeMs).toBe(made.mtimeMs);
-		expect(files(dir).filter((name) => name.startsWith("state/"))).toHaveLength(1);
+		expect(files(dir).filter((name) => name.startsWith("state/"))).toHaveLength(2);
 		const other = await Server.prepare({ restored: true });
 		await restore(other, dir);
 		await other.launch();
 		expect(await keysOf(other.url)).toEqual(keys(90));
+		await other.stop();
+	});
+
+	it("has the key of stored secrets, unless a setting has it", async () => {
+		const key = readFileSync(join(server.data, "secret.key"));
+		expect(key.toString()).toMatch(/^[A-Za-z0-9+/]{43}=\n$/);
+		expect(statSync(join(server.data, "secret.key")).mode & 0o777).toBe(0o600);
+		expect(await backup(server, dir)).not.toContain("secret-key");
+		const other = await Server.prepare({ restored: true });
+		await restore(other, dir);
+		const restored = join(other.data, "secret.key");
+		expect(readFileSync(restored).equals(key)).toBe(true);
+		expect(statSync(restored).mode & 0o777).toBe(0o600);
+		// A later start takes what is there, and never makes another.
+		await other.launch();
+		await other.kill("SIGTERM");
+		expect(readFileSync(restored).equals(key)).toBe(true);
+		rmSync(restored);
+		other.env = { TOCSIN_SECRET_KEY: key.toString().trim() };
+		await other.launch();
+		expect(existsSync(restored)).toBe(false);
+		const said = await tocsin(["backup", join(root, "c"), "--data", other.data], { env: other.env });
+		expect([said.code, said.stdout]).toEqual([0, expect.stringContaining("secret-key, which is not in it")]);
+		for (const name of files(join(root, "c"))) {
+			expect(readFileSync(join(root, "c", name)).includes(key.toString().trim()), name).toBe(false);
+		}
 		await other.stop();
 	});
 
@@ -198,8 +224,10 @@ describe("a backup", () => {
 		writeFileSync(wrong, `${"a2".repeat(32)}\n`);
 		await backup(server, dir, "--encrypt-key-file", key);
 		await backup(server, dir, "--encrypt-key-file", key);
+		const secret = readFileSync(join(server.data, "secret.key"), "utf8").trim();
 		for (const name of files(dir)) {
 			const bytes = readFileSync(join(dir, name));
+			expect(bytes.includes(secret)).toBe(false);
 			expect(bytes.includes("xxxxxxxx")).toBe(false);
 			expect(bytes.includes("SQLite format")).toBe(false);
 		}

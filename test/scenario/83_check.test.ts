@@ -54,7 +54,7 @@ describe.each(stores)("tocsin check on %s", (store) => {
 		for (let i = 0; i < 3; i++) {
 			const got = await check(server);
 			expect(got.checks.filter((c) => !c.ok)).toEqual([]);
-			expect([got.ok, got.served, got.checks.length]).toEqual([true, true, 9]);
+			expect([got.ok, got.served, got.checks.length]).toEqual([true, true, 10]);
 		}
 		over = true;
 		await load;
@@ -104,6 +104,12 @@ describe("tocsin check", () => {
 
 	const wrongs: [string, string, () => void, string[]][] = [
 		["a file that others may read", "go=", () => chmodSync(segment(), 0o640), ["permissions"]],
+		[
+			"a key file without a key",
+			"must be the base64 of 32 bytes",
+			() => writeFileSync(join(data, "secret.key"), "hunter2\n"),
+			["secrets"],
+		],
 		[
 			"a changed bit in the log",
 			"`tocsin journal verify`",

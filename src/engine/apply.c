@@ -24,6 +24,13 @@ static struct rule_input input_of(const struct record *record)
 	};
 }
 
+/* Decided or not: it happened. */
+static void count_event(struct engine *e, const struct record *record)
+{
+	rollups_add(e->rollups, record);
+	usage_add(e->usage, record);
+}
+
 static bool apply_event(struct engine *e, const struct record *record, struct err *err)
 {
 	struct rule_input input = input_of(record);
@@ -31,7 +38,7 @@ static bool apply_event(struct engine *e, const struct record *record, struct er
 	struct event event;
 
 	if (e->with_effects) {
-		rollups_add(e->rollups, record);
+		count_event(e, record);
 	}
 	if (!rule_apply(e->state.rules, &input, &e->tick, &firings, err)) {
 		return false;
@@ -227,7 +234,10 @@ static void leave_out(struct engine *e, const struct record *record, const struc
 	metric_set(e->o.metrics, METRIC_QUARANTINED, (int64_t)e->poison.n);
 }
 
-/* What it takes away counts for nothing from here on: not in windows, not in the counts. */
+/*
+ * What it takes away counts for nothing from here on: not in windows, not in the counts. It was
+ * used all the same.
+ */
 static void delete_events(struct engine *e, const struct record *record)
 {
 	rule_set_forget(e->state.rules, record->org, record->project, record->seq,
@@ -274,7 +284,7 @@ static bool apply_control(struct engine *e, const struct record *record, struct 
 static void pass_over(struct engine *e, const struct record *record)
 {
 	if (e->with_effects && record->kind == RECORD_EVENT) {
-		rollups_add(e->rollups, record);
+		count_event(e, record);
 	}
 	e->state.seq = record->seq;
 }

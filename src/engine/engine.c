@@ -93,10 +93,12 @@ static bool write_poison(struct engine *e, struct err *err)
 static bool write_batch(struct engine *e, struct engine_cursor *cursor, struct err *err)
 {
 	struct effects *fx = &e->effects;
-	bool counts = cursor->rollup_seq > e->cursor.rollup_seq;
+	bool counts = cursor->rollup_seq > e->cursor.rollup_seq ||
+		      cursor->usage_seq > e->cursor.usage_seq;
 
 	return db_begin(e->db, err) && effects_write(fx, e->db, err) &&
-	       (!counts || rollups_write(e->rollups, e->db, err)) &&
+	       (!counts ||
+		(rollups_write(e->rollups, e->db, err) && usage_write(e->usage, e->db, err))) &&
 	       store_cursor_set(e->db, cursor, err) && (!fx->poison || write_poison(e, err)) &&
 	       (fx->changes.n == 0 ||
 		store_changes_insert(e->db, fx->changes.rows, fx->changes.n, err)) &&
@@ -123,8 +125,10 @@ static enum found committed_after_all(struct engine *e, const struct engine_curs
 	}
 	return have.fence == want->fence && have.seq == want->seq &&
 			       have.rollup_seq == want->rollup_seq &&
+			       have.usage_seq == want->usage_seq &&
 			       (want->seq > e->cursor.seq ||
-				want->rollup_seq > e->cursor.rollup_seq)
+				want->rollup_seq > e->cursor.rollup_seq ||
+				want->usage_seq > e->cursor.usage_seq)
 		       ? FOUND
 		       : NOT_FOUND;
 }
@@ -292,7 +296,7 @@ static void count(struct engine *e, int64_t began_us)
 	}
 }
 
-/* counts: with what the rollups have gathered. */
+/* counts: with what rollups and usage have gathered. */
 static bool commit(struct engine *e, bool counts)
 {
 	struct engine_cursor cursor = e->cursor;
@@ -300,6 +304,7 @@ static bool commit(struct engine *e, bool counts)
 
 	cursor.seq = e->state.seq;
 	cursor.rollup_seq = counts ? e->state.seq : e->cursor.rollup_seq;
+	cursor.usage_seq = counts ? e->state.seq : e->cursor.usage_seq;
 	cursor.alerts = e->state.alerts;
 	cursor.deliveries = e->state.deliveries;
 	cursor.updated_us = clock_wall_us();
@@ -310,6 +315,7 @@ static bool commit(struct engine *e, bool counts)
 	e->cursor = cursor;
 	if (counts) {
 		rollups_written(e->rollups);
+		usage_written(e->usage);
 		e->rollups_saved_us = began_us;
 	}
 	engine_watch_committed(e);
@@ -320,11 +326,13 @@ static bool commit(struct engine *e, bool counts)
 	return true;
 }
 
-bool engine_save_rollups(struct engine *e, uint64_t seq, struct err *err)
+/* One of the two may have come further in an earlier life: what it has is not counted again. */
+bool engine_save_counts(struct engine *e, uint64_t seq, struct err *err)
 {
 	struct engine_cursor cursor = e->cursor;
 
-	cursor.rollup_seq = seq;
+	cursor.rollup_seq = seq > cursor.rollup_seq ? seq : cursor.rollup_seq;
+	cursor.usage_seq = seq > cursor.usage_seq ? seq : cursor.usage_seq;
 	cursor.updated_us = clock_wall_us();
 	if (!write_batch(e, &cursor, err)) {
 		db_rollback(e->db);
@@ -332,6 +340,7 @@ bool engine_save_rollups(struct engine *e, uint64_t seq, struct err *err)
 	}
 	e->cursor = cursor;
 	rollups_written(e->rollups);
+	usage_written(e->usage);
 	return true;
 }
 
@@ -346,16 +355,22 @@ static void next_batch(struct engine *e)
 	effects_init(&e->effects, &e->tick);
 }
 
+/* Whether records were applied that are not counted in the store. */
+static bool has_counts(const struct engine *e)
+{
+	return e->state.seq > e->cursor.rollup_seq || e->state.seq > e->cursor.usage_seq;
+}
+
 /*
  * Effects are committed at once; counts, and a cursor without effects, now and then: a start finds
  * the rest in the log. A deletion takes its counts with it.
  */
 static bool end_batch(struct engine *e)
 {
-	bool counts = e->state.seq > e->cursor.rollup_seq &&
-		      (rollups_full(e->rollups) || e->effects.deletions.n > 0 ||
-		       engine_watch_alone(e) || engine_watch_over(e) ||
-		       clock_mono_us() - e->rollups_saved_us > ROLLUPS_US);
+	bool counts = has_counts(e) &&
+		      (rollups_full(e->rollups) || usage_full(e->usage) ||
+		       e->effects.deletions.n > 0 || engine_watch_alone(e) ||
+		       engine_watch_over(e) || clock_mono_us() - e->rollups_saved_us > ROLLUPS_US);
 
 	if ((!effects_empty(&e->effects) || counts) && !commit(e, counts)) {
 		return false;
@@ -389,7 +404,7 @@ static long apply_some(struct engine *e)
 	struct err err;
 	long n = 0;
 
-	while (!effects_full(&e->effects) && !rollups_full(e->rollups) &&
+	while (!effects_full(&e->effects) && !rollups_full(e->rollups) && !usage_full(e->usage) &&
 	       e->tick.total < EFFECTS_BATCH_BYTES) {
 		enum found found = journal_iter_next(e->iter, &record, &err);
 
@@ -517,7 +532,7 @@ static void *run(void *arg)
 	while (ok && !(stopping(e) && drained(e))) {
 		ok = turn(e);
 	}
-	if (ok && (e->state.seq == e->cursor.rollup_seq || commit(e, true))) {
+	if (ok && (!has_counts(e) || commit(e, true))) {
 		engine_snapshot(e);
 	}
 	if (!e->poisoned) {
@@ -559,6 +574,7 @@ bool engine_open(struct engine **ep, const struct engine_options *options, struc
 	e->state.rules = rule_set_new(&journal_meta(options->journal)->hash, limits);
 	e->state.rulebook = rulebook_new();
 	e->rollups = rollups_new();
+	e->usage = usage_new();
 	*ep = e;
 	if (mkdir(options->snapshot_dir, 0700) != 0 && errno != EEXIST) {
 		err_errno(err, errno, "make \"%s\"", options->snapshot_dir);
@@ -613,6 +629,7 @@ void engine_close(struct engine **ep, int64_t wait_us)
 	rule_set_free(&e->state.rules);
 	rulebook_free(&e->state.rulebook);
 	rollups_free(&e->rollups);
+	usage_free(&e->usage);
 	db_close(&e->db);
 	engine_watch_close(e);
 	arena_release(&e->tick);

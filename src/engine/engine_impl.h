@@ -8,6 +8,7 @@
 #include "engine/poison.h"
 #include "engine/rollup.h"
 #include "engine/rulebook.h"
+#include "engine/usage.h"
 #include "rule/opens.h"
 
 /*
@@ -31,6 +32,7 @@ struct engine {
 	struct journal_iter *iter;
 	struct engine_cursor cursor; /* as it is in the store */
 	struct rollups *rollups;     /* of the records behind cursor.rollup_seq */
+	struct usage *usage;	     /* of those behind cursor.usage_seq */
 	struct arena tick;
 	struct arena boot;
 	struct effects effects;
@@ -68,8 +70,8 @@ void engine_alert(struct engine *e, const struct record *record, const struct ev
 /* An alert is over, as the record showed: describe that. */
 void engine_alert_end(struct engine *e, const struct record *record, const struct rule_end *end);
 
-/* Commit the rollups, up to a record that the cursor covers. For the start. */
-NODISCARD bool engine_save_rollups(struct engine *e, uint64_t seq, struct err *err);
+/* Commit what was counted, up to a record that the cursor covers. For the start. */
+NODISCARD bool engine_save_counts(struct engine *e, uint64_t seq, struct err *err);
 
 /*
  * Whether to go on behind damage that the iterator has told, at the record before which it was

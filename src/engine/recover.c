@@ -91,13 +91,53 @@ static bool is_deletion(const struct engine *e, const struct record *record)
 	       !poison_has(&e->poison, record->seq);
 }
 
+/* When the record came that usage counts next, or, where there is none yet, the last one. */
+static int64_t usage_from(struct engine *e)
+{
+	struct journal_iter *iter = journal_iter_new(e->o.journal, e->cursor.usage_seq + 1, false);
+	int64_t at_us = journal_last_received_at(e->o.journal);
+	struct record record;
+	struct err ignored = { 0 };
+	enum found found;
+
+	do {
+		found = journal_iter_next(iter, &record, &ignored);
+	} while (found == FAILED && ignored.kind == ERR_CORRUPT);
+	if (found == FOUND) {
+		at_us = record.received_at_us;
+	}
+	journal_iter_free(&iter);
+	return at_us;
+}
+
+static uint64_t counted_seq(const struct engine *e)
+{
+	return e->cursor.usage_seq < e->cursor.rollup_seq ? e->cursor.usage_seq
+							  : e->cursor.rollup_seq;
+}
+
+/* Each in what has not seen it yet. */
+static void count_again(struct engine *e, const struct record *record)
+{
+	if (record->seq > e->cursor.rollup_seq) {
+		if (is_deletion(e, record)) {
+			rollups_forget(e->rollups, record->org, record->project);
+		} else if (record->kind == RECORD_EVENT) {
+			rollups_add(e->rollups, record);
+		}
+	}
+	if (record->seq > e->cursor.usage_seq) {
+		usage_add(e->usage, record);
+	}
+}
+
 /*
- * Rollups are saved less often than the cursor: count what it is ahead. A state from before there
- * were rollups is a whole log ahead.
+ * Counts are saved less often than the cursor: count what it is ahead. A state from before there
+ * were such counts is a whole log ahead.
  */
 static bool count_on(struct engine *e, struct err *err)
 {
-	struct journal_iter *iter = journal_iter_new(e->o.journal, e->cursor.rollup_seq + 1, false);
+	struct journal_iter *iter = journal_iter_new(e->o.journal, counted_seq(e) + 1, false);
 	struct record record;
 	enum found found = FOUND;
 	bool ok = true;
@@ -108,14 +148,9 @@ static bool count_on(struct engine *e, struct err *err)
 		if (found != FOUND || record.seq > e->cursor.seq) {
 			continue;
 		}
-		if (is_deletion(e, &record)) {
-			rollups_forget(e->rollups, record.org, record.project);
-		}
-		if (record.kind != RECORD_EVENT) {
-			continue;
-		}
-		rollups_add(e->rollups, &record);
-		ok = !rollups_full(e->rollups) || engine_save_rollups(e, record.seq, err);
+		count_again(e, &record);
+		ok = !(rollups_full(e->rollups) || usage_full(e->usage)) ||
+		     engine_save_counts(e, record.seq, err);
 	}
 	journal_iter_free(&iter);
 	return ok;
@@ -156,7 +191,8 @@ bool engine_recover(struct engine *e, struct err *err)
 		}
 		believe_the_state(e, err);
 	}
-	if (!rollups_load(e->rollups, e->db, err) || !count_on(e, err)) {
+	if (!rollups_load(e->rollups, e->db, err) ||
+	    !usage_load(e->usage, e->db, usage_from(e), err) || !count_on(e, err)) {
 		return false;
 	}
 	/* Records lost to damage at the very end must not be waited for again. */

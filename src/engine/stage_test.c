@@ -362,8 +362,10 @@ void home_dump(struct home *home, struct buf *out)
 		"select * from alerts order by number",
 		"select * from deliveries order by number",
 		"select * from changes order by org_id, number",
-		"select journal, seq, alerts, deliveries, rollup_seq from engine_cursors",
+		"select journal, seq, alerts, deliveries, rollup_seq, usage_seq from engine_cursors",
 		"select * from retention order by org_id, project_id",
+		"select * from usage_events order by org_id, day, project_id, key_id, type",
+		"select * from usage_sent order by org_id, day, project_id",
 		"select * from rollups order by org_id, project_id, step, start_at, type, severity",
 	};
 	sqlite3 *db = look_at(home);

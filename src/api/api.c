@@ -201,7 +201,7 @@ static void send_posted(void *arg)
 {
 	struct call *c = arg;
 	struct api *api = c->api;
-	size_t bytes = c->answer.body.n;
+	size_t bytes = call_bytes(c);
 
 	call_send(c);
 	__atomic_sub_fetch(&api->unsent, bytes, __ATOMIC_RELEASE);
@@ -257,7 +257,8 @@ static void work(struct job *job, void *local)
 				 log_str("error", c->err.text));
 		}
 	}
-	__atomic_add_fetch(&c->api->unsent, c->answer.body.n, __ATOMIC_RELAXED);
+	call_pack(c);
+	__atomic_add_fetch(&c->api->unsent, call_bytes(c), __ATOMIC_RELAXED);
 	api_post(c->api, send_posted, c);
 }
 

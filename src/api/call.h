@@ -40,6 +40,7 @@ struct answer {
 	struct http_header headers[ANSWER_HEADERS_MAX];
 	size_t n_headers;
 	struct buf body;
+	struct chunk *packed; /* what body was, since call_pack; or NULL */
 };
 
 struct call {
@@ -76,6 +77,13 @@ void call_retry_after(struct call *c, enum err_kind kind);
 void call_problem(struct call *c, const struct err *err);
 /* The same bytes for a request that has no call. */
 void problem_write(struct buf *out, const struct err *err, struct slice request_id);
+/*
+ * Make of a large body what is sent without copying it once more on the loop. The answer is
+ * complete. On the worker that made it.
+ */
+void call_pack(struct call *c);
+/* Bytes of the body. */
+size_t call_bytes(const struct call *c);
 /* Send the answer. The call is gone afterwards. Loop thread. */
 void call_send(struct call *c);
 

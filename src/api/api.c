@@ -103,7 +103,7 @@ static bool admit(struct call *c)
 	if (c->route->who != WHO_PUBLIC && c->route->who != WHO_SOCKET) {
 		found = api_authenticate(c->api, c->http, &c->caller);
 	}
-	if (route_admits(c->route, found, &c->caller, &c->err)) {
+	if (rate_admit(c, &c->err) && route_admits(c->route, found, &c->caller, &c->err)) {
 		return true;
 	}
 	call_problem(c, &c->err);
@@ -282,25 +282,80 @@ static enum metric status_class(int status)
 	return status < 500 ? METRIC_HTTP_4XX : METRIC_HTTP_5XX;
 }
 
-struct slice api_client(const struct api *api, const struct http_request *r)
+/* A walk through X-Forwarded-For, from its end: over its lines, and the addresses of each. */
+struct hops {
+	const struct http_request *http;
+	size_t at; /* fields that are not looked at yet */
+	struct slice list;
+};
+
+static bool line_before(struct hops *h)
 {
-	struct slice list = http_request_header(r, HTTP_H_X_FORWARDED_FOR);
-	struct slice client = r->peer->text;
-	struct ip ip = r->peer->ip;
+	while (h->at > 0) {
+		const struct http_field *f = &h->http->head->fields[--h->at];
 
-	while (list.n > 0 && ip_set_has(&api->trusted_proxies, ip)) {
-		size_t from = list.n;
-
-		while (from > 0 && list.p[from - 1] != ',') {
-			from--;
-		}
-		client = slice_trim(slice_from(list, from));
-		list.n = from == 0 ? 0 : from - 1;
-		if (!ip_parse(client, &ip)) {
-			return r->peer->text;
+		if (slice_eq_nocase(http_span_slice(h->http->head_bytes, f->name),
+				    S("x-forwarded-for"))) {
+			h->list = http_span_slice(h->http->head_bytes, f->value);
+			return true;
 		}
 	}
+	return false;
+}
+
+static bool hop_before(struct hops *h, struct slice *hop)
+{
+	size_t from;
+
+	while (h->list.n == 0) {
+		if (!line_before(h)) {
+			return false;
+		}
+	}
+	from = h->list.n;
+	while (from > 0 && h->list.p[from - 1] != ',') {
+		from--;
+	}
+	*hop = slice_trim(slice_from(h->list, from));
+	h->list.n = from == 0 ? 0 : from - 1;
+	return true;
+}
+
+/*
+ * Backwards, because each proxy adds behind what is there whom it heard, in the same line or in
+ * one more. What a client puts there itself stands before that, and is never reached.
+ */
+static struct slice find_client(const struct api *api, const struct http_request *r, struct ip *out)
+{
+	struct hops hops = { .http = r, .at = r->head->fields_n };
+	struct slice client = r->peer->text, hop;
+	struct ip ip = r->peer->ip;
+
+	*out = ip;
+	if (!http_request_has(r, HTTP_H_X_FORWARDED_FOR)) {
+		return client;
+	}
+	while (ip_set_has(&api->trusted_proxies, ip) && hop_before(&hops, &hop)) {
+		if (!ip_parse(hop, &ip)) {
+			return r->peer->text;
+		}
+		client = hop;
+	}
+	*out = ip;
 	return client;
+}
+
+struct slice api_client(const struct api *api, const struct http_request *r)
+{
+	struct ip ip;
+
+	return find_client(api, r, &ip);
+}
+
+bool api_client_ip(const struct api *api, const struct http_request *r, struct ip *out)
+{
+	(void)find_client(api, r, out);
+	return !r->peer->unix_socket;
 }
 
 static void on_done(void *ctx, struct http_exchange *x, int status, uint64_t bytes,
@@ -324,7 +379,7 @@ static void on_done(void *ctx, struct http_exchange *x, int status, uint64_t byt
 static const char *on_refuse(void *ctx UNUSED, const struct err *err, struct slice request_id,
 			     struct buf *out)
 {
-	problem_write(out, err, request_id);
+	problem_write(out, err, request_id, err_info(err->kind)->retry_s);
 	return "application/problem+json";
 }
 

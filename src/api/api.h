@@ -6,6 +6,7 @@
 
 #include "api/call.h"
 #include "api/lag.h"
+#include "api/rate.h"
 #include "api/tickets.h"
 #include "base/seal.h"
 #include "engine/courier.h"
@@ -48,9 +49,11 @@ struct api {
 	struct ip_set trusted_proxies;		/* whose X-Forwarded-For is believed */
 	unsigned char setup_hash[SHA256_BYTES]; /* of the setup token */
 	struct lag_gate lag;			/* whether the rules keep up */
-	struct buf openapi; /* the description of the API; api_handlers makes it */
-	struct buf raw;	    /* scratch of one event: payload and tags without white space */
-	struct buf encoded; /* scratch of one event: its canonical form */
+	struct rates rates;			/* how often who may call */
+	struct limits *limits; /* the budgets of all but keys; NULL: there are none */
+	struct buf openapi;    /* the description of the API; api_handlers makes it */
+	struct buf raw;	       /* scratch of one event: payload and tags without white space */
+	struct buf encoded;    /* scratch of one event: its canonical form */
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
 	pthread_mutex_t admin;	/* of calls that make what is missing; api_handlers makes it */
 	bool noop;		/* serve POST /api/v1/noop, for the benchmark's yardstick */
@@ -75,9 +78,12 @@ enum found api_authenticate(struct api *api, const struct http_request *r, struc
 bool api_caller_of(struct api *api, struct slice secret, struct caller *out);
 /*
  * The address of the client: the peer's, or, behind trusted proxies, the last one in
- * X-Forwarded-For that is not such a proxy itself. Text that is no address ends the search.
+ * X-Forwarded-For that is not such a proxy itself. Text that is no address ends the search:
+ * then it is the peer's.
  */
 struct slice api_client(const struct api *api, const struct http_request *r);
+/* The same as an address. False when it came over the Unix socket, from whoever runs the server. */
+bool api_client_ip(const struct api *api, const struct http_request *r, struct ip *out);
 /*
  * The request came from this machine, by address and by name, through no proxy and no browser page.
  */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "api/cors.h"
+#include "api/rate.h"
 #include "base/json_put.h"
 #include "base/time.h"
 #include "net/http_query.h"
@@ -63,7 +64,7 @@ static struct slice public_text(const struct err *err)
 	return slice_of(info->level == LOG_ERROR ? info->doc : err->text);
 }
 
-void problem_write(struct buf *out, const struct err *err, struct slice request_id)
+void problem_write(struct buf *out, const struct err *err, struct slice request_id, int64_t retry_s)
 {
 	const struct err_info *info = err_info(err->kind);
 	struct json_w w;
@@ -78,16 +79,27 @@ void problem_write(struct buf *out, const struct err *err, struct slice request_
 	if (err->field[0] != '\0') {
 		write_details(&w, err);
 	}
+	if (retry_s > 0 && info->http_status == 429) {
+		json_put_int(&w, "retryAfter", retry_s);
+	}
 	json_put_str(&w, "requestId", request_id);
 	json_w_end(&w);
 }
 
+/* As it was worked out, or as it is for all of this kind. */
+static int64_t retry_s(const struct call *c, enum err_kind kind)
+{
+	int64_t rate_s = kind == ERR_RATE ? rate_retry_s(c) : 0;
+
+	return rate_s > 0 ? rate_s : err_info(kind)->retry_s;
+}
+
 void call_retry_after(struct call *c, enum err_kind kind)
 {
-	int retry_s = err_info(kind)->retry_s;
+	int64_t s = retry_s(c, kind);
 
-	if (retry_s > 0) {
-		call_header(c, S("Retry-After"), arena_printf(c->req, "%d", retry_s));
+	if (s > 0) {
+		call_header(c, S("Retry-After"), arena_printf(c->req, "%" PRId64, s));
 	}
 }
 
@@ -96,7 +108,7 @@ void call_problem(struct call *c, const struct err *err)
 	const struct err_info *info = err_info(err->kind);
 
 	begin(c, info->http_status, TYPE_PROBLEM);
-	problem_write(&c->answer.body, err, c->http->id);
+	problem_write(&c->answer.body, err, c->http->id, retry_s(c, err->kind));
 	call_retry_after(c, err->kind);
 	if (info->http_status == 401) {
 		call_header(c, S("WWW-Authenticate"), S("Bearer"));
@@ -121,7 +133,7 @@ size_t call_bytes(const struct call *c)
 void call_send(struct call *c)
 {
 	struct answer *a = &c->answer;
-	struct http_header headers[ANSWER_HEADERS_MAX + CORS_HEADERS_MAX + 2];
+	struct http_header headers[ANSWER_HEADERS_MAX + CORS_HEADERS_MAX + RATE_HEADERS_MAX + 2];
 	size_t n = 0;
 
 	if (a->body.overflow) {
@@ -138,6 +150,7 @@ void call_send(struct call *c)
 	for (size_t i = 0; i < a->n_headers; i++) {
 		headers[n++] = a->headers[i];
 	}
+	n += rate_headers(c, headers + n);
 	n += cors_headers(c->api, c->http, headers + n);
 	if (a->packed != NULL) {
 		http_reply_chunk(c->x, a->status, headers, n, a->packed);

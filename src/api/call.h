@@ -8,6 +8,7 @@
 #include "base/field.h"
 #include "base/json.h"
 #include "engine/workers.h"
+#include "model/bucket.h"
 #include "model/id.h"
 #include "net/http_server.h"
 #include "store/db.h"
@@ -58,6 +59,8 @@ struct call {
 	bool by_query;	/* the credential came in the query: an older way, marked as deprecated */
 	struct db *db;	/* on a worker: its connection */
 	int64_t now_us; /* wall clock when the request was complete */
+	struct bucket_verdict rate; /* what rate_headers says; limit 0: nothing */
+	uint32_t rate_per_minute;
 	struct answer answer;
 	struct err err;
 };
@@ -75,8 +78,9 @@ void call_retry_after(struct call *c, enum err_kind kind);
  * "code", as the older systems' clients expect, and "details" when a field is at fault.
  */
 void call_problem(struct call *c, const struct err *err);
-/* The same bytes for a request that has no call. */
-void problem_write(struct buf *out, const struct err *err, struct slice request_id);
+/* The same bytes for a request that has no call. retry_s: when to try again; 0: not said. */
+void problem_write(struct buf *out, const struct err *err, struct slice request_id,
+		   int64_t retry_s);
 /*
  * Make of a large body what is sent without copying it once more on the loop. The answer is
  * complete. On the worker that made it.

@@ -223,6 +223,11 @@ static void get_events_older(struct call *c)
 			return;
 		}
 		c->by_query = true;
+		if (!rate_admit(c, &c->err)) {
+			call_problem(c, &c->err);
+			call_send(c);
+			return;
+		}
 	}
 	if ((c->caller.scopes & SCOPE_EVENTS_READ) == 0) {
 		err_set(&c->err, ERR_FORBIDDEN, "this API key lacks the scope \"events:read\"");

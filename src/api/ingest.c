@@ -116,6 +116,9 @@ static bool body_caller(struct call *c, struct slice secret, struct err *err)
 			       "this API key is unknown, expired or revoked");
 	}
 	ingest_received(c, 1);
+	if (!rate_admit(c, err)) {
+		return false;
+	}
 	if ((c->caller.scopes & SCOPE_EVENTS_WRITE) == 0) {
 		return err_set(err, ERR_FORBIDDEN, "this API key lacks the scope \"events:write\"");
 	}

@@ -405,6 +405,8 @@ void openapi_problem(struct doc *d)
 		PROP_STR("field", .flags = PROP_MAYBE, .help = "The path of the value at fault."),
 		PROP_STR("details", .flags = PROP_MAYBE, .many = PROP_MAP,
 			 .help = "What is wrong with each value at fault, by its path."),
+		PROP_INT("retryAfter", .flags = PROP_MAYBE,
+			 .help = "Of 429: the seconds of Retry-After."),
 		PROP_STR("requestId", .help = "What the log of the server has about it."),
 	};
 

@@ -195,11 +195,15 @@ static void start(struct fixture *f)
 		.waiters = waiters_new(),
 		.keys = keyring_new(),
 		.tickets = tickets_new(),
+		.limits = limits_new(0),
+		.rates = o->rates,
 		.cors_origins = slice_of(o->cors_origins == NULL ? "" : o->cors_origins),
 		.metrics_token = slice_of(o->metrics_token == NULL ? "" : o->metrics_token),
 	};
 	f->api.ledger = ledger_new(f->api.metrics);
 	T_OK(ip_policy_parse(S("127.0.0.0/8"), &f->api.policy, &err));
+	T_OK(ip_set_parse(slice_of(o->trusted_proxies == NULL ? "" : o->trusted_proxies),
+			  &f->api.trusted_proxies, &err));
 	sha256(S("the setup token"), f->api.setup_hash);
 	buf_init(&f->api.raw, EVENT_BYTES_MAX * 2 + INGEST_BODY_BYTES_MAX);
 	buf_init(&f->api.encoded, EVENT_BYTES_MAX * 2 + INGEST_BODY_BYTES_MAX);
@@ -247,6 +251,7 @@ static void stop(struct fixture *f)
 	store_close(&f->store);
 	keyring_free(&f->api.keys);
 	tickets_free(&f->api.tickets);
+	limits_free(&f->api.limits);
 	waiters_free(&f->api.waiters);
 	ledger_free(&f->api.ledger);
 	metrics_free(&f->api.metrics);

@@ -16,6 +16,8 @@ struct server_options {
 	const char *cors_origins;
 	const char *metrics_token;
 	size_t live_clients_max;
+	struct rates rates;
+	const char *trusted_proxies;
 	size_t idempotency_bytes_max; /* 0: the default */
 };
 

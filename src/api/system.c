@@ -145,6 +145,9 @@ static void gather(struct api *api)
 	metric_set(m, METRIC_ENGINE_LAG,
 		   (int64_t)(journal_flushed(api->journal) - engine_applied(api->engine)));
 	metric_set(m, METRIC_WORKER_QUEUE, (int64_t)workers_waiting(api->workers));
+	if (api->limits != NULL) {
+		metric_total(m, METRIC_RATE_EVICTED, limits_evicted(api->limits));
+	}
 	gather_network(m, &http);
 }
 

@@ -18,7 +18,7 @@
 struct entry {
 	struct heap_node full; /* due: when it is full again */
 	struct limit_key key;
-	struct bucket bucket;
+	struct token_bucket bucket;
 };
 
 struct limits {
@@ -67,10 +67,10 @@ struct limit_key limit_key_id(enum limit_of of, uint64_t id)
 	return (struct limit_key) { .who = { .lo = id }, .of = of };
 }
 
-struct limit_key limit_key_address(const uint8_t ip[16])
+struct limit_key limit_key_address(enum limit_of of, const uint8_t ip[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct limit_key key = { .of = LIMIT_OF_ADDRESS };
+	struct limit_key key = { .of = of };
 
 	memcpy(&key.who.hi, ip, 8);
 	if (memcmp(ip, mapped, sizeof(mapped)) == 0) {
@@ -82,10 +82,9 @@ struct limit_key limit_key_address(const uint8_t ip[16])
 struct limit_key limit_key_account(const struct limits *l, struct slice account,
 				   const uint8_t ip[16])
 {
-	struct limit_key key = limit_key_address(ip);
+	struct limit_key key = limit_key_address(LIMIT_OF_ACCOUNT, ip);
 	struct hash128 name = hash_sip128(&l->hash, account);
 
-	key.of = LIMIT_OF_ACCOUNT;
 	key.who.lo ^= name.lo;
 	key.who.hi ^= name.hi;
 	return key;

@@ -19,7 +19,13 @@
  */
 struct limits;
 
-enum limit_of { LIMIT_OF_ORG, LIMIT_OF_SESSION, LIMIT_OF_ADDRESS, LIMIT_OF_ACCOUNT };
+enum limit_of {
+	LIMIT_OF_ORG,
+	LIMIT_OF_SESSION,
+	LIMIT_OF_ADDRESS,
+	LIMIT_OF_LOGIN,	  /* an address, for what proves who one is */
+	LIMIT_OF_ACCOUNT, /* an account at an address, for the same */
+};
 
 /* Whose bucket. One key has one rate at a time. */
 struct limit_key {
@@ -40,7 +46,7 @@ struct limit_key limit_key_id(enum limit_of of, uint64_t id);
  * Of an address, 16 bytes in network order: v4 mapped into v6 alone, v6 by its /64, because that is
  * what one household gets.
  */
-struct limit_key limit_key_address(const uint8_t ip[16]);
+struct limit_key limit_key_address(enum limit_of of, const uint8_t ip[16]);
 /* Of an account (its normalised mail) at such an address. Keyed, so that nobody finds two alike. */
 struct limit_key limit_key_account(const struct limits *l, struct slice account,
 				   const uint8_t ip[16]);

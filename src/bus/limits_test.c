@@ -24,7 +24,7 @@ static struct limit_key v4(unsigned n)
 	ip[13] = (uint8_t)(n >> 16);
 	ip[14] = (uint8_t)(n >> 8);
 	ip[15] = (uint8_t)n;
-	return limit_key_address(ip);
+	return limit_key_address(LIMIT_OF_ADDRESS, ip);
 }
 
 static struct limit_key v6(unsigned network, unsigned host)
@@ -35,7 +35,7 @@ static struct limit_key v6(unsigned network, unsigned host)
 	ip[7] = (uint8_t)network;
 	ip[12] = (uint8_t)(host >> 24);
 	ip[15] = (uint8_t)host;
-	return limit_key_address(ip);
+	return limit_key_address(LIMIT_OF_ADDRESS, ip);
 }
 
 static void use_up(struct limits *l, struct limit_key key, int64_t now_us)
@@ -80,7 +80,7 @@ TEST(an_account_is_limited_at_an_address)
 	T_FALSE(take(l, limit_key_account(l, S("ann@example.com"), here), NOW));
 	T_TRUE(take(l, limit_key_account(l, S("bob@example.com"), here), NOW));
 	T_TRUE(take(l, limit_key_account(l, S("ann@example.com"), there), NOW));
-	T_TRUE(take(l, limit_key_address(here), NOW));
+	T_TRUE(take(l, limit_key_address(LIMIT_OF_ADDRESS, here), NOW));
 	limits_free(&l);
 }
 

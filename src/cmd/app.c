@@ -54,6 +54,7 @@ struct app {
 	struct keeper *keeper;
 	struct http_server *http;
 	struct tickets *tickets;
+	struct limits *limits;
 	struct retain *retain;
 	struct seal *seal;
 	struct api api;
@@ -358,6 +359,26 @@ static struct slice joined(struct field_list list, struct arena *boot)
 	return text;
 }
 
+/* The table of settings has checked them. */
+static struct rate rate_of(struct slice text)
+{
+	struct rate rate;
+
+	ensure(rate_parse(text, &rate));
+	return rate;
+}
+
+static struct rates rates_of(const struct settings *s)
+{
+	return (struct rates) {
+		.ingest = rate_of(s->rate_ingest),
+		.api = rate_of(s->rate_api),
+		.org = rate_of(s->rate_org),
+		.address = rate_of(s->rate_address),
+		.auth = rate_of(s->rate_auth),
+	};
+}
+
 static bool fill_api(struct app *app, struct err *err)
 {
 	const struct settings *s = app->settings;
@@ -379,6 +400,8 @@ static bool fill_api(struct app *app, struct err *err)
 		.metrics = app->metrics,
 		.waiters = app->waiters,
 		.tickets = app->tickets,
+		.limits = app->limits,
+		.rates = rates_of(s),
 		.policy = app->api.policy,
 		.trusted_proxies = app->api.trusted_proxies,
 		.cors_origins = joined(s->cors_origins, &app->boot),
@@ -532,6 +555,7 @@ static bool open_all(struct app *app, struct err *err)
 	app->waiters = waiters_new();
 	app->keys = keyring_new();
 	app->tickets = tickets_new();
+	app->limits = limits_new(0);
 	app->retain = retain_new(app->settings->retention);
 	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
 	reporter_count_in(app->reporter, app->metrics);
@@ -707,6 +731,7 @@ void app_close(struct app **ap)
 	retain_free(&app->retain);
 	seal_free(&app->seal);
 	tickets_free(&app->tickets);
+	limits_free(&app->limits);
 	waiters_free(&app->waiters);
 	reporter_count_in(app->reporter, NULL);
 	ledger_free(&app->ledger);

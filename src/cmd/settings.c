@@ -9,6 +9,7 @@
 
 #include "base/seal.h"
 #include "engine/sentry.h"
+#include "model/bucket.h"
 #include "store/retention.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 10) /* a config file, or a secret in one */
@@ -77,6 +78,22 @@ const struct field settings_rows[] = {
 	FIELD_INT(struct settings, connections_per_address, "connections-per-address",
 		  .fallback = "1024", .min = 1, .max = 65536,
 		  .help = "Open connections of one address."),
+	FIELD_STR(struct settings, rate_ingest, "rate-ingest", .fallback = "0", .max = 24,
+		  .check = rate_check,
+		  .help = "Calls with events of one API key: a minute, or a minute:at once; 0: no "
+			  "limit."),
+	FIELD_STR(struct settings, rate_api, "rate-api", .fallback = "60000", .max = 24,
+		  .check = rate_check, .help = "Likewise, all other calls of one API key."),
+	FIELD_STR(struct settings, rate_org, "rate-org", .fallback = "0", .max = 24,
+		  .check = rate_check,
+		  .help = "Likewise, calls of all API keys of an organization together."),
+	FIELD_STR(struct settings, rate_address, "rate-address", .fallback = "6000", .max = 24,
+		  .check = rate_check,
+		  .help = "Likewise, calls without an API key from one address."),
+	FIELD_STR(struct settings, rate_auth, "rate-auth", .fallback = "5", .max = 24,
+		  .check = rate_check,
+		  .help = "Likewise, logins and the like for one account from one address; "
+			  "ten times that for all accounts from it."),
 	FIELD_TEXT(
 		struct settings, secret_key, "secret-key", .max = 45 * SEAL_KEYS_MAX,
 		.flags = FIELD_SECRET,

@@ -32,6 +32,11 @@ struct settings {
 	int64_t engine_lag_max;
 	bool accept_future_log;
 	int64_t connections_per_address;
+	struct slice rate_ingest; /* these as rate_parse reads them */
+	struct slice rate_api;
+	struct slice rate_org;
+	struct slice rate_address;
+	struct slice rate_auth;
 	struct slice secret_key;
 	struct slice setup_token;
 	struct slice metrics_token;

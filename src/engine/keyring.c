@@ -15,6 +15,7 @@
 struct entry {
 	struct api_key key;
 	bool used; /* since the last keyring_uses */
+	struct token_bucket budgets[KEY_BUDGETS];
 };
 
 struct recent {
@@ -27,6 +28,7 @@ struct keyring {
 	struct map by_hash;
 	struct map by_id;
 	struct recent recent[RECENT];
+	struct entry *last; /* found last; or NULL */
 };
 
 struct keyring *keyring_new(void)
@@ -64,6 +66,7 @@ static struct slice hash_of(const struct entry *e)
 
 static void forget(struct keyring *k, const struct entry *e)
 {
+	k->last = k->last == e ? NULL : k->last;
 	for (size_t i = 0; i < RECENT; i++) {
 		if (k->recent[i].entry == e) {
 			explicit_bzero(&k->recent[i], sizeof(k->recent[i]));
@@ -85,8 +88,12 @@ void keyring_del(struct keyring *k, struct key_id id)
 void keyring_put(struct keyring *k, const struct api_key *key)
 {
 	struct entry *e = mem_alloc(1, sizeof(*e));
+	const struct entry *old = map_get(&k->by_id, MAP_KEY(key->id));
 
-	keyring_del(k, key->id);
+	if (old != NULL) {
+		memcpy(e->budgets, old->budgets, sizeof(e->budgets));
+		keyring_del(k, key->id);
+	}
 	e->key = *key;
 	map_put(&k->by_id, MAP_KEY(e->key.id), e);
 	ensure(map_put(&k->by_hash, hash_of(e), e) == NULL);
@@ -138,6 +145,7 @@ const struct api_key *keyring_find(struct keyring *k, struct slice secret, int64
 	}
 	e->key.last_used_us = now_us;
 	e->used = true;
+	k->last = e;
 	return &e->key;
 }
 
@@ -146,6 +154,30 @@ const struct api_key *keyring_get(const struct keyring *k, struct key_id id)
 	const struct entry *e = map_get(&k->by_id, MAP_KEY(id));
 
 	return e == NULL ? NULL : &e->key;
+}
+
+static struct entry *entry_of(const struct keyring *k, struct key_id id)
+{
+	return k->last != NULL && k->last->key.id.v == id.v ? k->last
+							    : map_get(&k->by_id, MAP_KEY(id));
+}
+
+struct bucket_verdict keyring_take(struct keyring *k, struct key_id id, enum key_budget budget,
+				   const struct rate *rate, int64_t mono_us)
+{
+	struct bucket_verdict v = { .ok = true };
+	struct entry *e = rate->per_minute == 0 ? NULL : entry_of(k, id);
+
+	return e == NULL ? v : bucket_take(&e->budgets[budget], rate, mono_us);
+}
+
+void keyring_undo(struct keyring *k, struct key_id id, enum key_budget budget)
+{
+	struct entry *e = entry_of(k, id);
+
+	if (e != NULL) {
+		bucket_undo(&e->budgets[budget]);
+	}
 }
 
 size_t keyring_uses(struct keyring *k, struct key_use *uses, size_t max)

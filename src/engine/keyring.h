@@ -3,6 +3,7 @@
 #define ENGINE_KEYRING_H
 
 #include "base/hash.h"
+#include "model/bucket.h"
 #include "model/id.h"
 #include "model/scope.h"
 #include "store/global.h"
@@ -40,6 +41,17 @@ size_t keyring_len(const struct keyring *k);
 const struct api_key *keyring_find(struct keyring *k, struct slice secret, int64_t now_us);
 /* The key with this id, or NULL. Does not mark it. */
 const struct api_key *keyring_get(const struct keyring *k, struct key_id id);
+
+/* What a key has a budget for. */
+enum key_budget { KEY_BUDGET_API, KEY_BUDGET_INGEST, KEY_BUDGETS };
+/*
+ * Take one from a budget of this key, as bucket_take does; without limit when there is no such key.
+ * The key found last costs no look-up. What was taken outlives keyring_put. mono_us is now.
+ */
+struct bucket_verdict keyring_take(struct keyring *k, struct key_id id, enum key_budget budget,
+				   const struct rate *rate, int64_t mono_us);
+/* Put back what was taken for something refused elsewhere. */
+void keyring_undo(struct keyring *k, struct key_id id, enum key_budget budget);
 
 /*
  * Take up to max keys used since the last call: their ids and times. For the lazy last-used

@@ -67,6 +67,30 @@ TEST(uses_are_reported_once)
 	keyring_free(&k);
 }
 
-T_MAIN(T(a_key_is_found_by_its_secret_only),
+TEST(what_a_key_has_taken_outlives_its_change)
+{
+	struct rate rate = { .per_minute = 1, .burst = 2 };
+	struct keyring *k = keyring_new();
+	struct api_key a = key_of(1, S("a")), b = key_of(2, S("b"));
+
+	keyring_put(k, &a);
+	keyring_put(k, &b);
+	T_TRUE(keyring_find(k, S("a"), 5) != NULL);
+	T_TRUE(keyring_take(k, a.id, KEY_BUDGET_API, &rate, 5).ok);
+	T_TRUE(keyring_take(k, a.id, KEY_BUDGET_API, &rate, 5).ok);
+	keyring_put(k, &a);
+	T_FALSE(keyring_take(k, a.id, KEY_BUDGET_API, &rate, 5).ok);
+	T_TRUE(keyring_take(k, a.id, KEY_BUDGET_INGEST, &rate, 5).ok);
+	T_TRUE(keyring_take(k, b.id, KEY_BUDGET_API, &rate, 5).ok);
+	keyring_undo(k, a.id, KEY_BUDGET_API);
+	T_TRUE(keyring_take(k, a.id, KEY_BUDGET_API, &rate, 5).ok);
+	keyring_del(k, a.id);
+	T_TRUE(keyring_take(k, a.id, KEY_BUDGET_API, &rate, 5).ok);
+	T_INT(keyring_take(k, a.id, KEY_BUDGET_API, &rate, 5).limit, 0);
+	keyring_undo(k, a.id, KEY_BUDGET_API);
+	keyring_free(&k);
+}
+
+T_MAIN(T(a_key_is_found_by_its_secret_only), T(what_a_key_has_taken_outlives_its_change),
        T(a_removed_key_is_refused_at_once_even_when_remembered), T(a_key_dies_at_its_expiry),
        T(uses_are_reported_once))

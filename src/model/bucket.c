@@ -10,12 +10,44 @@ static int64_t ceil_div(int64_t a, int64_t b)
 	return a / b + (a % b != 0);
 }
 
+static bool number(struct slice text, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!slice_u64(text, &v) || v > RATE_MAX) {
+		return false;
+	}
+	*out = (uint32_t)v;
+	return true;
+}
+
+bool rate_parse(struct slice text, struct rate *out)
+{
+	size_t colon = slice_find(text, ':');
+
+	*out = (struct rate) { 0 };
+	if (!number((struct slice) { text.p, colon }, &out->per_minute)) {
+		return false;
+	}
+	return colon == text.n || (number(slice_from(text, colon + 1), &out->burst) &&
+				   out->burst > 0 && out->per_minute > 0);
+}
+
+const char *rate_check(struct slice text)
+{
+	struct rate rate;
+
+	return rate_parse(text, &rate)
+		       ? NULL
+		       : "must be like 600, or 600:50 for 50 at once, or 0 for no limit";
+}
+
 static int64_t size_of(const struct rate *rate)
 {
 	return BUCKET_PARTS * (rate->burst != 0 ? rate->burst : rate->per_minute);
 }
 
-static void give_back(struct bucket *b, const struct rate *rate, int64_t now_us)
+static void give_back(struct token_bucket *b, const struct rate *rate, int64_t now_us)
 {
 	int64_t passed_us = now_us - b->at_us;
 
@@ -31,7 +63,7 @@ static void give_back(struct bucket *b, const struct rate *rate, int64_t now_us)
 	b->at_us = now_us;
 }
 
-struct bucket_verdict bucket_take(struct bucket *b, const struct rate *rate, int64_t now_us)
+struct bucket_verdict bucket_take(struct token_bucket *b, const struct rate *rate, int64_t now_us)
 {
 	struct bucket_verdict v = { .ok = true };
 	int64_t size, left;
@@ -55,7 +87,7 @@ struct bucket_verdict bucket_take(struct bucket *b, const struct rate *rate, int
 	return v;
 }
 
-void bucket_undo(struct bucket *b)
+void bucket_undo(struct token_bucket *b)
 {
 	b->taken = b->taken > BUCKET_PARTS ? b->taken - BUCKET_PARTS : 0;
 }

@@ -2,7 +2,7 @@
 #ifndef MODEL_BUCKET_H
 #define MODEL_BUCKET_H
 
-#include "base/base.h"
+#include "base/slice.h"
 
 /*
  * A token bucket: so many at once, and so many more each minute. It keeps what was taken and not
@@ -20,7 +20,15 @@ struct rate {
 	uint32_t burst;	     /* at once; 0: as many as a minute brings */
 };
 
-struct bucket {
+/*
+ * "600" (a minute, and as many at once), "600:50" (50 at once), or "0" (no limit). False when it is
+ * none of these.
+ */
+NODISCARD bool rate_parse(struct slice text, struct rate *out);
+/* The same as a check of a row of settings: a complaint, or NULL. */
+const char *rate_check(struct slice text);
+
+struct token_bucket {
 	int64_t taken; /* in parts: BUCKET_PARTS each */
 	int64_t at_us; /* as of this time */
 };
@@ -35,9 +43,9 @@ struct bucket_verdict {
 };
 
 /* Take one. A refusal takes nothing. */
-struct bucket_verdict bucket_take(struct bucket *b, const struct rate *rate, int64_t now_us);
+struct bucket_verdict bucket_take(struct token_bucket *b, const struct rate *rate, int64_t now_us);
 /* Put back what was taken for something that then was refused elsewhere. */
-void bucket_undo(struct bucket *b);
+void bucket_undo(struct token_bucket *b);
 /* Microseconds as seconds for a header: rounded up, so that whoever waits so long is not early. */
 int64_t bucket_seconds(int64_t us);
 

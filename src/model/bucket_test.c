@@ -11,7 +11,7 @@
 #define MINUTE_US (60 * S_US)
 #define NOW INT64_C(500000000000)
 
-static bool take(struct bucket *b, struct rate rate, int64_t now_us)
+static bool take(struct token_bucket *b, struct rate rate, int64_t now_us)
 {
 	return bucket_take(b, &rate, now_us).ok;
 }
@@ -19,7 +19,7 @@ static bool take(struct bucket *b, struct rate rate, int64_t now_us)
 TEST(as_many_as_the_burst_go_at_once_and_no_more)
 {
 	struct rate rate = { .per_minute = 60, .burst = 10 };
-	struct bucket b = { 0 };
+	struct token_bucket b = { 0 };
 	struct bucket_verdict v;
 
 	for (uint32_t i = 0; i < 10; i++) {
@@ -40,7 +40,7 @@ TEST(as_many_as_the_burst_go_at_once_and_no_more)
 TEST(without_a_burst_a_minute_fits)
 {
 	struct rate rate = { .per_minute = 300 };
-	struct bucket b = { 0 };
+	struct token_bucket b = { 0 };
 
 	for (int i = 0; i < 300; i++) {
 		T_TRUE(take(&b, rate, NOW));
@@ -52,7 +52,7 @@ TEST(without_a_burst_a_minute_fits)
 TEST(without_a_rate_there_is_no_limit)
 {
 	struct rate rate = { .burst = 1 };
-	struct bucket b = { 0 };
+	struct token_bucket b = { 0 };
 
 	for (int i = 0; i < 1000; i++) {
 		struct bucket_verdict v = bucket_take(&b, &rate, NOW);
@@ -69,7 +69,7 @@ TEST(who_waits_as_told_gets_in_and_not_a_microsecond_before)
 
 	for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
 		struct rate rate = { .per_minute = rates[i], .burst = 3 };
-		struct bucket b = { 0 }, early;
+		struct token_bucket b = { 0 }, early;
 		int64_t now_us = NOW, retry_us;
 
 		for (int k = 0; k < 100; k++) {
@@ -88,7 +88,7 @@ TEST(who_waits_as_told_gets_in_and_not_a_microsecond_before)
 TEST(after_the_reset_it_is_as_if_it_was_never_used)
 {
 	struct rate rate = { .per_minute = 7, .burst = 3 };
-	struct bucket b = { 0 };
+	struct token_bucket b = { 0 };
 	int64_t reset_us;
 
 	T_TRUE(take(&b, rate, NOW));
@@ -99,7 +99,7 @@ TEST(after_the_reset_it_is_as_if_it_was_never_used)
 TEST(a_refusal_costs_nothing)
 {
 	struct rate rate = { .per_minute = 60, .burst = 1 };
-	struct bucket b = { 0 };
+	struct token_bucket b = { 0 };
 
 	T_TRUE(take(&b, rate, NOW));
 	for (int i = 0; i < 1000; i++) {
@@ -111,7 +111,7 @@ TEST(a_refusal_costs_nothing)
 TEST(what_is_put_back_can_be_taken_again)
 {
 	struct rate rate = { .per_minute = 60, .burst = 1 };
-	struct bucket b = { 0 };
+	struct token_bucket b = { 0 };
 
 	T_TRUE(take(&b, rate, NOW));
 	bucket_undo(&b);
@@ -125,7 +125,7 @@ TEST(what_is_put_back_can_be_taken_again)
 TEST(another_rate_leaves_taken_what_was_taken)
 {
 	struct rate wide = { .per_minute = 60, .burst = 100 }, narrow = { 60, 10 };
-	struct bucket b = { 0 };
+	struct token_bucket b = { 0 };
 
 	for (int i = 0; i < 50; i++) {
 		T_TRUE(take(&b, wide, NOW));
@@ -138,7 +138,7 @@ TEST(another_rate_leaves_taken_what_was_taken)
 TEST(a_clock_that_goes_back_gives_nothing_back)
 {
 	struct rate rate = { .per_minute = 60, .burst = 2 };
-	struct bucket b = { 0 };
+	struct token_bucket b = { 0 };
 
 	T_TRUE(take(&b, rate, NOW));
 	T_TRUE(take(&b, rate, NOW - 3600 * S_US));
@@ -149,7 +149,7 @@ TEST(a_clock_that_goes_back_gives_nothing_back)
 TEST(a_long_time_is_no_more_than_enough)
 {
 	struct rate rate = { .per_minute = RATE_MAX, .burst = RATE_MAX };
-	struct bucket b = { 0 };
+	struct token_bucket b = { 0 };
 
 	T_TRUE(take(&b, rate, 0));
 	T_INT(bucket_take(&b, &rate, INT64_MAX - 1).remaining, RATE_MAX - 1);
@@ -161,6 +161,27 @@ TEST(seconds_are_rounded_up)
 	T_INT(bucket_seconds(1), 1);
 	T_INT(bucket_seconds(S_US), 1);
 	T_INT(bucket_seconds(S_US + 1), 2);
+}
+
+TEST(a_rate_is_a_number_or_two)
+{
+	static const char *const bad[] = { "",	  "x",	   "-1",   "600:", ":5",	"600:0",
+					   "0:5", "1:2:3", " 600", "1.5",  "1000000001" };
+	struct rate r;
+
+	T_TRUE(rate_parse(S("600"), &r));
+	T_INT(r.per_minute, 600);
+	T_INT(r.burst, 0);
+	T_TRUE(rate_parse(S("600:50"), &r));
+	T_INT(r.per_minute, 600);
+	T_INT(r.burst, 50);
+	T_TRUE(rate_parse(S("0"), &r));
+	T_INT(r.per_minute, 0);
+	T_TRUE(rate_check(S("1000000000")) == NULL);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		T_FALSE(rate_parse(slice_of(bad[i]), &r));
+		T_TRUE(rate_check(slice_of(bad[i])) != NULL);
+	}
 }
 
 /* splitmix64: the same walk in each run. */
@@ -207,7 +228,7 @@ TEST(it_decides_as_the_plain_way_does)
 		struct rate rate = { .per_minute = (uint32_t)(1 + next(&random) % 5000),
 				     .burst = (uint32_t)(next(&random) % 40) };
 		int64_t step_us = 2 * MINUTE_US / rate.per_minute, now_us = NOW;
-		struct bucket b = { 0 };
+		struct token_bucket b = { 0 };
 
 		slow.n = 0;
 		for (int i = 0; i < 400; i++) {
@@ -238,7 +259,7 @@ TEST(nothing_is_lost_or_won_over_a_month)
 	for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
 		struct rate rate = { .per_minute = rates[i], .burst = 5 };
 		int64_t last_us = NOW, went = 0;
-		struct bucket b = { 0 };
+		struct token_bucket b = { 0 };
 
 		for (int64_t t_us = NOW; t_us <= NOW + month_us; t_us += 314159) {
 			went += take(&b, rate, t_us);
@@ -254,5 +275,5 @@ T_MAIN(T(as_many_as_the_burst_go_at_once_and_no_more), T(without_a_burst_a_minut
        T(after_the_reset_it_is_as_if_it_was_never_used), T(a_refusal_costs_nothing),
        T(what_is_put_back_can_be_taken_again), T(another_rate_leaves_taken_what_was_taken),
        T(a_clock_that_goes_back_gives_nothing_back), T(a_long_time_is_no_more_than_enough),
-       T(seconds_are_rounded_up), T(it_decides_as_the_plain_way_does),
+       T(seconds_are_rounded_up), T(a_rate_is_a_number_or_two), T(it_decides_as_the_plain_way_does),
        T(nothing_is_lost_or_won_over_a_month))

@@ -17,7 +17,7 @@ help:
 	@echo 'make fuzz            every fuzz driver for FUZZ_SECONDS=60'
 	@echo 'make soak            the tests again and again for SOAK_SECONDS=1800'
 	@echo 'make bench           figures against the peer'
-	@echo 'make dist            a Debian package and the sources, in dist/'
+	@echo 'make dist            a Debian package, the sources and the JavaScript client, in dist/'
 	@echo 'make clean           remove what was built; ./data stays'
 
 build:
@@ -73,8 +73,8 @@ bench:
 	@bench/run
 
 dist:
-	@tools/setup run dist
+	@tools/setup run dist sdk
 	@tools/dist
 
 clean:
-	rm -rf build build-* dist test/node_modules
+	rm -rf build build-* dist test/node_modules sdk/js/node_modules

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ASCII only: what other letters would become depends on the language, which nobody told us. */
+#include "model/slug.h"
+
+static char letter_of(char c)
+{
+	if (c >= 'A' && c <= 'Z') {
+		return (char)(c - 'A' + 'a');
+	}
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '\0';
+}
+
+struct slice slug_of(struct slice name, struct slice none, struct arena *req)
+{
+	char *p = arena_alloc(req, SLUG_BYTES_MAX + 1);
+	bool gap = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < name.n && n < SLUG_BYTES_MAX; i++) {
+		char c = letter_of(name.p[i]);
+
+		if (c == '\0') {
+			gap = n > 0;
+			continue;
+		}
+		if (gap && n + 1 < SLUG_BYTES_MAX) {
+			p[n++] = '-';
+		}
+		gap = false;
+		p[n++] = c;
+	}
+	return n == 0 ? none : (struct slice) { .p = p, .n = n };
+}
+
+struct slice slug_try(struct slice slug, unsigned n, uint64_t random, struct arena *req)
+{
+	if (n == 0) {
+		return slug;
+	}
+	if (n < SLUG_TRIES_NUMBERED) {
+		return arena_printf(req, "%.*s-%u", SARG(slug), n + 1);
+	}
+	return arena_printf(req, "%.*s-%08llx", SARG(slug),
+			    (unsigned long long)(random & UINT32_MAX));
+}

@@ -6,13 +6,20 @@
  * The columns of each table in the order of its shape, and a letter per column as struct query
  * wants them. Here because tenant and global statements read the same rows. Internal to store/.
  */
-#define ORG_COLS "id, slug, name, status, created_at"
-#define ORG_LETTERS "ittti"
+#define ORG_COLS "id, slug, name, status, created_at, suspended_at, delete_after, settings"
+#define ORG_LETTERS \
+	"ittt" \
+	"iiit"
+
+#define PROJECT_COLS \
+	"id, org_id, slug, name, is_default, created_at, owner_id, environments, origins," \
+	" delete_after"
+#define PROJECT_LETTERS "iittiiitti"
 
 #define KEY_COLS \
 	"id, org_id, project_id, name, key_hash, key_prefix, scopes, created_at, expires_at," \
-	" revoked_at, last_used_at"
-#define KEY_LETTERS "iiittttiiii"
+	" revoked_at, last_used_at, made_by, rotated_to, last_used_address"
+#define KEY_LETTERS "iiittttiiiiiit"
 
 #define RULE_COLS \
 	"id, org_id, project_id, name, version, definition, event_type, enabled, created_at," \
@@ -69,6 +76,21 @@
 
 #define USAGE_SENT_COLS "org_id, day, project_id, count"
 #define USAGE_SENT_LETTERS "iiii"
+
+#define USER_COLS \
+	"id, mail, name, password, password_at, status, mail_verified_at, totp, totp_at," \
+	" totp_step, created_at, last_login_at, delete_after"
+#define USER_LETTERS "itttititiiiii"
+
+#define SESSION_COLS \
+	"id, user_id, current_org, refresh_hash, previous_hash, created_at, refreshed_at," \
+	" expires_at, proved_at, last_used_at, address, agent"
+#define SESSION_LETTERS "iiittiiiiitt"
+
+#define INVITE_COLS \
+	"id, org_id, mail, role, token_hash, invited_by, created_at, expires_at, sent_at," \
+	" sent_count, accepted_at, accepted_by, revoked_at"
+#define INVITE_LETTERS "iitttiiiiiiii"
 
 #define CHANGE_COLS "org_id, project_id, number, kind, body, created_at"
 #define CHANGE_LETTERS "iiitti"

@@ -11,7 +11,8 @@
  * the SQL that both take, and run by either driver:
  *
  *   parameters are $1..$n; integers are bigint, truth is 0 or 1, times are microseconds, JSON and
- *   hashes are text; the comment for-update marker (DB_SKIP_LOCKED) is the only dialect word.
+ *   hashes are text; the comments that lock rows (DB_SKIP_LOCKED, DB_FOR_UPDATE) are the only
+ *   dialect words.
  *
  * A connection serves one thread at a time and everything here may block on disk or network. One
  * statement is open at a time. After a statement failed inside a transaction, every further one
@@ -28,6 +29,8 @@ struct db;
 
 /* SQLite sees a comment; the PostgreSQL driver sends the words. Belongs behind a sub-select. */
 #define DB_SKIP_LOCKED " /*+pg for update skip locked */"
+/* Likewise behind a select: its rows wait for each other. SQLite has one writer anyway. */
+#define DB_FOR_UPDATE " /*+pg for update */"
 
 /*
  * A named statement; a constant that outlives every connection, because drivers prepare it once

@@ -62,7 +62,9 @@ struct contract_list {
 
 extern const struct contract_list schema_contract;
 extern const struct contract_list db_contract;
+extern const struct contract_list members_contract;
 extern const struct contract_list nouns_contract;
+extern const struct contract_list people_contract;
 extern const struct contract_list deliveries_contract;
 extern const struct contract_list changes_contract;
 extern const struct contract_list retention_contract;
@@ -85,11 +87,13 @@ struct rule_row sample_rule(struct org_id org, struct project_id project, uint64
 struct alert_row sample_alert(struct org_id org, struct project_id project, uint64_t number);
 /* Pending, due at AT + number. */
 struct delivery_row sample_delivery(struct org_id org, struct project_id project, uint64_t number);
+struct user_row sample_user(uint64_t id, const char *mail);
 struct change_row sample_change(struct org_id org, struct project_id project, const char *body);
 
 /* In a transaction of their own. */
 void put_alert(struct fixture *f, struct alert_row row);
 void put_delivery(struct fixture *f, struct delivery_row row);
+void put_user(struct fixture *f, uint64_t id, const char *mail);
 void put_change(struct fixture *f, struct change_row row);
 /* count events of the minute of AT, without a severity. */
 void put_rollup(struct fixture *f, struct org_id org, struct project_id project, const char *type,

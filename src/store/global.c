@@ -50,8 +50,9 @@ static const struct query queries[] = {
 		.global = "the first key of an installation is special",
 	},
 	[KEY_TOUCH] = {
-		.name = "key_touch", .args = "ii", .cols = "",
-		.sql = "update api_keys set last_used_at = $2 where id = $1"
+		.name = "key_touch", .args = "iit", .cols = "",
+		.sql = "update api_keys set last_used_at = $2, last_used_address ="
+		       " case when $3 = '' then last_used_address else $3 end where id = $1"
 		       " and (last_used_at is null or last_used_at < $2)",
 		.global = "notes of last use are written together",
 	},
@@ -172,7 +173,9 @@ bool store_keys_touch(struct db *db, const struct key_use *uses, size_t n, struc
 	ensure(db_in_transaction(db));
 	for (size_t i = 0; i < n; i++) {
 		if (!db_exec(db, &queries[KEY_TOUCH],
-			     DB_ARGS(db_id(uses[i].id.v), db_int(uses[i].at_us)), NULL, err)) {
+			     DB_ARGS(db_id(uses[i].id.v), db_int(uses[i].at_us),
+				     db_text(uses[i].from)),
+			     NULL, err)) {
 			return false;
 		}
 	}

@@ -5,19 +5,31 @@
 #include "store/alerts.h"
 #include "store/changes.h"
 #include "store/deliveries.h"
+#include "store/invites.h"
 #include "store/keys.h"
+#include "store/members.h"
 #include "store/orgs.h"
 #include "store/outcomes.h"
 #include "store/plans.h"
 #include "store/retention.h"
 #include "store/rollups.h"
 #include "store/rules.h"
+#include "store/sessions.h"
+#include "store/sign_keys.h"
+#include "store/tokens.h"
 #include "store/usage.h"
+#include "store/users.h"
 
 /*
  * The exceptions: functions that cross organizations or run before one is known. No handler of a
  * tenant's request calls them. Each says why it may; their statements carry the same reason, and
  * a test refuses a statement over tenant data that has neither an org nor a reason.
+ *
+ * Those of people stand in headers of their own, since no org comes into them at all:
+ *   users.h      a user may be a member of many orgs, and is found by mail before any is known
+ *   sessions.h   a session is a user's, and decides the org of a request
+ *   tokens.h     who uses a one-time token is known by it alone
+ *   sign_keys.h  access tokens are signed for the installation
  *
  * "In a transaction" means that the caller has called db_begin and will commit.
  */
@@ -46,9 +58,41 @@ NODISCARD bool store_key_count(struct db *db, uint64_t *out, struct err *err);
 struct key_use {
 	struct key_id id;
 	int64_t at_us;
+	struct slice from; /* the address; empty: as it was */
 };
 NODISCARD bool store_keys_touch(struct db *db, const struct key_use *uses, size_t n,
 				struct err *err);
+
+/*
+ * What is needed to know whose call it is, for memory (engine/people.h). Pages like store_keys_all.
+ */
+NODISCARD bool store_orgs_all(struct db *db, struct org_id after, size_t limit, struct arena *boot,
+			      struct org_list *out, struct err *err);
+NODISCARD bool store_projects_all(struct db *db, struct project_id after, size_t limit,
+				  struct arena *boot, struct project_list *out, struct err *err);
+/* In order of user and org; without mail and name. */
+NODISCARD bool store_members_all(struct db *db, struct user_id after, struct org_id after_org,
+				 size_t limit, struct arena *boot, struct member_list *out,
+				 struct err *err);
+/* A user chooses among the orgs he is in: those with an id above after, up to limit. */
+NODISCARD bool store_members_of(struct db *db, struct user_id user, struct org_id after,
+				size_t limit, struct arena *req, struct member_list *out,
+				struct err *err);
+/* Whose days of grace are over, for the keeper: up to limit. */
+NODISCARD bool store_orgs_leaving(struct db *db, int64_t now_us, size_t limit, struct arena *tick,
+				  struct org_list *out, struct err *err);
+
+/* The token of an invite names its org. Whatever has become of it. */
+NODISCARD enum found store_invite_by_hash(struct db *db, struct slice hash, struct arena *req,
+					  struct invite_row *out, struct err *err);
+/*
+ * The user whose mail was invited joins: FOUND for exactly one caller. A user who is a member
+ * already keeps the role. NOT_FOUND: no such invite, of another mail, or no longer open. In a
+ * transaction.
+ */
+NODISCARD enum found store_invite_accept(struct db *db, struct slice hash, struct user_id user,
+					 struct slice mail, int64_t now_us, struct arena *req,
+					 struct invite_row *out, struct err *err);
 
 /* The engine holds all rules in memory. Without deleted ones; pages like store_keys_all. */
 NODISCARD bool store_rules_all(struct db *db, struct rule_id after, size_t limit,

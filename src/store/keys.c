@@ -6,12 +6,12 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { INSERT, GET, BY_HASH, BY_NAME, LIST, REVOKE };
+enum { INSERT, GET, BY_HASH, BY_NAME, LIST, REVOKE, ROTATE };
 static const struct query queries[] = {
 	[INSERT] = {
-		.name = "key_insert", .args = "iiittttiiii", .cols = "",
+		.name = "key_insert", .args = KEY_LETTERS, .cols = "",
 		.sql = "insert into api_keys (" KEY_COLS ")"
-		       " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+		       " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 	},
 	[GET] = {
 		.name = "key_get", .args = "iii", .cols = KEY_LETTERS,
@@ -40,6 +40,13 @@ static const struct query queries[] = {
 		.sql = "update api_keys set revoked_at = $4 where org_id = $1"
 		       " and (project_id = $2 or $2 = 0) and id = $3 and revoked_at is null",
 	},
+	[ROTATE] = {
+		.name = "key_rotate", .args = "iiiii", .cols = "",
+		.sql = "update api_keys set rotated_to = $4, expires_at = case"
+		       " when expires_at is null or expires_at > $5 then $5 else expires_at end"
+		       " where org_id = $1 and (project_id = $2 or $2 = 0) and id = $3"
+		       " and revoked_at is null and rotated_to is null",
+	},
 };
 const struct query_set key_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
 
@@ -55,6 +62,9 @@ static const struct row_field fields[] = {
 	FIELD_OPT(struct key_row, expires_us),
 	FIELD_OPT(struct key_row, revoked_us),
 	FIELD_OPT(struct key_row, last_used_us),
+	FIELD_OPT_ID(struct key_row, made_by.v),
+	FIELD_OPT_ID(struct key_row, rotated_to.v),
+	FIELD(struct key_row, used_from),
 };
 const struct row_shape key_shape = SHAPE(struct key_row, fields);
 
@@ -110,4 +120,13 @@ enum found store_key_revoke(struct org_id org, struct db *db, struct project_id 
 {
 	return row_touch(db, &queries[REVOKE],
 			 DB_ARGS(db_id(org.v), db_id(project.v), db_id(id.v), db_int(now_us)), err);
+}
+
+enum found store_key_rotate(struct org_id org, struct db *db, struct project_id project,
+			    struct key_id id, struct key_id to, int64_t expires_us, struct err *err)
+{
+	return row_touch(db, &queries[ROTATE],
+			 DB_ARGS(db_id(org.v), db_id(project.v), db_id(id.v), db_id(to.v),
+				 db_int(expires_us)),
+			 err);
 }

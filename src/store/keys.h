@@ -19,9 +19,12 @@ struct key_row {
 	struct slice prefix; /* the first characters, for people */
 	struct slice scopes; /* separated by spaces; empty: all machine scopes */
 	int64_t created_us;
-	int64_t expires_us;   /* 0: never */
-	int64_t revoked_us;   /* 0: not */
-	int64_t last_used_us; /* 0: never */
+	int64_t expires_us;	  /* 0: never */
+	int64_t revoked_us;	  /* 0: not */
+	int64_t last_used_us;	  /* 0: never */
+	struct user_id made_by;	  /* 0: a key, or nobody */
+	struct key_id rotated_to; /* the key that takes its place; 0: none */
+	struct slice used_from;	  /* the address of its last use; empty: not known */
 };
 struct key_list {
 	struct key_row *rows;
@@ -50,5 +53,13 @@ NODISCARD bool store_key_list(struct org_id org, struct db *db, struct project_i
 /* NOT_FOUND also when it was revoked before. project 0: of any project of the org. */
 NODISCARD enum found store_key_revoke(struct org_id org, struct db *db, struct project_id project,
 				      struct key_id id, int64_t now_us, struct err *err);
+
+/*
+ * Another key takes its place: the old one expires at expires_us, or earlier if it would anyway.
+ * NOT_FOUND: no such key, revoked, or rotated before.
+ */
+NODISCARD enum found store_key_rotate(struct org_id org, struct db *db, struct project_id project,
+				      struct key_id id, struct key_id to, int64_t expires_us,
+				      struct err *err);
 
 #endif

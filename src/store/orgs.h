@@ -14,6 +14,9 @@ struct org_row {
 	struct slice name;
 	struct slice status; /* "active" or "suspended" */
 	int64_t created_us;
+	int64_t suspended_us;	 /* 0: not */
+	int64_t delete_after_us; /* when it may be purged; 0: stays */
+	struct slice settings;	 /* a JSON object; empty when inserted: {} */
 };
 struct project_row {
 	struct project_id id;
@@ -22,6 +25,10 @@ struct project_row {
 	struct slice name;
 	bool is_default; /* one per org */
 	int64_t created_us;
+	struct user_id owner;	   /* 0: nobody in particular */
+	struct slice environments; /* a JSON array of names; empty when inserted: [] */
+	struct slice origins;	   /* of pages that may send events: likewise */
+	int64_t delete_after_us;   /* when it may be purged; 0: stays */
 };
 struct project_list {
 	struct project_row *rows;
@@ -35,6 +42,31 @@ NODISCARD bool store_org_insert(struct org_id org, struct db *db, const struct o
 NODISCARD enum found store_org_get(struct org_id org, struct db *db, struct arena *req,
 				   struct org_row *out, struct err *err);
 
+/*
+ * A new org with its default project and, unless owner is 0, its owner, in the transaction that is
+ * open. The slug is made of the name, and made unique. out is the org as it is.
+ */
+struct org_founding {
+	struct org_id id;
+	struct project_id project;
+	struct slice name;
+	struct user_id owner;
+	int64_t now_us;
+};
+NODISCARD bool store_org_found(struct org_id org, struct db *db, const struct org_founding *in,
+			       struct arena *req, struct org_row *out, struct err *err);
+/* Each NOT_FOUND when there is no such org. */
+NODISCARD enum found store_org_rename(struct org_id org, struct db *db, struct slice name,
+				      struct err *err);
+NODISCARD enum found store_org_set_settings(struct org_id org, struct db *db, struct slice json,
+					    struct err *err);
+/* at_us 0: it is active again. */
+NODISCARD enum found store_org_suspend(struct org_id org, struct db *db, int64_t at_us,
+				       struct err *err);
+/* When it may be purged; 0: it stays after all. */
+NODISCARD enum found store_org_set_delete(struct org_id org, struct db *db, int64_t after_us,
+					  struct err *err);
+
 /* ERR_CONFLICT when id or slug is taken, the org has a default already, or there is no org. */
 NODISCARD bool store_project_insert(struct org_id org, struct db *db, const struct project_row *row,
 				    struct err *err);
@@ -47,5 +79,19 @@ NODISCARD enum found store_project_default(struct org_id org, struct db *db, str
 					   struct project_row *out, struct err *err);
 NODISCARD bool store_project_list(struct org_id org, struct db *db, const struct page *page,
 				  struct arena *req, struct project_list *out, struct err *err);
+
+/*
+ * A new project in the open transaction, its slug made of row->name and made unique in the org;
+ * out (may be NULL) is the project as it is.
+ */
+NODISCARD bool store_project_found(struct org_id org, struct db *db, const struct project_row *row,
+				   struct arena *req, struct project_row *out, struct err *err);
+/* Name, owner, environments and origins as they are in row; NOT_FOUND: no such project. */
+NODISCARD enum found store_project_set(struct org_id org, struct db *db,
+				       const struct project_row *row, struct err *err);
+/* When it may be purged; 0: it stays after all. NOT_FOUND also for the default project. */
+NODISCARD enum found store_project_set_delete(struct org_id org, struct db *db,
+					      struct project_id id, int64_t after_us,
+					      struct err *err);
 
 #endif

@@ -13,6 +13,13 @@ extern const struct query_set meta_queries;
 extern const struct query_set migrate_queries;
 extern const struct query_set org_queries;
 extern const struct query_set key_queries;
+extern const struct query_set user_queries;
+extern const struct query_set session_queries;
+extern const struct query_set token_queries;
+extern const struct query_set sign_key_queries;
+extern const struct query_set member_queries;
+extern const struct query_set invite_queries;
+extern const struct query_set directory_queries;
 extern const struct query_set rule_queries;
 extern const struct query_set alert_queries;
 extern const struct query_set delivery_queries;
@@ -31,7 +38,9 @@ extern const struct query_set usage_queries;
 		&meta_queries, &migrate_queries, &org_queries, &key_queries, &rule_queries, \
 			&alert_queries, &delivery_queries, &change_queries, &courier_queries, \
 			&outcome_queries, &plan_queries, &retention_queries, &rollup_queries, \
-			&global_queries, &save_queries, &usage_queries \
+			&global_queries, &save_queries, &usage_queries, &user_queries, \
+			&session_queries, &token_queries, &sign_key_queries, &member_queries, \
+			&invite_queries, &directory_queries \
 	}
 
 #endif

@@ -24,6 +24,9 @@ static struct db_value field_value(const struct row_field *f, const void *row)
 		return db_opt(*(const int64_t *)p);
 	case ROW_OPT_ID:
 		return *(const uint64_t *)p == 0 ? db_null() : db_id(*(const uint64_t *)p);
+	case ROW_OPT_TEXT:
+		return ((const struct slice *)p)->n == 0 ? db_null()
+							 : db_text(*(const struct slice *)p);
 	case ROW_ENUM:
 		memcpy(&word, p, sizeof(word));
 		ensure(word < f->words_n);
@@ -68,6 +71,7 @@ static bool read_field(struct db *db, size_t col, const struct row_field *f, str
 		*(bool *)p = db_col_int(db, col) != 0;
 		return true;
 	case ROW_TEXT:
+	case ROW_OPT_TEXT:
 		*(struct slice *)p = arena_dup(req, db_col_text(db, col));
 		return true;
 	case ROW_ENUM:
@@ -212,7 +216,7 @@ static size_t text_bytes(const struct row_shape *shape, const void *row)
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < shape->n; i++) {
-		if (shape->fields[i].kind == ROW_TEXT) {
+		if (shape->fields[i].kind == ROW_TEXT || shape->fields[i].kind == ROW_OPT_TEXT) {
 			const void *p = (const char *)row + shape->fields[i].offset;
 
 			bytes += ((const struct slice *)p)->n;

@@ -10,7 +10,17 @@
  * reading of a row. FIELD() takes the kind from the member's type, so a member that changes its
  * type changes its mapping or does not compile. Internal to store/.
  */
-enum row_kind { ROW_I64, ROW_U64, ROW_U32, ROW_BOOL, ROW_TEXT, ROW_OPT, ROW_OPT_ID, ROW_ENUM };
+enum row_kind {
+	ROW_I64,
+	ROW_U64,
+	ROW_U32,
+	ROW_BOOL,
+	ROW_TEXT,
+	ROW_OPT,
+	ROW_OPT_ID,
+	ROW_OPT_TEXT,
+	ROW_ENUM
+};
 
 struct row_field {
 	size_t offset;
@@ -46,6 +56,13 @@ struct row_shape {
 	{ \
 		.offset = ROW_IS(type, member, uint64_t), .kind = ROW_OPT_ID \
 	}
+/*
+ * A text whose emptiness is null in the database: for columns that are unique where they are set.
+ */
+#define FIELD_OPT_TEXT(type, member) \
+	{ \
+		.offset = ROW_IS(type, member, struct slice), .kind = ROW_OPT_TEXT \
+	}
 /* An enum as text; the member has the size of an int. */
 #define FIELD_ENUM(type, member, names, count) \
 	{ \
@@ -64,6 +81,8 @@ extern const struct row_shape key_shape;
 extern const struct row_shape rule_shape;
 extern const struct row_shape alert_shape;
 extern const struct row_shape delivery_shape;
+extern const struct row_shape project_shape;
+extern const char *const role_words[]; /* by enum role */
 
 /* All fields of row as parameters $1..$n of q. */
 NODISCARD bool row_insert(struct db *db, const struct query *q, const struct row_shape *shape,

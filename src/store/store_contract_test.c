@@ -7,11 +7,11 @@
 
 #include "store/fixture_contract.h"
 
-static const struct contract_list *const parts[] = { &schema_contract,	  &db_contract,
-						     &nouns_contract,	  &deliveries_contract,
-						     &changes_contract,	  &rollups_contract,
-						     &retention_contract, &usage_contract,
-						     &walls_contract,	  &save_contract };
+static const struct contract_list *const parts[] = {
+	&schema_contract,  &db_contract,      &nouns_contract,	   &deliveries_contract,
+	&changes_contract, &rollups_contract, &retention_contract, &walls_contract,
+	&usage_contract,   &save_contract,    &people_contract,	   &members_contract
+};
 
 /* The two databases as cmocka wants them: a test and a state per run. */
 static struct fixture fixtures[] = { { .kind = STORE_SQLITE }, { .kind = STORE_POSTGRES } };

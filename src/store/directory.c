@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Orgs, projects and members as the server loads them into memory: whole tables, page by page. */
+#include "store/directory.h"
+
 #include "store/columns.h"
-#include "store/global.h"
 #include "store/queries.h"
 #include "store/row.h"
 

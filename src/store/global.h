@@ -5,6 +5,7 @@
 #include "store/alerts.h"
 #include "store/changes.h"
 #include "store/deliveries.h"
+#include "store/directory.h"
 #include "store/invites.h"
 #include "store/keys.h"
 #include "store/members.h"
@@ -29,6 +30,7 @@
  *   users.h      a user may be a member of many orgs, and is found by mail before any is known
  *   sessions.h   a session is a user's, and decides the org of a request
  *   tokens.h     who uses a one-time token is known by it alone
+ *   directory.h  whose call it is, is answered from memory, for all orgs
  *   sign_keys.h  access tokens are signed for the installation
  *
  * "In a transaction" means that the caller has called db_begin and will commit.
@@ -38,11 +40,6 @@
 NODISCARD enum found store_org_by_slug(struct db *db, struct slice slug, struct arena *req,
 				       struct org_row *out, struct err *err);
 /* Operators list all tenants. Newest first. */
-struct org_list {
-	struct org_row *rows;
-	size_t n;
-	struct page_at next;
-};
 NODISCARD bool store_org_list(struct db *db, const struct page *page, struct arena *req,
 			      struct org_list *out, struct err *err);
 
@@ -62,25 +59,6 @@ struct key_use {
 };
 NODISCARD bool store_keys_touch(struct db *db, const struct key_use *uses, size_t n,
 				struct err *err);
-
-/*
- * What is needed to know whose call it is, for memory (engine/people.h). Pages like store_keys_all.
- */
-NODISCARD bool store_orgs_all(struct db *db, struct org_id after, size_t limit, struct arena *boot,
-			      struct org_list *out, struct err *err);
-NODISCARD bool store_projects_all(struct db *db, struct project_id after, size_t limit,
-				  struct arena *boot, struct project_list *out, struct err *err);
-/* In order of user and org; without mail and name. */
-NODISCARD bool store_members_all(struct db *db, struct user_id after, struct org_id after_org,
-				 size_t limit, struct arena *boot, struct member_list *out,
-				 struct err *err);
-/* A user chooses among the orgs he is in: those with an id above after, up to limit. */
-NODISCARD bool store_members_of(struct db *db, struct user_id user, struct org_id after,
-				size_t limit, struct arena *req, struct member_list *out,
-				struct err *err);
-/* Whose days of grace are over, for the keeper: up to limit. */
-NODISCARD bool store_orgs_leaving(struct db *db, int64_t now_us, size_t limit, struct arena *tick,
-				  struct org_list *out, struct err *err);
 
 /* The token of an invite names its org. Whatever has become of it. */
 NODISCARD enum found store_invite_by_hash(struct db *db, struct slice hash, struct arena *req,

@@ -18,6 +18,11 @@ struct org_row {
 	int64_t delete_after_us; /* when it may be purged; 0: stays */
 	struct slice settings;	 /* a JSON object; empty when inserted: {} */
 };
+struct org_list {
+	struct org_row *rows;
+	size_t n;
+	struct page_at next;
+};
 struct project_row {
 	struct project_id id;
 	struct org_id org;

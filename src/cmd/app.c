@@ -80,6 +80,7 @@ static bool lock_data(struct app *app, struct err *err)
 	return app->lock >= 0;
 }
 
+/* Behind log and state: where those are refused nothing is made. */
 static bool open_seal(struct app *app, struct err *err)
 {
 	bool made;
@@ -559,8 +560,8 @@ static bool open_all(struct app *app, struct err *err)
 	app->retain = retain_new(app->settings->retention);
 	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
 	reporter_count_in(app->reporter, app->metrics);
-	if (!lock_data(app, err) || !check_state(app, err) || !open_seal(app, err) ||
-	    !open_journal(app, err) || !open_store(app, err) || !load_retention(app, err) ||
+	if (!lock_data(app, err) || !check_state(app, err) || !open_journal(app, err) ||
+	    !open_store(app, err) || !open_seal(app, err) || !load_retention(app, err) ||
 	    !open_engine(app, err) || !append_start(app, err) || !open_workers(app, err) ||
 	    !fill_api(app, err)) {
 		return false;

@@ -193,13 +193,18 @@ bool finder_in(const struct finder *f, struct slice text)
 
 static bool has_escaped_character(struct slice json)
 {
-	const char *p = json.p, *end = json.p + json.n;
+	size_t at = 0;
 
-	while (p < end && (p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
-		if (p + 1 < end && p[1] == 'u') {
+	while (at < json.n) {
+		const char *found = memchr(json.p + at, '\\', json.n - at);
+
+		if (found == NULL) {
+			return false;
+		}
+		at = (size_t)(found - json.p) + 2;
+		if (at <= json.n && found[1] == 'u') {
 			return true;
 		}
-		p += 2;
 	}
 	return false;
 }

@@ -64,6 +64,10 @@ TEST(json_is_passed_over_only_when_it_cannot_be_there)
 {
 	T_TRUE(may("Timeout", S("{\"a\":\"timeout\"}")));
 	T_FALSE(may("timeout", S("{\"a\":\"other\"}")));
+	T_FALSE(may("timeout", (struct slice) { 0 }));
+	T_FALSE(may("timeout", S("\\")));
+	T_FALSE(may("timeout", S("a\\\\u")));
+	T_TRUE(may("timeout", S("\\u0054")));
 	T_TRUE(may("timeout", S("{\"a\":\"\\u0074imeout\"}")));
 	T_TRUE(may("a/b", S("{\"a\":\"a\\/b\"}")));
 	T_TRUE(may("say \"hi\"", S("{\"a\":\"say \\\"hi\\\"\"}")));

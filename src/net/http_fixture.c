@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "test/t.h"
 
-#define WAIT_US (10 * US_PER_S)
+#define WAIT_US (25 * US_PER_S)
 #define SLOTS 256
 
 struct fixture {

@@ -18,7 +18,7 @@ static char shown[SHOWN_MAX], head[32768];
 
 static struct client socket_of(int family)
 {
-	struct timeval limit = { .tv_sec = 10 };
+	struct timeval limit = { .tv_sec = 25 };
 	struct client c = { .fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 
 	assert_true(c.fd >= 0);

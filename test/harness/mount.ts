@@ -1,6 +1,6 @@
 // File systems of a test's own, where that is allowed: as root, and not in every container.
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmdirSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -58,6 +58,12 @@ export class Image {
 	unmount(): void {
 		if (this.dir !== undefined) unmount(this.dir);
 		this.dir = undefined;
+	}
+
+	/** The share of its room that is taken. */
+	used(): number {
+		const { bavail, blocks } = statfsSync(this.dir!);
+		return 1 - bavail / blocks;
 	}
 
 	/** What a disk would hold if the power went now: only what was flushed is sure to be in it. */

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api } from "../harness/api.ts";
 import { tenant, tocsin } from "../harness/command.ts";
 import { type Event, listAll } from "../harness/model.ts";
-import { Server } from "../harness/server.ts";
+import { Server, slower } from "../harness/server.ts";
 
 const METRICS_TOKEN = "a-metrics-token-of-ours";
 
@@ -172,7 +172,9 @@ describe("against a server", () => {
 
 	it("goes on behind a server that is killed and comes back, and loses nothing", async () => {
 		const own = await tenant(server, "killed");
-		const args = ["events", ...to(own), "--rate", "100", "--duration", "6s", "--progress"];
+		// Long enough for the server to be back before the end.
+		const duration = `${6 * slower}s`;
+		const args = ["events", ...to(own), "--rate", "100", "--duration", duration, "--progress"];
 		let back: Promise<void> | undefined;
 		const ran = await tocsin(["bench", ...args, "--json"], {
 			onStderr: (text) => {

@@ -368,6 +368,40 @@ static bool post_key(struct call *c, struct err *err)
 	return one_at_a_time(c, put_key, err);
 }
 
+static const struct field_set admin_fields = { rows_of_body, ARRAY_LEN(rows_of_body) };
+static const struct shape shape_admin_in = { .fields = &admin_fields, .sent = true };
+
+static const struct prop org_props[] = { PROP_ID("id", ID_ORG), PROP_STR("slug"),
+					 PROP_STR("name") };
+static const struct shape shape_org = { SHAPE_PROPS(org_props) };
+static const struct prop project_props[] = { PROP_ID("id", ID_PROJECT), PROP_STR("slug"),
+					     PROP_STR("name") };
+static const struct shape shape_project = { SHAPE_PROPS(project_props) };
+static const struct prop key_props[] = {
+	PROP_ID("id", ID_KEY),
+	PROP_STR("name"),
+	PROP_ID("projectId", ID_PROJECT),
+	PROP_STR("keyPrefix"),
+	PROP_BOOL("made", .help = "It was not there before."),
+	PROP_STR("key", .flags = PROP_MAYBE, .help = "Of a key made now."),
+};
+static const struct shape shape_key = { SHAPE_PROPS(key_props) };
+static const struct prop made_rule_props[] = { PROP_ID("id", ID_RULE), PROP_STR("name"),
+					       PROP_BOOL("made") };
+static const struct shape shape_made_rule = { SHAPE_PROPS(made_rule_props) };
+static const struct prop place_props[] = {
+	PROP_SHAPE("org", &shape_org),
+	PROP_SHAPE("project", &shape_project),
+	PROP_SHAPE("key", &shape_key),
+};
+static const struct shape shape_place = { .name = "Place",
+					  .help = "A tenant with a project and a key.",
+					  SHAPE_PROPS(place_props) };
+static const struct prop seed_props[] = {
+	PROP_SHAPE("rules", &shape_made_rule, .many = PROP_LIST),
+};
+static const struct shape shape_seed = { .also = &shape_place, SHAPE_PROPS(seed_props) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_POST,
@@ -378,6 +412,11 @@ static const struct route rows[] = {
 		.who = WHO_SOCKET,
 		.limit = LIMIT_NONE,
 		.body_max = ADMIN_BODY_BYTES_MAX,
+		.bodies = { { .shape = &shape_admin_in } },
+		.replies = { { .status = 200,
+			       .help = "What there is now.",
+			       .shape = &shape_seed } },
+		.errors = { ERR_CONFLICT, ERR_LIMIT, ERR_DISK_FULL },
 		.work = post_seed,
 	},
 	{
@@ -389,6 +428,10 @@ static const struct route rows[] = {
 		.who = WHO_SOCKET,
 		.limit = LIMIT_NONE,
 		.body_max = ADMIN_BODY_BYTES_MAX,
+		.bodies = { { .shape = &shape_admin_in } },
+		.replies = { { .status = 201, .help = "It was made.", .shape = &shape_place },
+			     { .status = 200, .help = "It was there.", .shape = &shape_place } },
+		.errors = { ERR_CONFLICT },
 		.work = post_key,
 	},
 };

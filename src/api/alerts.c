@@ -100,6 +100,43 @@ static bool get_alert(struct call *c, struct err *err)
 	return true;
 }
 
+static const char *const state_words[] = { "firing", "resolved", NULL };
+
+static const struct prop alert_props[] = {
+	PROP_ID("id", ID_ALERT),
+	PROP_ID("ruleId", ID_RULE),
+	PROP_STR("ruleName", .help = "The name of the rule when it fired."),
+	PROP_INT("ruleVersion", .min = 1),
+	PROP_STR("title", .example = "\"Checkout failures\""),
+	PROP_WORD("severity", severity_names),
+	PROP_INT("count", .help = "How many events there were in the window.", .example = "5"),
+	PROP_BOOL("countAtLeast", .help = "There may have been more.", .example = "false"),
+	PROP_OBJECT("group", .help = "The values of groupBy, by path."),
+	PROP_ID("eventId", ID_EVENT, .help = "The event that made it fire."),
+	PROP_STR("eventType", .example = "\"checkout_failed\""),
+	PROP_TIME("createdAt"),
+	PROP_WORD("state", state_words, .help = "Whether it still holds."),
+	PROP_TIME("resolvedAt", .flags = PROP_NULL),
+	PROP_STR("resolution", .flags = PROP_NULL, .example = "null", .help = "Why it is over."),
+};
+static const struct shape shape_alert = { .name = "Alert",
+					  .help = "What a rule said.",
+					  SHAPE_PROPS(alert_props) };
+
+/* For descriptions and the check of names: read_filter reads them. */
+struct alert_query {
+	unsigned state;
+	struct slice rule;
+	int64_t from_us, to_us;
+};
+static const struct field query_rows[] = {
+	FIELD_ENUM(struct alert_query, state, "state", state_words, .help = "Only this state."),
+	FIELD_STR(struct alert_query, rule, "ruleId", .help = "Only of this rule."),
+	FIELD_TIME(struct alert_query, from_us, "from", .help = "Made at this time or later."),
+	FIELD_TIME(struct alert_query, to_us, "to", .help = "Made before this time."),
+};
+static const struct field_set alert_query = { query_rows, ARRAY_LEN(query_rows) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -110,6 +147,11 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_ALERTS_READ,
 		.role = ROLE_VIEWER,
+		.query = { &alert_query, &page_query },
+		.replies = { { .status = 200,
+			       .help = "A page of alerts.",
+			       .shape = &shape_alert,
+			       .page = true } },
 		.work = list_alerts,
 	},
 	{
@@ -122,6 +164,7 @@ static const struct route rows[] = {
 		.scope = SCOPE_ALERTS_READ,
 		.role = ROLE_VIEWER,
 		.params = { ROUTE_ID(ID_ALERT) },
+		.replies = { { .status = 200, .help = "The alert.", .shape = &shape_alert } },
 		.work = get_alert,
 	},
 };

@@ -164,6 +164,16 @@ static bool readable(struct call *c)
 	return false;
 }
 
+static bool well_asked(struct call *c)
+{
+	if (route_takes(c->route, c->http, c->req, &c->err)) {
+		return true;
+	}
+	ingest_turned_away(c, c->err.kind);
+	call_problem(c, &c->err);
+	return false;
+}
+
 static size_t on_head(void *ctx, struct http_exchange *x)
 {
 	struct arena *req = http_exchange_arena(x);
@@ -175,7 +185,7 @@ static size_t on_head(void *ctx, struct http_exchange *x)
 		cors_preflight(c->api, x);
 		return 0;
 	}
-	if (!find_route(c) || !admit(c) || !readable(c)) {
+	if (!find_route(c) || !admit(c) || !readable(c) || !well_asked(c)) {
 		call_send(c);
 		return 0;
 	}

@@ -12,7 +12,6 @@
 #include "net/http_query.h"
 
 #define TYPE_JSON "application/json"
-#define OFFSET_MAX 100000 /* skipping costs reading; cursors go deeper */
 #define PACK_BYTES ((size_t)32 << 10) /* copying less is done in a few microseconds */
 #define TYPE_PROBLEM "application/problem+json"
 

@@ -31,6 +31,7 @@ struct caller {
 };
 
 #define ROUTE_PARAMS_MAX 2
+#define OFFSET_MAX 100000 /* of the older lists: skipping costs reading; cursors go deeper */
 #define ANSWER_HEADERS_MAX 8
 #define ANSWER_BYTES_MAX ((size_t)64 << 20) /* 100 events of 256 KiB, 10,000 rules of 6 KiB */
 

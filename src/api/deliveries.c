@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/page.h"
 #include "api/route.h"
+#include "api/shapes.h"
 #include "api/show.h"
 #include "base/json_put.h"
 #include "engine/notice_json.h"
@@ -339,6 +340,127 @@ static bool purge_all(struct call *c, struct err *err)
 	return on_all(c, store_delivery_purge, &n, err) && answer_count(c, "purged", n);
 }
 
+static const struct prop delivery_props[] = {
+	PROP_ID("id", ID_DELIVERY),
+	PROP_ID("alertId", ID_ALERT),
+	PROP_ID("ruleId", ID_RULE),
+	PROP_STR("ruleName"),
+	PROP_ID("eventId", ID_EVENT),
+	PROP_STR("eventType", .example = "\"checkout_failed\""),
+	PROP_STR("channel", .example = "\"webhook\""),
+	PROP_STR("destination", .flags = PROP_NULL, .help = "Where it goes, without secrets.",
+		 .example = "\"https://hooks.example.com\""),
+	PROP_WORD("status", delivery_status_names),
+	PROP_INT("attempts", .help = "How often it was tried."),
+	PROP_TIME("createdAt"),
+	PROP_TIME("dueAt", .flags = PROP_NULL, .help = "When something happens next."),
+	PROP_TIME("doneAt", .flags = PROP_NULL),
+	PROP_STR("error", .flags = PROP_NULL, .help = "What went wrong last.", .example = "null"),
+	PROP_INT("httpStatus", .flags = PROP_NULL, .help = "What the receiver answered last.",
+		 .example = "204"),
+};
+static const struct shape shape_delivery = { .name = "Delivery",
+					     .help = "One message to one destination.",
+					     SHAPE_PROPS(delivery_props) };
+
+static const struct prop attempt_props[] = {
+	PROP_INT("n", .min = 1, .help = "The first is 1."),
+	PROP_TIME("startedAt"),
+	PROP_INT("durationMs", .example = "84"),
+	PROP_STR("outcome", .example = "\"delivered\""),
+	PROP_INT("httpStatus", .flags = PROP_NULL, .example = "204"),
+	PROP_STR("error", .flags = PROP_NULL, .example = "null"),
+};
+static const struct shape shape_attempt = { .name = "Attempt",
+					    .help = "One try to deliver.",
+					    SHAPE_PROPS(attempt_props) };
+
+/* As engine/notice_json.h writes it. */
+static const struct prop notice_props[] = {
+	PROP_ID("alertId", ID_ALERT),
+	PROP_ID("ruleId", ID_RULE),
+	PROP_STR("ruleName"),
+	PROP_WORD("severity", severity_names),
+	PROP_INT("threshold", .min = 1),
+	PROP_INT("windowSeconds", .min = 1, .example = "60"),
+	PROP_INT("count"),
+	PROP_BOOL("countAtLeast"),
+	PROP_OBJECT("group"),
+	PROP_TIME("triggeredAt"),
+	PROP_ID("eventId", ID_EVENT),
+	PROP_STR("eventType", .example = "\"checkout_failed\""),
+	PROP_OBJECT("eventMetadata"),
+	PROP_TIME("receivedAt"),
+	PROP_TIME("occurredAt"),
+};
+static const struct shape shape_notice = { .name = "Notice",
+					   .help = "What is told.",
+					   SHAPE_PROPS(notice_props) };
+static const struct prop any_notice_props[] = {
+	PROP_SHAPE(NULL, &shape_notice),
+	PROP_SHAPE(NULL, &(const struct shape) { .help = "It was purged." }),
+};
+static const struct shape shape_any_notice = { .one_of = true, SHAPE_PROPS(any_notice_props) };
+
+static const struct prop whole_props[] = {
+	PROP_SHAPE("notice", &shape_notice, .flags = PROP_NULL),
+	PROP_SHAPE("attemptList", &shape_attempt, .many = PROP_LIST, .help = "The newest ones."),
+};
+static const struct shape shape_whole = { .name = "DeliveryWithAttempts",
+					  .help = "A delivery, what it tells, and every attempt.",
+					  .also = &shape_delivery,
+					  SHAPE_PROPS(whole_props) };
+
+static const struct prop replayed_props[] = { PROP_INT("replayed") };
+static const struct shape shape_replayed = { SHAPE_PROPS(replayed_props) };
+static const struct prop purged_props[] = { PROP_INT("purged") };
+static const struct shape shape_purged = { SHAPE_PROPS(purged_props) };
+
+static const char *const older_status_words[] = { "pending", "retrying", "sent", "failed", NULL };
+static const struct prop older_props[] = {
+	PROP_ID("id", ID_DELIVERY),
+	PROP_ID("ruleId", ID_RULE),
+	PROP_STR("ruleName"),
+	PROP_ID("eventId", ID_EVENT),
+	PROP_STR("eventType", .example = "\"checkout_failed\""),
+	PROP_STR("channel", .example = "\"webhook\""),
+	PROP_WORD("status", older_status_words),
+	PROP_TIME("sentAt", .flags = PROP_NULL),
+	PROP_STR("error", .flags = PROP_NULL, .example = "null"),
+	PROP_TIME("createdAt"),
+};
+static const struct shape shape_older = { .name = "SignalDeskNotification",
+					  .help = "A delivery in the older form.",
+					  SHAPE_PROPS(older_props) };
+static const struct prop older_list_props[] = {
+	PROP_SHAPE("notifications", &shape_older, .many = PROP_LIST),
+};
+static const struct shape shape_older_list = { SHAPE_PROPS(older_list_props) };
+static const struct prop older_whole_props[] = {
+	PROP_OBJECT("eventMetadata"),
+	PROP_SHAPE("payload", &shape_any_notice),
+};
+static const struct shape shape_older_whole = { .also = &shape_older,
+						SHAPE_PROPS(older_whole_props) };
+
+/* For descriptions and the check of names: the read_filter functions read them. */
+struct delivery_query {
+	unsigned status;
+	struct slice rule, channel;
+};
+static const struct field query_rows[] = {
+	FIELD_ENUM(struct delivery_query, status, "status", delivery_status_names,
+		   .help = "Only this status."),
+	FIELD_STR(struct delivery_query, rule, "ruleId", .help = "Only of this rule."),
+	FIELD_STR(struct delivery_query, channel, "channel", .help = "Only by this channel."),
+};
+static const struct field_set delivery_query = { query_rows, ARRAY_LEN(query_rows) };
+static const struct field older_query_rows[] = {
+	FIELD_ENUM(struct delivery_query, status, "status", older_status_words,
+		   .help = "Only this status."),
+};
+static const struct field_set older_query = { older_query_rows, ARRAY_LEN(older_query_rows) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -349,6 +471,11 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_NOTIFICATIONS_READ,
 		.role = ROLE_VIEWER,
+		.query = { &delivery_query, &page_query },
+		.replies = { { .status = 200,
+			       .help = "A page of deliveries.",
+			       .shape = &shape_delivery,
+			       .page = true } },
 		.work = list_deliveries,
 	},
 	{
@@ -361,6 +488,12 @@ static const struct route rows[] = {
 		.scope = SCOPE_NOTIFICATIONS_WRITE,
 		.role = ROLE_MEMBER,
 		.body_max = 1024,
+		.doc = "The oldest ones first, as many as one call may; call again until it "
+		       "replays none.",
+		.bodies = { { .shape = &shape_ignored, .maybe = true } },
+		.replies = { { .status = 200,
+			       .help = "How many are on their way again.",
+			       .shape = &shape_replayed } },
 		.work = replay_all,
 	},
 	{
@@ -372,6 +505,11 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_NOTIFICATIONS_WRITE,
 		.role = ROLE_ADMIN,
+		.doc = "The oldest ones first, as many as one call may; call again until it "
+		       "purges none.",
+		.replies = { { .status = 200,
+			       .help = "How many were purged.",
+			       .shape = &shape_purged } },
 		.work = purge_all,
 	},
 	{
@@ -384,6 +522,7 @@ static const struct route rows[] = {
 		.scope = SCOPE_NOTIFICATIONS_READ,
 		.role = ROLE_VIEWER,
 		.params = { ROUTE_ID(ID_DELIVERY) },
+		.replies = { { .status = 200, .help = "The delivery.", .shape = &shape_whole } },
 		.work = get_delivery,
 	},
 	{
@@ -397,6 +536,11 @@ static const struct route rows[] = {
 		.role = ROLE_MEMBER,
 		.body_max = 1024,
 		.params = { ROUTE_ID(ID_DELIVERY) },
+		.bodies = { { .shape = &shape_ignored, .maybe = true } },
+		.replies = { { .status = 200,
+			       .help = "It is on its way again.",
+			       .shape = &shape_replayed } },
+		.errors = { ERR_CONFLICT },
 		.work = replay_one,
 	},
 	{
@@ -409,6 +553,8 @@ static const struct route rows[] = {
 		.scope = SCOPE_NOTIFICATIONS_WRITE,
 		.role = ROLE_ADMIN,
 		.params = { ROUTE_ID(ID_DELIVERY) },
+		.replies = { { .status = 204, .help = "It is purged." } },
+		.errors = { ERR_CONFLICT },
 		.work = purge_one,
 	},
 	{
@@ -420,6 +566,10 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_NOTIFICATIONS_READ,
 		.role = ROLE_VIEWER,
+		.query = { &older_query, &older_page_query },
+		.replies = { { .status = 200,
+			       .help = "Notifications, newest first.",
+			       .shape = &shape_older_list } },
 		.work = list_older,
 	},
 	{
@@ -432,6 +582,9 @@ static const struct route rows[] = {
 		.scope = SCOPE_NOTIFICATIONS_READ,
 		.role = ROLE_VIEWER,
 		.params = { ROUTE_ID(ID_DELIVERY) },
+		.replies = { { .status = 200,
+			       .help = "The notification.",
+			       .shape = &shape_older_whole } },
 		.work = get_older,
 	},
 };

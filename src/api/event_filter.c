@@ -5,6 +5,32 @@
 #include "api/api.h"
 #include "base/time.h"
 
+/*
+ * For descriptions and the check of names only: what is read by hand, because a severity has many
+ * spellings and a query a grammar.
+ */
+struct filter_words {
+	struct slice type, source, environment, q;
+	int64_t from_us, to_us;
+	unsigned kind, severity;
+};
+
+static const struct field rows[] = {
+	FIELD_STR(struct filter_words, type, "type", .max = EVENT_TYPE_BYTES_MAX,
+		  .help = "Only this type, or with .* at the end all that begin so."),
+	FIELD_ENUM(struct filter_words, kind, "kind", event_kind_names, .help = "Only this kind."),
+	FIELD_ENUM(struct filter_words, severity, "severity", severity_names,
+		   .help = "Only this severity, in any known spelling."),
+	FIELD_STR(struct filter_words, source, "source", .help = "Only this source."),
+	FIELD_STR(struct filter_words, environment, "environment",
+		  .help = "Only this environment."),
+	FIELD_TIME(struct filter_words, from_us, "from", .help = "Received at this time or later."),
+	FIELD_TIME(struct filter_words, to_us, "to", .help = "Received before this time."),
+	FIELD_TEXT(struct filter_words, q, "q", .max = QUERY_BYTES_MAX,
+		   .help = "Words and member:value terms that an event has to match."),
+};
+const struct field_set event_filter_query = { rows, ARRAY_LEN(rows) };
+
 static struct slice text_of(struct call *c, const char *name, struct arena *keep)
 {
 	struct slice value;

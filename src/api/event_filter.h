@@ -20,6 +20,7 @@ struct event_filter {
 	struct event_query query;
 };
 
+extern const struct field_set event_filter_query; /* for the rows of such routes */
 /*
  * type, kind, severity, source, environment, from, to and q of the query. What is kept lives in
  * the arena. ERR_INVALID names the parameter.

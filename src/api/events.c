@@ -6,6 +6,8 @@
 #include "api/api.h"
 #include "api/event_filter.h"
 #include "api/route.h"
+#include "api/page.h"
+#include "api/shapes.h"
 #include "base/json_put.h"
 #include "engine/event_json.h"
 
@@ -299,6 +301,76 @@ static bool get_event_signaldesk(struct call *c, struct err *err)
 	return get_one(c, true, err);
 }
 
+static const struct prop event_props[] = {
+	PROP_ID("id", ID_EVENT),
+	PROP_STR("type", .example = "\"checkout_failed\""),
+	PROP_WORD("kind", event_kind_names),
+	PROP_WORD("severity", severity_names, .flags = PROP_NULL),
+	PROP_STR("source", .flags = PROP_NULL, .example = "\"shop\""),
+	PROP_STR("environment", .flags = PROP_NULL, .example = "\"production\""),
+	PROP_STR("message", .flags = PROP_NULL, .example = "\"card declined\""),
+	PROP_NUMBER("value", .flags = PROP_NULL, .example = "12.5"),
+	PROP_OBJECT("payload", .example = "{\"amount\":1999}"),
+	PROP_OBJECT("tags", .example = "{\"region\":\"eu\"}"),
+	PROP_STR("fingerprint", .flags = PROP_NULL, .example = "null"),
+	PROP_STR("idempotencyKey", .flags = PROP_NULL, .example = "null"),
+	PROP_TIME("occurredAt", .help = "When it happened, as the sender said."),
+	PROP_TIME("receivedAt", .help = "When it was stored; never goes back."),
+	PROP_ID("projectId", ID_PROJECT),
+};
+const struct shape shape_event = { .name = "Event",
+				   .help = "One thing that happened.",
+				   SHAPE_PROPS(event_props) };
+
+static const struct prop signaldesk_props[] = {
+	PROP_ID("id", ID_EVENT),
+	PROP_STR("type", .example = "\"checkout_failed\""),
+	PROP_OBJECT("metadata"),
+	PROP_TIME("timestamp"),
+	PROP_BOOL("processed", .help = "The rules have looked at it."),
+};
+static const struct shape shape_signaldesk = { .name = "SignalDeskEvent",
+					       .help = "An event in SignalDesk's form.",
+					       SHAPE_PROPS(signaldesk_props) };
+static const struct prop signaldesk_list_props[] = {
+	PROP_SHAPE("events", &shape_signaldesk, .many = PROP_LIST),
+};
+static const struct shape shape_signaldesk_list = { SHAPE_PROPS(signaldesk_list_props) };
+
+static const struct prop pulseboard_props[] = {
+	PROP_ID("id", ID_EVENT),
+	PROP_ID("projectId", ID_PROJECT),
+	PROP_WORD("type", event_kind_names),
+	PROP_STR("name", .example = "\"checkout_failed\""),
+	PROP_OBJECT("payload"),
+	PROP_TIME("timestamp"),
+	PROP_TIME("receivedAt"),
+};
+const struct shape shape_pulseboard_event = { .name = "PulseBoardEvent",
+					      .help = "An event in PulseBoard's form.",
+					      SHAPE_PROPS(pulseboard_props) };
+static const struct prop pulseboard_list_props[] = {
+	PROP_BOOL("success"),
+	PROP_SHAPE("data", &shape_pulseboard_event, .many = PROP_LIST),
+};
+static const struct shape shape_pulseboard_list = { SHAPE_PROPS(pulseboard_list_props) };
+static const struct prop older_list_props[] = {
+	PROP_SHAPE(NULL, &shape_signaldesk_list),
+	PROP_SHAPE(NULL, &shape_pulseboard_list),
+};
+static const struct shape shape_older_list = { .one_of = true, SHAPE_PROPS(older_list_props) };
+
+struct older_query {
+	struct slice type, key;
+};
+static const struct field older_rows[] = {
+	FIELD_STR(struct older_query, type, "type",
+		  .help = "Only this type, or with .* at the end all that begin so."),
+	FIELD_STR(struct older_query, key, "apiKey",
+		  .help = "PulseBoard's way to send the key; better send it as a header."),
+};
+static const struct field_set older_query = { older_rows, ARRAY_LEN(older_rows) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -309,6 +381,13 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.doc = "A page reads a bounded part of the log: it may be short, even empty, while "
+		       "nextCursor says that there is more.",
+		.query = { &event_filter_query, &page_query },
+		.replies = { { .status = 200,
+			       .help = "A page of events.",
+			       .shape = &shape_event,
+			       .page = true } },
 		.work = list_events,
 	},
 	{
@@ -321,6 +400,7 @@ static const struct route rows[] = {
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
 		.params = { ROUTE_ID(ID_EVENT) },
+		.replies = { { .status = 200, .help = "The event.", .shape = &shape_event } },
 		.work = get_event,
 	},
 	{
@@ -332,6 +412,14 @@ static const struct route rows[] = {
 		.who = WHO_OWN,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.doc = "With a key in a header the reply has SignalDesk's form, with apiKey in the "
+		       "query PulseBoard's: the newest 20.",
+		.query = { &older_query, &older_page_query },
+		.replies = { { .status = 200,
+			       .help = "Events, newest first.",
+			       .shape = &shape_older_list } },
+		.errors = { ERR_TOO_LARGE, ERR_IO, ERR_CORRUPT, ERR_INTERNAL, ERR_OVERLOADED,
+			    ERR_SHUTTING_DOWN },
 		.loop = get_events_older,
 	},
 	{
@@ -344,6 +432,7 @@ static const struct route rows[] = {
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
 		.params = { ROUTE_ID(ID_EVENT) },
+		.replies = { { .status = 200, .help = "The event.", .shape = &shape_signaldesk } },
 		.work = get_event_signaldesk,
 	},
 };

@@ -8,6 +8,7 @@
 
 #include "api/feed.h"
 #include "api/route.h"
+#include "api/shapes.h"
 #include "base/csv.h"
 #include "base/json_put.h"
 #include "base/time.h"
@@ -203,6 +204,34 @@ static void get_export(struct call *c)
 	start(c, e, &in);
 }
 
+static const struct prop end_props[] = {
+	PROP_BOOL("complete", .help = "Nothing on the way was unreadable."),
+	PROP_INT("events"),
+	PROP_INT("lost"),
+	PROP_STR("after", .help = "For after, to get what comes later."),
+};
+static const struct shape shape_end = { SHAPE_PROPS(end_props) };
+static const struct prop end_line_props[] = { PROP_SHAPE("end", &shape_end) };
+static const struct shape shape_end_line = { .name = "ExportEnd",
+					     .help = "The last line; a cut connection has none.",
+					     SHAPE_PROPS(end_line_props) };
+static const struct prop any_line_props[] = {
+	PROP_SHAPE(NULL, &shape_event),
+	PROP_SHAPE(NULL, &shape_end_line),
+	PROP_SHAPE(NULL, &shape_scan_failed),
+};
+static const struct shape shape_any_line = { .one_of = true, SHAPE_PROPS(any_line_props) };
+
+struct after_query {
+	struct slice after;
+};
+static const struct field after_rows[] = {
+	FIELD_STR(struct after_query, after, "after",
+		  .help = "The id of the last event that arrived: go on behind it."),
+};
+static const struct field_set after_query = { after_rows, ARRAY_LEN(after_rows) };
+static const struct field_set export_query = { query_rows, ARRAY_LEN(query_rows) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -213,6 +242,13 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.query = { &event_filter_query, &export_query, &after_query },
+		.replies = { { .status = 200,
+			       .help = "An event a line.",
+			       .type = "application/x-ndjson",
+			       .shape = &shape_any_line },
+			     { .status = 200, .help = "A table.", .type = "text/csv" } },
+		.errors = { ERR_SEARCHES, ERR_OVERLOADED, ERR_SHUTTING_DOWN },
 		.loop = get_export,
 	},
 };

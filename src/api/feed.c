@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "api/cors.h"
+#include "api/shapes.h"
 #include "base/clock.h"
 #include "base/json_put.h"
 #include "journal/purge.h"
@@ -294,6 +295,16 @@ void feed_line(struct feed *f)
 {
 	buf_putc(&f->out, '\n');
 }
+
+static const struct prop failed_props[] = {
+	PROP_STR("code", .help = "As in problems."),
+	PROP_STR("error"),
+};
+static const struct shape failed = { SHAPE_PROPS(failed_props) };
+static const struct prop scan_failed_props[] = { PROP_SHAPE("failed", &failed) };
+const struct shape shape_scan_failed = { .name = "ScanFailed",
+					 .help = "The last line when it could not go on.",
+					 SHAPE_PROPS(scan_failed_props) };
 
 void feed_fail(struct feed *f)
 {

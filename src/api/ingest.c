@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "api/cors.h"
 #include "api/route.h"
+#include "api/shapes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/json_put.h"
@@ -386,6 +387,139 @@ static void post_noop(struct call *c)
 	call_send(c);
 }
 
+/* Members as source/forms.c reads them; the bounds are those of model/event.h, in bytes. */
+static const struct prop event_in_props[] = {
+	PROP_STR("type", .min = 1, .max = EVENT_TYPE_BYTES_MAX,
+		 .help = "What happened; rules look for it.", .example = "\"checkout_failed\""),
+	PROP_OBJECT("payload", .flags = PROP_NULL | PROP_MAYBE, .help = "Whatever belongs to it.",
+		    .example = "{\"amount\":1999,\"userId\":\"u_17\"}"),
+	PROP_STR("idempotencyKey", .flags = PROP_NULL | PROP_MAYBE, .min = 1,
+		 .max = EVENT_IDEMPOTENCY_KEY_BYTES_MAX,
+		 .help = "The same key again is the same event, stored once."),
+	PROP_STR("severity", .flags = PROP_NULL | PROP_MAYBE,
+		 .help = "debug, info, low, medium, high or critical, or another known spelling.",
+		 .example = "\"high\""),
+	PROP_STR("source", .flags = PROP_NULL | PROP_MAYBE, .max = EVENT_SOURCE_BYTES_MAX,
+		 .help = "Which program or place it comes from.", .example = "\"shop\""),
+	PROP_STR("environment", .flags = PROP_NULL | PROP_MAYBE, .max = EVENT_ENVIRONMENT_BYTES_MAX,
+		 .example = "\"production\""),
+	PROP_STR("message", .flags = PROP_NULL | PROP_MAYBE, .max = EVENT_MESSAGE_BYTES_MAX,
+		 .help = "For people."),
+	PROP_NUMBER("value", .flags = PROP_NULL | PROP_MAYBE, .help = "A measurement."),
+	PROP_OBJECT("tags", .flags = PROP_NULL | PROP_MAYBE, .help = "Small facts to filter by."),
+	PROP_STR("kind", .flags = PROP_NULL | PROP_MAYBE,
+		 .help = "event, error or metric, in any case; event when it is not said."),
+	PROP_TIME("occurredAt", .flags = PROP_NULL | PROP_MAYBE,
+		  .help = "When it happened; rules go by the time it is received."),
+	PROP_STR("fingerprint", .flags = PROP_NULL | PROP_MAYBE, .max = EVENT_FINGERPRINT_BYTES_MAX,
+		 .help = "What makes two events the same."),
+	PROP_OBJECT("metadata", .flags = PROP_NULL | PROP_MAYBE,
+		    .help = "Another name of payload."),
+};
+static const struct shape shape_event_in = { .name = "EventInput",
+					     .help = "One thing that happened, as it is sent.",
+					     .sent = true,
+					     SHAPE_PROPS(event_in_props) };
+static const struct prop wrapper_props[] = {
+	PROP_SHAPE("events", &shape_event_in, .many = PROP_LIST, .max = INGEST_ITEMS_MAX),
+};
+static const struct shape shape_wrapper = { .sent = true, SHAPE_PROPS(wrapper_props) };
+static const struct prop body_props[] = {
+	PROP_SHAPE(NULL, &shape_event_in),
+	PROP_SHAPE(NULL, &shape_event_in, .many = PROP_LIST, .max = INGEST_ITEMS_MAX),
+	PROP_SHAPE(NULL, &shape_wrapper),
+};
+static const struct shape shape_body = { .one_of = true, .sent = true, SHAPE_PROPS(body_props) };
+
+static const char *const accepted_words[] = { "accepted", NULL };
+static const struct prop receipt_props[] = {
+	PROP_ID("id", ID_EVENT),
+	PROP_STR("type", .example = "\"checkout_failed\""),
+	PROP_TIME("receivedAt"),
+	PROP_WORD("status", accepted_words),
+};
+static const struct shape shape_receipt = { .name = "Receipt",
+					    .help = "The event is stored for good.",
+					    SHAPE_PROPS(receipt_props) };
+
+static const char *const verdict_words[] = { "accepted", "duplicate", "rejected", NULL };
+static const struct prop verdict_props[] = {
+	PROP_INT("index", .help = "The place in the batch; the first is 0."),
+	PROP_WORD("status", verdict_words),
+	PROP_ID("id", ID_EVENT, .flags = PROP_MAYBE),
+	PROP_STR("error", .flags = PROP_MAYBE),
+	PROP_STR("code", .flags = PROP_MAYBE, .help = "As in problems."),
+	PROP_STR("field", .flags = PROP_MAYBE),
+};
+static const struct shape shape_verdict = { .name = "Verdict",
+					    .help = "What became of one item of a batch.",
+					    SHAPE_PROPS(verdict_props) };
+static const struct prop verdicts_props[] = {
+	PROP_SHAPE("data", &shape_verdict, .many = PROP_LIST,
+		   .example = "[{\"index\":0,\"status\":\"rejected\",\"error\":\"\\\"type\\\" is "
+			      "required\",\"code\":\"invalid\",\"field\":\"[0].type\"}]"),
+	PROP_INT("accepted"),
+	PROP_INT("duplicate"),
+	PROP_INT("rejected"),
+};
+static const struct shape shape_verdicts = {
+	.name = "Verdicts",
+	.help = "Good items are stored, whatever the others are.",
+	SHAPE_PROPS(verdicts_props)
+};
+
+/* The forms of the older systems. */
+static const struct prop signaldesk_in_props[] = {
+	PROP_STR("type", .min = 1, .max = 255, .example = "\"checkout_failed\""),
+	PROP_OBJECT("metadata", .flags = PROP_NULL | PROP_MAYBE),
+	PROP_TIME("timestamp", .flags = PROP_NULL | PROP_MAYBE),
+	PROP_STR("idempotencyKey", .flags = PROP_NULL | PROP_MAYBE, .min = 1),
+};
+static const struct shape shape_signaldesk_in = { .sent = true,
+						  .open = true,
+						  SHAPE_PROPS(signaldesk_in_props) };
+static const struct prop signaldesk_props[] = {
+	PROP_ID("id", ID_EVENT),
+	PROP_STR("type", .example = "\"checkout_failed\""),
+	PROP_TIME("timestamp"),
+};
+static const struct shape shape_signaldesk = { SHAPE_PROPS(signaldesk_props) };
+static const struct prop signalops_in_props[] = {
+	PROP_STR("type", .min = 1, .max = 120, .example = "\"checkout_failed\""),
+	PROP_OBJECT("payload"),
+	PROP_STR("source", .flags = PROP_NULL | PROP_MAYBE, .max = 255),
+	PROP_TIME("occurredAt", .flags = PROP_NULL | PROP_MAYBE),
+};
+static const struct shape shape_signalops_in = { .sent = true,
+						 .open = true,
+						 SHAPE_PROPS(signalops_in_props) };
+static const char *const enqueued_words[] = { "enqueued", NULL };
+static const struct prop signalops_props[] = { PROP_ID("id", ID_EVENT),
+					       PROP_WORD("status", enqueued_words) };
+static const struct shape shape_signalops = { SHAPE_PROPS(signalops_props) };
+static const struct prop pulseboard_in_props[] = {
+	PROP_STR("apiKey", .help = "The key; this call takes it here alone."),
+	PROP_STR("type", .help = "event, error or metric.", .example = "\"event\""),
+	PROP_STR("name", .min = 1, .example = "\"checkout_failed\""),
+	PROP_OBJECT("payload"),
+	PROP_TIME("timestamp", .flags = PROP_NULL | PROP_MAYBE),
+	PROP_OBJECT("context", .flags = PROP_NULL | PROP_MAYBE),
+};
+static const struct shape shape_pulseboard_in = { .sent = true,
+						  .open = true,
+						  SHAPE_PROPS(pulseboard_in_props) };
+static const struct prop pulseboard_props[] = {
+	PROP_BOOL("success"),
+	PROP_SHAPE("data", &shape_pulseboard_event),
+};
+static const struct shape shape_pulseboard = { SHAPE_PROPS(pulseboard_props) };
+static const struct prop envelope_props[] = {
+	PROP_BOOL("success", .example = "false"),
+	PROP_STR("message"),
+	PROP_STR("code"),
+};
+static const struct shape shape_envelope = { SHAPE_PROPS(envelope_props) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_POST,
@@ -398,6 +532,18 @@ static const struct route rows[] = {
 		.role = ROLE_MEMBER,
 		.limit = LIMIT_INGEST,
 		.body_max = INGEST_BODY_BYTES_MAX,
+		.doc = "One event is answered 201 once it is flushed to disk. Many, as an array, "
+		       "in `events`, or a line each (NDJSON), are answered 200 with a verdict for each.",
+		.takes_key = true,
+		.bodies = { { .shape = &shape_body },
+			    { .type = "application/x-ndjson", .shape = &shape_event_in } },
+		.replies = { { .status = 201,
+			       .help = "The event is stored.",
+			       .shape = &shape_receipt,
+			       .headers = REPLY_REPLAYED },
+			     { .status = 200,
+			       .help = "Each item has its verdict.",
+			       .shape = &shape_verdicts } },
 		.loop = post_events,
 	},
 	{
@@ -411,6 +557,12 @@ static const struct route rows[] = {
 		.role = ROLE_MEMBER,
 		.limit = LIMIT_INGEST,
 		.body_max = SINGLE_BYTES_MAX,
+		.takes_key = true,
+		.bodies = { { .shape = &shape_signaldesk_in } },
+		.replies = { { .status = 201,
+			       .help = "The event is stored.",
+			       .shape = &shape_signaldesk,
+			       .headers = REPLY_REPLAYED } },
 		.loop = post_signaldesk,
 	},
 	{
@@ -424,6 +576,12 @@ static const struct route rows[] = {
 		.role = ROLE_MEMBER,
 		.limit = LIMIT_INGEST,
 		.body_max = SINGLE_BYTES_MAX,
+		.takes_key = true,
+		.bodies = { { .shape = &shape_signalops_in } },
+		.replies = { { .status = 201,
+			       .help = "The event is stored.",
+			       .shape = &shape_signalops,
+			       .headers = REPLY_REPLAYED } },
 		.loop = post_signalops,
 	},
 	{
@@ -435,6 +593,14 @@ static const struct route rows[] = {
 		.who = WHO_PUBLIC,
 		.limit = LIMIT_INGEST,
 		.body_max = SINGLE_BYTES_MAX,
+		.takes_key = true,
+		.bodies = { { .shape = &shape_pulseboard_in } },
+		.replies = { { .status = 201,
+			       .help = "The event is stored.",
+			       .shape = &shape_pulseboard,
+			       .headers = REPLY_REPLAYED } },
+		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN },
+		.problem = &shape_envelope,
 		.loop = post_pulseboard,
 	},
 	{
@@ -445,8 +611,15 @@ static const struct route rows[] = {
 		.summary = "Store nothing, for the benchmark",
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_WRITE,
+		.role = ROLE_MEMBER,
 		.limit = LIMIT_INGEST,
 		.body_max = INGEST_BODY_BYTES_MAX,
+		.doc = "Not there unless the server was started for it.",
+		.bodies = { { .shape = &shape_ignored } },
+		.replies = { { .status = 201,
+			       .help = "As if an event were stored.",
+			       .shape = &shape_receipt } },
+		.errors = { ERR_NOT_FOUND },
 		.loop = post_noop,
 	},
 };

@@ -40,6 +40,19 @@ static bool get_journal(struct call *c, struct err *err UNUSED)
 	return true;
 }
 
+static const struct prop file_props[] = {
+	PROP_STR("name"),	PROP_INT("bytes"),  PROP_INT("firstRecord"),
+	PROP_INT("lastRecord"), PROP_INT("madeUs"),
+};
+static const struct shape shape_file = { SHAPE_PROPS(file_props) };
+static const struct prop journal_props[] = {
+	PROP_STR("id"),
+	PROP_SHAPE("files", &shape_file, .many = PROP_LIST),
+};
+static const struct shape shape_journal = { .name = "Journal",
+					    .help = "The log and its files.",
+					    SHAPE_PROPS(journal_props) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -49,6 +62,7 @@ static const struct route rows[] = {
 		.summary = "The files of the log, and how far they are flushed",
 		.who = WHO_SOCKET,
 		.limit = LIMIT_NONE,
+		.replies = { { .status = 200, .help = "The files.", .shape = &shape_journal } },
 		.work = get_journal,
 	},
 };

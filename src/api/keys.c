@@ -29,7 +29,7 @@ static const int64_t expiry_us[] = { 0, 30 * DAY_US, 90 * DAY_US, 365 * DAY_US }
 
 static const struct field key_rows[] = {
 	FIELD_STR(struct key_fields, name, "name", .min = 1, .max = 255, .flags = FIELD_REQUIRED,
-		  .help = "What people will see in the list of keys."),
+		  .example = "shop", .help = "What people will see in the list of keys."),
 	FIELD_ENUM(struct key_fields, expires, "expiresIn", expiry_words, .fallback = "never",
 		   .help = "When the key stops working by itself."),
 	FIELD_LIST(struct key_fields, scopes, "scopes", .max = SCOPES_COUNT,
@@ -289,6 +289,50 @@ static bool revoke_key(struct call *c, struct err *err)
 	return true;
 }
 
+static const struct field_set key_fields = { key_rows, ARRAY_LEN(key_rows) };
+static const struct shape shape_key_in = {
+	.name = "KeyInput", .help = "A key to be made.", .fields = &key_fields, .sent = true
+};
+static const struct shape shape_older_key_in = { .fields = &key_fields,
+						 .sent = true,
+						 .open = true };
+
+static const struct prop made_props[] = {
+	PROP_ID("id", ID_KEY),
+	PROP_STR("name", .example = "\"shop\""),
+	PROP_STR("key", .help = "The key itself: shown once, never again.",
+		 .example = "\"sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4\""),
+	PROP_STR("keyPrefix", .example = "\"sk_4f1d0b27c...\""),
+	PROP_WORD("scopes", scope_names, .many = PROP_LIST),
+	PROP_TIME("expiresAt", .flags = PROP_NULL, .example = "null"),
+	PROP_TIME("createdAt"),
+};
+static const struct shape shape_made = { .name = "KeyMade",
+					 .help = "A new key, with its secret.",
+					 SHAPE_PROPS(made_props) };
+static const struct prop key_props[] = {
+	PROP_ID("id", ID_KEY),
+	PROP_STR("name", .example = "\"shop\""),
+	PROP_STR("keyPrefix", .help = "Enough to tell keys apart.",
+		 .example = "\"sk_4f1d0b27c...\""),
+	PROP_WORD("scopes", scope_names, .many = PROP_LIST),
+	PROP_TIME("expiresAt", .flags = PROP_NULL),
+	PROP_TIME("lastUsedAt", .flags = PROP_NULL, .help = "Within a minute or so."),
+	PROP_TIME("revokedAt", .flags = PROP_NULL),
+	PROP_TIME("createdAt"),
+};
+static const struct shape shape_key = { .name = "Key",
+					.help = "A key, without its secret.",
+					SHAPE_PROPS(key_props) };
+static const struct prop older_list_props[] = {
+	PROP_SHAPE("apiKeys", &shape_key, .many = PROP_LIST),
+};
+static const struct shape shape_older_list = { SHAPE_PROPS(older_list_props) };
+
+#define FIRST_KEY \
+	"The first key of an installation is made without one: from the machine itself, or with the " \
+	"setup token as X-Setup-Token. A key can give no scope that it does not have."
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_POST,
@@ -300,6 +344,10 @@ static const struct route rows[] = {
 		.scope = SCOPE_KEYS_WRITE,
 		.role = ROLE_ADMIN,
 		.body_max = KEY_BODY_BYTES_MAX,
+		.doc = FIRST_KEY,
+		.bodies = { { .shape = &shape_key_in } },
+		.replies = { { .status = 201, .help = "The key.", .shape = &shape_made } },
+		.errors = { ERR_IO, ERR_CORRUPT, ERR_INTERNAL, ERR_OVERLOADED, ERR_SHUTTING_DOWN },
 		.loop = post_key,
 	},
 	{
@@ -311,6 +359,11 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_KEYS_READ,
 		.role = ROLE_VIEWER,
+		.query = { &page_query },
+		.replies = { { .status = 200,
+			       .help = "A page of keys, revoked ones, too.",
+			       .shape = &shape_key,
+			       .page = true } },
 		.work = list_keys,
 	},
 	{
@@ -323,6 +376,7 @@ static const struct route rows[] = {
 		.scope = SCOPE_KEYS_WRITE,
 		.role = ROLE_ADMIN,
 		.params = { ROUTE_ID(ID_KEY) },
+		.replies = { { .status = 204, .help = "It opens nothing from now on." } },
 		.work = revoke_key,
 	},
 	{
@@ -335,6 +389,10 @@ static const struct route rows[] = {
 		.scope = SCOPE_KEYS_WRITE,
 		.role = ROLE_ADMIN,
 		.body_max = KEY_BODY_BYTES_MAX,
+		.doc = FIRST_KEY,
+		.bodies = { { .shape = &shape_older_key_in } },
+		.replies = { { .status = 201, .help = "The key.", .shape = &shape_made } },
+		.errors = { ERR_IO, ERR_CORRUPT, ERR_INTERNAL, ERR_OVERLOADED, ERR_SHUTTING_DOWN },
 		.loop = post_key,
 	},
 	{
@@ -346,6 +404,10 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_KEYS_READ,
 		.role = ROLE_VIEWER,
+		.replies = { { .status = 200,
+			       .help = "All keys that work.",
+			       .shape = &shape_older_list } },
+		.errors = { ERR_TOO_LARGE },
 		.work = list_keys_signaldesk,
 	},
 	{
@@ -358,6 +420,7 @@ static const struct route rows[] = {
 		.scope = SCOPE_KEYS_WRITE,
 		.role = ROLE_ADMIN,
 		.params = { ROUTE_ID(ID_KEY) },
+		.replies = { { .status = 204, .help = "It opens nothing from now on." } },
 		.work = revoke_key,
 	},
 };

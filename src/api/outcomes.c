@@ -146,6 +146,33 @@ static bool get_outcomes(struct call *c, struct err *err)
 	return true;
 }
 
+static const struct prop count_props[] = {
+	PROP_INT("received"),
+	PROP_INT("accepted", .help = "Stored."),
+	PROP_INT("duplicate", .help = "Stored before under the same idempotency key."),
+	PROP_INT("refused", .many = PROP_MAP, .example = "{\"invalid\":1}",
+		 .help = "By reason; reasons without any are left out."),
+	PROP_INT("open", .help = "Received, and neither answered nor found in the log.",
+		 .example = "0"),
+};
+static const struct shape shape_counts = { .name = "OutcomeCounts",
+					   .help = "What became of what was sent.",
+					   SHAPE_PROPS(count_props) };
+static const struct prop bucket_props[] = { PROP_TIME("start") };
+static const struct shape shape_bucket = { .also = &shape_counts, SHAPE_PROPS(bucket_props) };
+static const struct prop outcomes_props[] = {
+	PROP_TIME("from"),
+	PROP_TIME("to"),
+	PROP_WORD("step", span_words),
+	PROP_SHAPE("data", &shape_bucket, .many = PROP_LIST,
+		   .help = "Buckets in which something happened."),
+	PROP_SHAPE("total", &shape_counts),
+};
+static const struct shape shape_outcomes = { .name = "Outcomes",
+					     .help = "The books: received is the sum of the rest.",
+					     SHAPE_PROPS(outcomes_props) };
+static const struct field_set outcomes_query = { query_rows, ARRAY_LEN(query_rows) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -156,6 +183,10 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.query = { &outcomes_query },
+		.replies = { { .status = 200,
+			       .help = "Counts by time.",
+			       .shape = &shape_outcomes } },
 		.work = get_outcomes,
 	},
 };

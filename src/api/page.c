@@ -7,8 +7,33 @@
 #include "base/json_put.h"
 #include "model/month.h"
 
-#define PAGE_DEFAULT 50
+#define PAGE_DEFAULT "50"
 /* Another list's cursor opens to random numbers: hardly one in ten thousand is such a time. */
+
+struct page_query {
+	int64_t limit;
+	struct slice cursor;
+};
+
+static const struct field rows[] = {
+	FIELD_INT(struct page_query, limit, "limit", .min = 1, .max = PAGE_ROWS_MAX,
+		  .fallback = PAGE_DEFAULT, .help = "How many items a page has at most."),
+	FIELD_STR(struct page_query, cursor, "cursor",
+		  .help = "Where the page begins: nextCursor of the one before."),
+};
+const struct field_set page_query = { rows, ARRAY_LEN(rows) };
+
+/* For descriptions: call_query_limit and call_query_offset read them. */
+struct older_page_query {
+	int64_t limit, offset;
+};
+static const struct field older_rows[] = {
+	FIELD_INT(struct older_page_query, limit, "limit", .min = 1, .max = 100, .fallback = "50",
+		  .help = "How many items at most."),
+	FIELD_INT(struct older_page_query, offset, "offset", .min = 0, .max = OFFSET_MAX,
+		  .fallback = "0", .help = "How many to pass over."),
+};
+const struct field_set older_page_query = { older_rows, ARRAY_LEN(older_rows) };
 
 /* The kind takes the place of the org: what matters is that another list's cursor is refused. */
 static struct org_id seal_of(const struct call *c, enum id_kind kind)
@@ -18,17 +43,18 @@ static struct org_id seal_of(const struct call *c, enum id_kind kind)
 
 bool page_read(struct call *c, enum id_kind kind, struct page *page, struct err *err)
 {
+	struct page_query in = { 0 };
 	struct live_position at;
-	struct slice text;
 
-	*page = (struct page) { 0 };
-	if (!call_query_limit(c, PAGE_DEFAULT, PAGE_ROWS_MAX, &page->limit, err)) {
+	if (!call_query_fields(c, rows, ARRAY_LEN(rows), &in, err)) {
 		return false;
 	}
-	if (!call_query(c, "cursor", &text)) {
+	*page = (struct page) { .limit = (size_t)in.limit };
+	if (in.cursor.p == NULL) {
 		return true;
 	}
-	if (!live_id_parse(&journal_meta(c->api->journal)->cipher, seal_of(c, kind), text, &at) ||
+	if (!live_id_parse(&journal_meta(c->api->journal)->cipher, seal_of(c, kind), in.cursor,
+			   &at) ||
 	    at.change > INT64_MAX || at.seq > (uint64_t)(c->now_us + DAY_US)) {
 		return err_field(err, ERR_INVALID, "cursor", "\"cursor\" is not one of ours");
 	}

@@ -161,6 +161,54 @@ static bool delete_events(struct call *c, struct err *err)
 	return true;
 }
 
+static const struct field_set project_fields = { rows_of_body, ARRAY_LEN(rows_of_body) };
+static const struct shape shape_project_in = { .name = "Project",
+					       .help = "What can be changed of a project.",
+					       .fields = &project_fields,
+					       .sent = true };
+static const struct prop deletion_props[] = {
+	PROP_ID("before", ID_EVENT, .help = "Older events are deleted."),
+	PROP_TIME("deletedAt"),
+	PROP_TIME("purgedAt", .flags = PROP_NULL, .help = "When they had left the disk."),
+};
+static const struct shape shape_deletion = { SHAPE_PROPS(deletion_props) };
+static const struct prop project_props[] = {
+	PROP_ID("id", ID_PROJECT),
+	PROP_STR("slug", .example = "\"default\""),
+	PROP_STR("name", .example = "\"Default\""),
+	PROP_BOOL("isDefault"),
+	PROP_INT("retentionDays", .flags = PROP_NULL, .example = "null",
+		 .help = "null: as the server is set; 0: for ever."),
+	PROP_INT("effectiveRetentionDays", .example = "0", .help = "What holds; 0: for ever."),
+	PROP_SHAPE("deletion", &shape_deletion, .flags = PROP_NULL, .example = "null",
+		   .help = "The last deletion of all events."),
+	PROP_TIME("createdAt"),
+};
+static const struct shape shape_project = { .name = "Project",
+					    .help = "Where events belong.",
+					    SHAPE_PROPS(project_props) };
+
+static const char *const hidden_words[] = { "hidden", NULL };
+static const struct prop deleted_props[] = {
+	PROP_ID("projectId", ID_PROJECT),
+	PROP_ID("before", ID_EVENT, .help = "Older events are deleted."),
+	PROP_TIME("deletedAt"),
+	PROP_WORD("status", hidden_words),
+	PROP_TIME("purgedBy", .help = "By then they have left the disk."),
+};
+static const struct shape shape_deleted = { .name = "EventsDeleted",
+					    .help = "Nobody sees them from now on.",
+					    SHAPE_PROPS(deleted_props) };
+
+struct delete_query {
+	struct slice confirm;
+};
+static const struct field delete_rows[] = {
+	FIELD_STR(struct delete_query, confirm, "confirm", .flags = FIELD_REQUIRED,
+		  .help = "The id of the project, to show that you know which one it is."),
+};
+static const struct field_set delete_query = { delete_rows, ARRAY_LEN(delete_rows) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -172,6 +220,7 @@ static const struct route rows[] = {
 		.scope = SCOPE_SETTINGS_READ,
 		.role = ROLE_VIEWER,
 		.params = { ROUTE_ID_OR(ID_PROJECT, "current") },
+		.replies = { { .status = 200, .help = "The project.", .shape = &shape_project } },
 		.work = get_project,
 	},
 	{
@@ -185,6 +234,10 @@ static const struct route rows[] = {
 		.role = ROLE_ADMIN,
 		.body_max = PROJECT_BODY_BYTES_MAX,
 		.params = { ROUTE_ID_OR(ID_PROJECT, "current") },
+		.bodies = { { .shape = &shape_project_in } },
+		.replies = { { .status = 200,
+			       .help = "The project as it is now.",
+			       .shape = &shape_project } },
 		.work = patch_project,
 	},
 	{
@@ -196,6 +249,12 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_SETTINGS_WRITE,
 		.role = ROLE_ADMIN,
+		.doc = "All events so far: hidden at once, off the disk within a day.",
+		.query = { &delete_query },
+		.replies = { { .status = 202,
+			       .help = "They are hidden.",
+			       .shape = &shape_deleted } },
+		.errors = { ERR_DISK_FULL },
 		.work = delete_events,
 	},
 };

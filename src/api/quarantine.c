@@ -64,6 +64,17 @@ static bool list_quarantine(struct call *c, struct err *err)
 	return true;
 }
 
+static const struct prop entry_props[] = {
+	PROP_ID("eventId", ID_EVENT, .flags = PROP_NULL, .help = "null: it is no event."),
+	PROP_STR("type"),
+	PROP_TIME("receivedAt"),
+	PROP_TIME("quarantinedAt"),
+	PROP_STR("reason"),
+};
+static const struct shape shape_entry = { .name = "Quarantined",
+					  .help = "A record that rules leave out.",
+					  SHAPE_PROPS(entry_props) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -74,6 +85,10 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.replies = { { .status = 200,
+			       .help = "All of them, normally none.",
+			       .shape = &shape_entry,
+			       .page = true } },
 		.work = list_quarantine,
 	},
 };

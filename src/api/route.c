@@ -5,6 +5,8 @@
  */
 #include "api/route.h"
 
+#include <stdio.h>
+
 #include "api/routes.h"
 #include "net/http_query.h"
 
@@ -137,4 +139,52 @@ bool route_admits(const struct route *r, enum found credential, const struct cal
 		       credential == NOT_FOUND
 			       ? "an API key is needed: send it as \"Authorization: Bearer sk_...\""
 			       : "this API key is unknown, expired or revoked");
+}
+
+static bool knows(const struct route *r, struct slice name, const struct field **meant)
+{
+	for (size_t i = 0; i < ROUTE_QUERIES_MAX && r->query[i] != NULL; i++) {
+		const struct field_set *set = r->query[i];
+
+		if (fields_find(set->rows, set->n, name) != NULL) {
+			return true;
+		}
+		if (*meant == NULL) {
+			*meant = fields_closest(set->rows, set->n, name);
+		}
+	}
+	return false;
+}
+
+static bool check_name(const struct route *r, struct slice name, struct err *err)
+{
+	const struct field *meant = NULL;
+	char path[FIELD_PATH_MAX];
+
+	if (knows(r, name, &meant)) {
+		return true;
+	}
+	snprintf(path, sizeof(path), "%.*s", SARG(name));
+	if (meant == NULL) {
+		return err_field(err, ERR_INVALID, path,
+				 "\"%.100s\" is not a parameter of this call", path);
+	}
+	return err_field(err, ERR_INVALID, path,
+			 "\"%.100s\" is not a parameter of this call; did you mean \"%s\"?", path,
+			 meant->name);
+}
+
+bool route_takes(const struct route *r, const struct http_request *http, struct arena *req,
+		 struct err *err)
+{
+	struct slice rest = http->query, name, value;
+
+	while (route_is_strict(r) && http_query_next(&rest, req, &name, &value)) {
+		if (!check_name(r, name, err)) {
+			return false;
+		}
+	}
+	return r->match != MATCH_MUST || http_request_has(http, HTTP_H_IF_MATCH) ||
+	       err_set(err, ERR_PRECONDITION_REQUIRED,
+		       "send the ETag of what is to be changed as If-Match, or * for any");
 }

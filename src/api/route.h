@@ -127,6 +127,13 @@ const struct route *route_next(size_t *at);
  */
 NODISCARD bool route_admits(const struct route *r, enum found credential,
 			    const struct caller *caller, struct err *err);
+/*
+ * Whether the row takes a request with this query and, where it asks for one, an If-Match:
+ * ERR_INVALID names a parameter that nobody knows (and the one that may have been meant),
+ * ERR_PRECONDITION_REQUIRED. Pure but for req.
+ */
+NODISCARD bool route_takes(const struct route *r, const struct http_request *http,
+			   struct arena *req, struct err *err);
 /* What nobody knows is refused: members of bodies, and parameters. The older calls ignored it. */
 bool route_is_strict(const struct route *r);
 /* "GET"; "" for HTTP_OTHER. */

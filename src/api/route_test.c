@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a row lets in, for every kind of row and of caller. */
+/* What a row lets in, and that every row says all that its callers have to know. */
+#include "api/openapi.h"
 #include "api/route.h"
 
 #include "test/t.h"
@@ -42,4 +43,167 @@ TEST(a_row_lets_in_whom_it_names)
 	}
 }
 
-T_MAIN(T(a_row_lets_in_whom_it_names))
+static enum err_kind takes(const struct route *row, const char *query, bool if_match,
+			   struct err *err)
+{
+	struct http_head head = { 0 };
+	struct http_request http = { .head = &head, .head_bytes = "", .query = slice_of(query) };
+	struct arena req;
+	bool ok;
+
+	head.known[HTTP_H_IF_MATCH] = if_match ? 1 : 0;
+	arena_init(&req, 0);
+	*err = (struct err) { 0 };
+	ok = route_takes(row, &http, &req, err);
+	arena_release(&req);
+	return ok ? ERR_NONE : err->kind;
+}
+
+struct thing_query {
+	int64_t limit;
+};
+static const struct field query_rows[] = { FIELD_INT(struct thing_query, limit, "limit") };
+static const struct field_set query_set = { query_rows, ARRAY_LEN(query_rows) };
+
+TEST(parameters_that_nobody_knows_are_refused_but_on_older_calls)
+{
+	struct route row = { .path = "/api/v1/things", .query = { &query_set } };
+	struct route older = { .path = "/things", .query = { &query_set } };
+	struct err err;
+
+	T_INT(takes(&row, "", false, &err), ERR_NONE);
+	T_INT(takes(&row, "limit=1&&limit=2", false, &err), ERR_NONE);
+	T_INT(takes(&row, "limit=1&limt=2", false, &err), ERR_INVALID);
+	T_STR(err.field, "limt");
+	T_TRUE(strstr(err.text, "did you mean \"limit\"?") != NULL);
+	T_INT(takes(&row, "colour=red", false, &err), ERR_INVALID);
+	T_STR(err.text, "\"colour\" is not a parameter of this call");
+	T_INT(takes(&older, "colour=red", false, &err), ERR_NONE);
+}
+
+TEST(a_row_can_ask_for_the_version_that_is_changed)
+{
+	struct route row = { .path = "/api/v1/things/:id", .match = MATCH_MUST };
+	struct err err;
+
+	T_INT(takes(&row, "", false, &err), ERR_PRECONDITION_REQUIRED);
+	T_INT(takes(&row, "", true, &err), ERR_NONE);
+	row.match = MATCH_MAY;
+	T_INT(takes(&row, "", false, &err), ERR_NONE);
+}
+
+/* Everything a description is made of is there, and says something. */
+static void check_replies(const struct route *r)
+{
+	T_TRUE(r->replies[0].status >= 101 && r->replies[0].status < 400);
+	for (size_t i = 0; i < ROUTE_REPLIES_MAX && r->replies[i].status != 0; i++) {
+		const struct route_reply *reply = &r->replies[i];
+
+		T_TRUE(reply->help != NULL && reply->help[strlen(reply->help) - 1] == '.');
+		T_TRUE(!reply->page || reply->shape != NULL);
+		T_TRUE(reply->shape != NULL || reply->type != NULL || reply->status == 101 ||
+		       reply->status == 204 || reply->status == 304);
+	}
+}
+
+static void check_params(const struct route *r)
+{
+	size_t n = 0;
+
+	for (const char *p = strchr(r->path, ':'); p != NULL; p = strchr(p + 1, ':')) {
+		T_TRUE(n < ROUTE_PARAMS_MAX);
+		T_TRUE(r->params[n].is_id || r->params[n].help != NULL);
+		n++;
+	}
+	for (; n < ROUTE_PARAMS_MAX; n++) {
+		T_TRUE(!r->params[n].is_id && r->params[n].help == NULL);
+	}
+	for (size_t i = 0; i < ROUTE_QUERIES_MAX && r->query[i] != NULL; i++) {
+		fields_ensure(r->query[i]->rows, r->query[i]->n);
+	}
+}
+
+static void check_name(const struct route *r)
+{
+	T_TRUE(r->name != NULL && r->name[0] >= 'a' && r->name[0] <= 'z');
+	for (const char *p = r->name; *p != '\0'; p++) {
+		T_TRUE((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+		       (*p >= '0' && *p <= '9'));
+	}
+	T_TRUE((r->tag != NULL) != (r->older != NULL));
+	T_TRUE(openapi_has_tag(r->older != NULL ? r->older : r->tag));
+	T_TRUE(strlen(r->summary) >= 8 && strlen(r->summary) <= 60);
+	T_TRUE(r->summary[strlen(r->summary) - 1] != '.');
+	T_TRUE(r->doc == NULL || r->doc[strlen(r->doc) - 1] == '.');
+}
+
+static void check_who(const struct route *r)
+{
+	bool named = r->who == WHO_CALLER || r->who == WHO_OWN;
+
+	T_TRUE(r->who != WHO_UNSAID);
+	T_TRUE(named || r->scope == 0);
+	T_TRUE(r->scope == 0 || scope_name((enum scope)r->scope) != NULL);
+	T_TRUE(named || r->who == WHO_USER || r->role == ROLE_NONE);
+	T_TRUE(!named || r->role != ROLE_NONE);
+	T_TRUE(r->who != WHO_SOCKET || r->limit == LIMIT_NONE);
+}
+
+TEST(every_row_says_what_a_caller_has_to_know)
+{
+	enum err_kind kinds[ERR_KINDS];
+	const struct route *r, *other;
+	size_t at = 0, from;
+
+	while ((r = route_next(&at)) != NULL) {
+		if (r->name == NULL || r->summary == NULL) {
+			fail_msg("%s has no name or no summary", r->path);
+		}
+		print_message("%s\n", r->name);
+		check_name(r);
+		check_who(r);
+		check_params(r);
+		check_replies(r);
+		T_TRUE((r->body_max > 0) == (r->bodies[0].shape != NULL));
+		T_TRUE(r->match == MATCH_NONE || r->method == HTTP_PUT || r->method == HTTP_PATCH ||
+		       r->method == HTTP_DELETE);
+		T_TRUE(openapi_errors(r, kinds) > 0);
+		from = at;
+		while ((other = route_next(&from)) != NULL) {
+			T_TRUE(strcmp(other->name, r->name) != 0);
+		}
+	}
+}
+
+TEST(the_description_is_json_and_has_every_call)
+{
+	const struct openapi_in in = { .socket = true };
+	const struct json *doc, *paths;
+	const struct route *r;
+	size_t at = 0, rows = 0, calls = 0;
+	struct arena req;
+	struct err err;
+	struct buf out;
+
+	buf_init(&out, OPENAPI_BYTES_MAX);
+	openapi_write(&in, &out);
+	T_TRUE(!out.overflow);
+	arena_init(&req, 0);
+	T_OK(json_parse(&req, buf_slice(&out), JSON_DEPTH_MAX, &doc, &err));
+	paths = json_get(doc, "paths");
+	json_each(path, paths)
+	{
+		calls += path->count;
+	}
+	while ((r = route_next(&at)) != NULL) {
+		rows++;
+	}
+	T_INT(calls, rows);
+	arena_release(&req);
+	buf_release(&out);
+}
+
+T_MAIN(T(a_row_lets_in_whom_it_names),
+       T(parameters_that_nobody_knows_are_refused_but_on_older_calls),
+       T(a_row_can_ask_for_the_version_that_is_changed),
+       T(every_row_says_what_a_caller_has_to_know), T(the_description_is_json_and_has_every_call))

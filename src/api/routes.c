@@ -5,6 +5,10 @@
  */
 #include "api/routes.h"
 
+#include "api/shapes.h"
+
+const struct shape shape_ignored = { .help = "Nothing of it is read.", .sent = true, .open = true };
+
 const struct route_set *const route_sets[] = {
 	&routes_ingest,	  &routes_search, &routes_export,     &routes_events,  &routes_rules,
 	&routes_keys,	  &routes_alerts, &routes_deliveries, &routes_stream,  &routes_outcomes,

@@ -272,6 +272,58 @@ static bool list_rules_signaldesk(struct call *c, struct err *err)
 	return true;
 }
 
+static const struct prop action_props[] = {
+	PROP_STR("channel", .help = "How to tell: webhook, in_app.", .example = "\"in_app\""),
+	PROP_OBJECT("config", .help = "The settings of the channel; secrets are masked."),
+};
+static const struct shape shape_action = { .name = "Action",
+					   .help = "One way in which somebody is told.",
+					   SHAPE_PROPS(action_props) };
+static const struct prop action_in_props[] = {
+	PROP_STR("channel", .help = "How to tell: webhook, in_app.", .example = "\"in_app\""),
+	PROP_OBJECT("config", .flags = PROP_MAYBE | PROP_NULL, .example = "{}",
+		    .help = "The settings of the channel; a masked secret keeps its value."),
+};
+static const struct shape shape_action_in = { .name = "ActionInput",
+					      .help = "One way in which somebody is to be told.",
+					      .sent = true,
+					      SHAPE_PROPS(action_in_props) };
+
+static const struct prop rule_in_props[] = {
+	PROP_SHAPE("actions", &shape_action_in, .many = PROP_LIST, .min = 1,
+		   .max = RULE_ACTIONS_MAX, .help = "Who is told, and how.",
+		   .example = "[{\"channel\":\"in_app\",\"config\":{}}]"),
+	PROP_ABSENT("filter"), /* the seat of the expression language */
+};
+static const struct shape shape_rule_in = { .name = "RuleInput",
+					    .help = "When is what told to whom.",
+					    .fields = &rule_field_set,
+					    .sent = true,
+					    SHAPE_PROPS(rule_in_props) };
+static const struct shape shape_older_rule_in = {
+	.fields = &rule_field_set, .sent = true, .open = true, SHAPE_PROPS(rule_in_props)
+};
+
+static const struct prop rule_id_props[] = { PROP_ID("id", ID_RULE),
+					     PROP_ID("projectId", ID_PROJECT) };
+static const struct shape shape_rule_id = { SHAPE_PROPS(rule_id_props) };
+static const struct prop rule_props[] = {
+	PROP_SHAPE("actions", &shape_action, .many = PROP_LIST, .help = "Who is told, and how."),
+	PROP_ABSENT("filter"),
+	PROP_INT("version", .min = 1, .help = "Counts the changes."),
+	PROP_TIME("createdAt"),
+	PROP_TIME("updatedAt"),
+};
+static const struct shape shape_rule = { .name = "Rule",
+					 .help = "When is what told to whom.",
+					 .also = &shape_rule_id,
+					 .fields = &rule_field_set,
+					 SHAPE_PROPS(rule_props) };
+static const struct prop older_list_props[] = {
+	PROP_SHAPE("rules", &shape_rule, .many = PROP_LIST),
+};
+static const struct shape shape_older_list = { SHAPE_PROPS(older_list_props) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_POST,
@@ -283,6 +335,12 @@ static const struct route rows[] = {
 		.scope = SCOPE_RULES_WRITE,
 		.role = ROLE_ADMIN,
 		.body_max = RULE_BODY_BYTES_MAX,
+		.bodies = { { .shape = &shape_rule_in } },
+		.replies = { { .status = 201,
+			       .help = "The rule, which counts from now on.",
+			       .shape = &shape_rule,
+			       .headers = REPLY_ETAG } },
+		.errors = { ERR_LIMIT, ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
 		.work = create_rule,
 	},
 	{
@@ -294,6 +352,11 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_RULES_READ,
 		.role = ROLE_VIEWER,
+		.query = { &page_query },
+		.replies = { { .status = 200,
+			       .help = "A page of rules.",
+			       .shape = &shape_rule,
+			       .page = true } },
 		.work = list_rules,
 	},
 	{
@@ -306,6 +369,10 @@ static const struct route rows[] = {
 		.scope = SCOPE_RULES_READ,
 		.role = ROLE_VIEWER,
 		.params = { ROUTE_ID(ID_RULE) },
+		.replies = { { .status = 200,
+			       .help = "The rule.",
+			       .shape = &shape_rule,
+			       .headers = REPLY_ETAG } },
 		.work = get_rule,
 	},
 	{
@@ -319,6 +386,15 @@ static const struct route rows[] = {
 		.role = ROLE_ADMIN,
 		.body_max = RULE_BODY_BYTES_MAX,
 		.params = { ROUTE_ID(ID_RULE) },
+		.doc = "Members that are absent stay as they are. With If-Match only from that "
+		       "version; without, on top of whatever there is.",
+		.match = MATCH_MAY,
+		.bodies = { { .shape = &shape_rule_in } },
+		.replies = { { .status = 200,
+			       .help = "The rule as it is now.",
+			       .shape = &shape_rule,
+			       .headers = REPLY_ETAG } },
+		.errors = { ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
 		.work = patch_rule,
 	},
 	{
@@ -331,6 +407,9 @@ static const struct route rows[] = {
 		.scope = SCOPE_RULES_WRITE,
 		.role = ROLE_ADMIN,
 		.params = { ROUTE_ID(ID_RULE) },
+		.match = MATCH_MAY,
+		.replies = { { .status = 204, .help = "It is gone." } },
+		.errors = { ERR_DISK_FULL },
 		.work = delete_rule,
 	},
 	{
@@ -343,6 +422,12 @@ static const struct route rows[] = {
 		.scope = SCOPE_RULES_WRITE,
 		.role = ROLE_ADMIN,
 		.body_max = RULE_BODY_BYTES_MAX,
+		.bodies = { { .shape = &shape_older_rule_in } },
+		.replies = { { .status = 201,
+			       .help = "The rule, which counts from now on.",
+			       .shape = &shape_rule,
+			       .headers = REPLY_ETAG } },
+		.errors = { ERR_LIMIT, ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
 		.work = create_rule_signaldesk,
 	},
 	{
@@ -354,6 +439,8 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_RULES_READ,
 		.role = ROLE_VIEWER,
+		.replies = { { .status = 200, .help = "All rules.", .shape = &shape_older_list } },
+		.errors = { ERR_TOO_LARGE },
 		.work = list_rules_signaldesk,
 	},
 	{
@@ -366,6 +453,10 @@ static const struct route rows[] = {
 		.scope = SCOPE_RULES_READ,
 		.role = ROLE_VIEWER,
 		.params = { ROUTE_ID(ID_RULE) },
+		.replies = { { .status = 200,
+			       .help = "The rule.",
+			       .shape = &shape_rule,
+			       .headers = REPLY_ETAG } },
 		.work = get_rule,
 	},
 	{
@@ -379,6 +470,13 @@ static const struct route rows[] = {
 		.role = ROLE_ADMIN,
 		.body_max = RULE_BODY_BYTES_MAX,
 		.params = { ROUTE_ID(ID_RULE) },
+		.match = MATCH_MAY,
+		.bodies = { { .shape = &shape_older_rule_in } },
+		.replies = { { .status = 200,
+			       .help = "The rule as it is now.",
+			       .shape = &shape_rule,
+			       .headers = REPLY_ETAG } },
+		.errors = { ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
 		.work = patch_rule_signaldesk,
 	},
 	{
@@ -391,6 +489,9 @@ static const struct route rows[] = {
 		.scope = SCOPE_RULES_WRITE,
 		.role = ROLE_ADMIN,
 		.params = { ROUTE_ID(ID_RULE) },
+		.match = MATCH_MAY,
+		.replies = { { .status = 204, .help = "It is gone." } },
+		.errors = { ERR_DISK_FULL },
 		.work = delete_rule,
 	},
 };

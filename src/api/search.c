@@ -9,6 +9,7 @@
 #include "api/facets.h"
 #include "api/feed.h"
 #include "api/route.h"
+#include "api/shapes.h"
 #include "api/timeline.h"
 #include "base/clock.h"
 #include "base/json_put.h"
@@ -288,6 +289,75 @@ static void get_search(struct call *c)
 	feed_start(&s->feed, c, at, end, s->in.order == 0);
 }
 
+static const struct prop head_props[] = {
+	PROP_TIME("from", .flags = PROP_NULL),
+	PROP_TIME("to", .flags = PROP_NULL),
+	PROP_WORD("order", order_words),
+	PROP_INT("limit"),
+	PROP_OBJECT("query", .many = PROP_LIST, .help = "The terms of q, as they were understood."),
+};
+static const struct shape shape_head = { SHAPE_PROPS(head_props) };
+static const struct prop page_props[] = { PROP_STR("nextCursor", .flags = PROP_NULL) };
+static const struct shape shape_page = { SHAPE_PROPS(page_props) };
+static const struct prop progress_props[] = {
+	PROP_NUMBER("percent", .min = 0, .max = 100),
+	PROP_INT("matched"),
+	PROP_INT("looked"),
+	PROP_INT("bytes"),
+	PROP_INT("lost", .help = "Places on the way that cannot be read."),
+	PROP_TIME("at", .flags = PROP_NULL),
+};
+static const struct shape shape_progress = { SHAPE_PROPS(progress_props) };
+static const struct prop bar_props[] = { PROP_TIME("start"), PROP_INT("count") };
+static const struct shape shape_bar = { SHAPE_PROPS(bar_props) };
+static const struct prop histogram_props[] = {
+	PROP_INT("step", .min = 1, .help = "Seconds that a bucket is long."),
+	PROP_SHAPE("buckets", &shape_bar, .many = PROP_LIST),
+};
+static const struct shape shape_histogram = { SHAPE_PROPS(histogram_props) };
+static const struct prop value_props[] = { PROP_STR("value", .flags = PROP_NULL),
+					   PROP_INT("count") };
+static const struct shape shape_value = { SHAPE_PROPS(value_props) };
+static const struct prop facet_props[] = {
+	PROP_SHAPE("values", &shape_value, .many = PROP_LIST),
+	PROP_INT("other"),
+};
+static const struct shape shape_facet = { SHAPE_PROPS(facet_props) };
+static const struct prop counts_props[] = {
+	PROP_INT("matched"),
+	PROP_SHAPE("histogram", &shape_histogram),
+	PROP_SHAPE("facets", &shape_facet, .many = PROP_MAP),
+};
+static const struct shape shape_counts = { SHAPE_PROPS(counts_props) };
+static const struct prop line_props[] = {
+	PROP_SHAPE("search", &shape_head, .flags = PROP_MAYBE, .help = "The first line."),
+	PROP_SHAPE("event", &shape_event, .flags = PROP_MAYBE),
+	PROP_SHAPE("page", &shape_page, .flags = PROP_MAYBE,
+		   .help = "The events asked for were all shown."),
+	PROP_SHAPE("progress", &shape_progress, .flags = PROP_MAYBE),
+	PROP_SHAPE("counts", &shape_counts, .flags = PROP_MAYBE, .help = "Of all so far."),
+	PROP_SHAPE("done", &shape_progress, .flags = PROP_MAYBE, .help = "The last line."),
+};
+static const struct shape shape_line = { .name = "SearchLine",
+					 .help = "A line of a search; it has one of these members.",
+					 .also = NULL,
+					 SHAPE_PROPS(line_props) };
+static const struct prop any_line_props[] = {
+	PROP_SHAPE(NULL, &shape_line),
+	PROP_SHAPE(NULL, &shape_scan_failed),
+};
+static const struct shape shape_any_line = { .one_of = true, SHAPE_PROPS(any_line_props) };
+
+struct cursor_query {
+	struct slice cursor;
+};
+static const struct field cursor_rows[] = {
+	FIELD_STR(struct cursor_query, cursor, "cursor",
+		  .help = "Where to go on: nextCursor of the page line before."),
+};
+static const struct field_set cursor_query = { cursor_rows, ARRAY_LEN(cursor_rows) };
+static const struct field_set search_query = { query_rows, ARRAY_LEN(query_rows) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -298,6 +368,15 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.doc = "Lines of JSON while the log is searched: the events asked for, then "
+		       "counts of all that match, and how far it has come. Closing the connection "
+		       "ends it.",
+		.query = { &event_filter_query, &search_query, &cursor_query },
+		.replies = { { .status = 200,
+			       .help = "Lines until everything was looked at.",
+			       .type = "application/x-ndjson",
+			       .shape = &shape_any_line } },
+		.errors = { ERR_SEARCHES, ERR_OVERLOADED, ERR_SHUTTING_DOWN },
 		.loop = get_search,
 	},
 };

@@ -96,6 +96,27 @@ static bool get_stats(struct call *c, struct err *err)
 	return true;
 }
 
+static const struct prop bucket_props[] = {
+	PROP_TIME("start"),
+	PROP_INT("count"),
+	PROP_INT("unnamed", .help = "Of types beyond those that are told apart.", .example = "0"),
+	PROP_INT(
+		"severities", .many = PROP_MAP, .example = "{\"high\":1}",
+		.help = "By severity, none where it was not said; what has no events is left out."),
+};
+static const struct shape shape_bucket = { SHAPE_PROPS(bucket_props) };
+static const struct prop stats_props[] = {
+	PROP_TIME("from"),
+	PROP_TIME("to"),
+	PROP_WORD("step", span_words),
+	PROP_INT("total"),
+	PROP_SHAPE("data", &shape_bucket, .many = PROP_LIST, .help = "Buckets with events."),
+};
+static const struct shape shape_stats = { .name = "EventCounts",
+					  .help = "How many events there were, by time.",
+					  SHAPE_PROPS(stats_props) };
+static const struct field_set stats_query = { query_rows, ARRAY_LEN(query_rows) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -106,6 +127,8 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.query = { &stats_query },
+		.replies = { { .status = 200, .help = "Counts by time.", .shape = &shape_stats } },
 		.work = get_stats,
 	},
 };

@@ -5,6 +5,7 @@
  */
 #include "api/api.h"
 #include "api/route.h"
+#include "api/shapes.h"
 #include "api/show.h"
 #include "api/tickets.h"
 #include "base/clock.h"
@@ -203,6 +204,31 @@ static void get_socket(struct call *c)
 	ensure(live_join(c->api->live, stream, &sub));
 }
 
+static const struct prop ticket_props[] = {
+	PROP_STR("ticket", .example = "\"tkt_7XVFGFTEDR1CR7XVFGFTEDR1CR7XVFGF\""),
+	PROP_TIME("expiresAt"),
+};
+static const struct shape shape_ticket = { .name = "Ticket",
+					   .help = "Opens one live stream, once.",
+					   SHAPE_PROPS(ticket_props) };
+static const struct prop older_ticket_props[] = {
+	PROP_STR("ticket", .example = "\"tkt_7XVFGFTEDR1CR7XVFGFTEDR1CR7XVFGF\""),
+};
+static const struct shape shape_older_ticket = { SHAPE_PROPS(older_ticket_props) };
+
+/* For descriptions and the check of names: find_caller and subscription read them. */
+struct stream_query {
+	struct slice ticket, token, last_id;
+};
+static const struct field query_rows[] = {
+	FIELD_STR(struct stream_query, ticket, "ticket", .help = "Stands in for a key."),
+	FIELD_STR(struct stream_query, token, "token",
+		  .help = "A ticket or a key, as older clients send it."),
+	FIELD_STR(struct stream_query, last_id, "lastEventId",
+		  .help = "As the header Last-Event-ID: go on behind this frame."),
+};
+static const struct field_set stream_query = { query_rows, ARRAY_LEN(query_rows) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -213,6 +239,13 @@ static const struct route rows[] = {
 		.who = WHO_OWN,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.doc = "Server-sent events: `event`, `alert`, `delivery` and more. `id` of the "
+		       "last frame as Last-Event-ID goes on behind it; what is too long ago answers `resync`.",
+		.query = { &stream_query },
+		.replies = { { .status = 200,
+			       .help = "Frames until one side ends it.",
+			       .type = "text/event-stream" } },
+		.errors = { ERR_OVERLOADED },
 		.loop = get_stream,
 	},
 	{
@@ -225,6 +258,11 @@ static const struct route rows[] = {
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
 		.body_max = 1024,
+		.doc = "For browsers, which cannot send headers with a stream: good once, for 30 "
+		       "seconds.",
+		.bodies = { { .shape = &shape_ignored, .maybe = true } },
+		.replies = { { .status = 201, .help = "The ticket.", .shape = &shape_ticket } },
+		.errors = { ERR_OVERLOADED },
 		.loop = post_ticket,
 	},
 	{
@@ -236,6 +274,10 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.replies = { { .status = 200,
+			       .help = "The ticket.",
+			       .shape = &shape_older_ticket } },
+		.errors = { ERR_OVERLOADED },
 		.loop = get_ticket_signaldesk,
 	},
 	{
@@ -247,6 +289,10 @@ static const struct route rows[] = {
 		.who = WHO_OWN,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.doc = "Who may not is told so in a frame, and by close code 4401.",
+		.query = { &stream_query },
+		.replies = { { .status = 101, .help = "WebSocket from here on." } },
+		.errors = { ERR_UPGRADE, ERR_MALFORMED, ERR_OVERLOADED },
 		.loop = get_socket,
 	},
 };

@@ -179,6 +179,16 @@ static void get_metrics(struct call *c)
 	call_send(c);
 }
 
+static const char *const ok_words[] = { "ok", NULL };
+static const struct prop health_props[] = { PROP_WORD("status", ok_words) };
+static const struct shape shape_health = { SHAPE_PROPS(health_props) };
+static const char *const ready_words[] = { "ready", NULL };
+static const struct prop ready_props[] = {
+	PROP_WORD("status", ready_words),
+	PROP_STR("note", .flags = PROP_MAYBE, .help = "What somebody should look at."),
+};
+static const struct shape shape_ready = { SHAPE_PROPS(ready_props) };
+
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -188,6 +198,7 @@ static const struct route rows[] = {
 		.summary = "Whether the process runs",
 		.who = WHO_PUBLIC,
 		.limit = LIMIT_NONE,
+		.replies = { { .status = 200, .help = "It runs.", .shape = &shape_health } },
 		.loop = get_health,
 	},
 	{
@@ -198,6 +209,8 @@ static const struct route rows[] = {
 		.summary = "Whether events are taken",
 		.who = WHO_PUBLIC,
 		.limit = LIMIT_NONE,
+		.replies = { { .status = 200, .help = "They are.", .shape = &shape_ready } },
+		.errors = { ERR_ENGINE_LAG, ERR_SHUTTING_DOWN },
 		.loop = get_ready,
 	},
 	{
@@ -208,6 +221,11 @@ static const struct route rows[] = {
 		.summary = "Prometheus metrics",
 		.who = WHO_PUBLIC,
 		.limit = LIMIT_NONE,
+		.doc = "For this machine only, or for who has the metrics token.",
+		.replies = { { .status = 200,
+			       .help = "The Prometheus text format.",
+			       .type = "text/plain" } },
+		.errors = { ERR_FORBIDDEN },
 		.loop = get_metrics,
 	},
 };

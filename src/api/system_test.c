@@ -43,7 +43,12 @@ static const enum metric explained[] = {
 	METRIC_JOURNAL_MENDED,
 	METRIC_JOURNAL_LOST_BLOCKS, /* journal/file/scrub */
 	METRIC_JOURNAL_LOST_RECORDS,
-	METRIC_INGEST_RATE_LIMITED, /* no limit of rates yet */
+	METRIC_INGEST_RATE_LIMITED, /* api/rate */
+	METRIC_RATE_KEY,
+	METRIC_RATE_ORG,
+	METRIC_RATE_ADDRESS,
+	METRIC_RATE_ACCOUNT,
+	METRIC_RATE_EVICTED,
 	METRIC_INGEST_QUOTA,	    /* no plans yet */
 	METRIC_OUTCOMES_LOST,	    /* engine/ledger */
 	METRIC_QUARANTINED,	    /* engine/poison */

@@ -12,17 +12,20 @@
 
 const struct field rule_field_rows[] = {
 	FIELD_STR(struct rule_fields, name, "name", .min = 1, .max = RULE_NAME_CHARS_MAX,
-		  .flags = FIELD_REQUIRED, .help = "What people see."),
+		  .flags = FIELD_REQUIRED, .help = "What people see.",
+		  .example = "Checkout failures"),
 	FIELD_STR(struct rule_fields, event_type, "eventType", .min = 1,
 		  .max = EVENT_TYPE_BYTES_MAX, .flags = FIELD_REQUIRED,
-		  .check = rule_event_type_check,
+		  .check = rule_event_type_check, .example = "checkout_failed",
 		  .help = "The type of event to count: exact, \"prefix.*\" or \"*\"."),
 	FIELD_ENUM(struct rule_fields, condition, "condition", rule_condition_names,
-		   .flags = FIELD_REQUIRED, .help = "How the count compares with the threshold."),
+		   .flags = FIELD_REQUIRED, .example = "count_gte",
+		   .help = "How the count compares with the threshold."),
 	FIELD_INT(struct rule_fields, threshold, "threshold", .min = 1, .max = RULE_THRESHOLD_MAX,
-		  .unit = "events", .flags = FIELD_REQUIRED, .help = "How many events it takes."),
+		  .unit = "events", .flags = FIELD_REQUIRED, .example = "5",
+		  .help = "How many events it takes."),
 	FIELD_SECONDS(struct rule_fields, window_s, "windowSeconds", .min = 1,
-		      .max = RULE_WINDOW_SECONDS_MAX, .flags = FIELD_REQUIRED,
+		      .max = RULE_WINDOW_SECONDS_MAX, .flags = FIELD_REQUIRED, .example = "60",
 		      .help = "How long an event counts."),
 	FIELD_SECONDS(struct rule_fields, cooldown_s, "cooldownSeconds", .min = 0,
 		      .max = RULE_COOLDOWN_SECONDS_MAX, .fallback = "60",
@@ -41,6 +44,7 @@ const struct field rule_field_rows[] = {
 		   .help = "A condition on single events; comes with a later version."),
 };
 const size_t rule_field_rows_n = ARRAY_LEN(rule_field_rows);
+const struct field_set rule_field_set = { rule_field_rows, ARRAY_LEN(rule_field_rows) };
 
 struct action_fields {
 	struct slice channel;

@@ -28,6 +28,7 @@ struct rule_fields {
 };
 extern const struct field rule_field_rows[];
 extern const size_t rule_field_rows_n;
+extern const struct field_set rule_field_set; /* the same, for descriptions */
 
 /* One action as it was sent. */
 struct rule_action_in {

@@ -2,10 +2,11 @@
 /* Scopes: one table of words; bit i of a set is row i. */
 #include "model/scope.h"
 
-static const char *const names[SCOPES_COUNT] = {
+const char *const scope_names[SCOPES_COUNT + 1] = {
 	"events:read", "events:write", "rules:read",	     "rules:write",
 	"alerts:read", "alerts:write", "notifications:read", "notifications:write",
 	"keys:read",   "keys:write",   "settings:read",	     "settings:write",
+	NULL
 };
 
 static const struct {
@@ -19,7 +20,7 @@ static const struct {
 uint32_t scope_parse(struct slice word)
 {
 	for (size_t i = 0; i < SCOPES_COUNT; i++) {
-		if (slice_eq(word, slice_of(names[i]))) {
+		if (slice_eq(word, slice_of(scope_names[i]))) {
 			return UINT32_C(1) << i;
 		}
 	}
@@ -35,7 +36,7 @@ const char *scope_name(enum scope scope)
 {
 	for (size_t i = 0; i < SCOPES_COUNT; i++) {
 		if ((uint32_t)scope == UINT32_C(1) << i) {
-			return names[i];
+			return scope_names[i];
 		}
 	}
 	never("a scope outside the table");
@@ -63,7 +64,7 @@ void scopes_write(uint32_t set, struct buf *out)
 
 	for (size_t i = 0; i < SCOPES_COUNT; i++) {
 		if ((set & UINT32_C(1) << i) != 0) {
-			buf_printf(out, "%s%s", first ? "" : " ", names[i]);
+			buf_printf(out, "%s%s", first ? "" : " ", scope_names[i]);
 			first = false;
 		}
 	}

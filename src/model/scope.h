@@ -28,6 +28,8 @@ enum scope {
 
 /* One word, also in an older spelling ("api-keys:read"); 0 when there is no such scope. */
 uint32_t scope_parse(struct slice word);
+/* All words in the order of the bits, ended by NULL: for field tables and documents. */
+extern const char *const scope_names[];
 /* The word of a single scope. */
 const char *scope_name(enum scope scope);
 /* Words separated by spaces; false on an unknown one. An empty text is the empty set. */

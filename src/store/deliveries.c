@@ -6,7 +6,7 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-static const char *const status_names[DELIVERY_STATUSES] = {
+const char *const delivery_status_names[DELIVERY_STATUSES + 1] = {
 	[DELIVERY_PENDING] = "pending",	  [DELIVERY_SENDING] = "sending",
 	[DELIVERY_RETRYING] = "retrying", [DELIVERY_SENT] = "sent",
 	[DELIVERY_DEAD] = "dead",	  [DELIVERY_SUPERSEDED] = "superseded",
@@ -16,13 +16,13 @@ static const char *const status_names[DELIVERY_STATUSES] = {
 const char *delivery_status_name(enum delivery_status status)
 {
 	ensure((unsigned)status < DELIVERY_STATUSES);
-	return status_names[status];
+	return delivery_status_names[status];
 }
 
 bool delivery_status_parse(struct slice text, enum delivery_status *out)
 {
 	for (unsigned i = 0; i < DELIVERY_STATUSES; i++) {
-		if (slice_eq(text, slice_of(status_names[i]))) {
+		if (slice_eq(text, slice_of(delivery_status_names[i]))) {
 			*out = (enum delivery_status)i;
 			return true;
 		}
@@ -48,7 +48,7 @@ static struct slice words_of(const struct delivery_set *set, struct arena *req)
 	struct slice words = set->statuses == 0 ? S("") : S(",");
 
 	for (unsigned i = 0; i < DELIVERY_STATUSES; i++) {
-		const char *name = status_names[i];
+		const char *name = delivery_status_names[i];
 
 		if ((set->statuses & DELIVERY_BIT(i)) == 0) {
 			continue;
@@ -136,7 +136,7 @@ static const struct row_field fields[] = {
 	FIELD(struct delivery_row, config),
 	FIELD(struct delivery_row, payload),
 	FIELD(struct delivery_row, cid),
-	FIELD_ENUM(struct delivery_row, status, status_names, DELIVERY_STATUSES),
+	FIELD_ENUM(struct delivery_row, status, delivery_status_names, DELIVERY_STATUSES),
 	FIELD(struct delivery_row, attempts),
 	FIELD(struct delivery_row, attempts_total),
 	FIELD(struct delivery_row, created_us),

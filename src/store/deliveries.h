@@ -30,6 +30,7 @@ enum delivery_status {
 };
 /* "pending" and so on: the word in the database, the API and metrics. */
 const char *delivery_status_name(enum delivery_status status);
+extern const char *const delivery_status_names[]; /* ended by NULL */
 NODISCARD bool delivery_status_parse(struct slice text, enum delivery_status *out);
 
 struct delivery_row {

@@ -212,17 +212,12 @@ static void write_extras(struct doc *d, const struct route *r)
 					      [LIMIT_INGEST] = "ingest",
 					      [LIMIT_AUTH] = "auth",
 					      [LIMIT_NONE] = "none" };
-	static const char *const roles[] = { [ROLE_NONE] = "",
-					     [ROLE_VIEWER] = "viewer",
-					     [ROLE_MEMBER] = "member",
-					     [ROLE_ADMIN] = "admin",
-					     [ROLE_OWNER] = "owner" };
 
 	if (r->scope != 0) {
 		json_put_str(&d->w, "x-scope", slice_of(scope_name((enum scope)r->scope)));
 	}
 	if (r->role != ROLE_NONE) {
-		json_put_str(&d->w, "x-role", slice_of(roles[r->role]));
+		json_put_str(&d->w, "x-role", role_name(r->role));
 	}
 	json_put_str(&d->w, "x-limit", slice_of(limits[r->limit]));
 	if (r->body_max > 0) {

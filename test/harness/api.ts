@@ -1,5 +1,6 @@
 // The API as a person with curl sees it: a method, a path, a body; a status, headers, a body.
 import { Agent, request } from "node:http";
+import { holdTo } from "./contract.ts";
 
 export interface Reply<T = Record<string, unknown>> {
 	status: number;
@@ -9,6 +10,7 @@ export interface Reply<T = Record<string, unknown>> {
 }
 
 export interface Problem {
+	title: string;
 	status: number;
 	error: string;
 	code: string;
@@ -94,6 +96,13 @@ export class Api {
 		const raw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
 		const payload = raw ? (body as string | Uint8Array | undefined) : JSON.stringify(body);
 		const reply = await once(this.url, method, path, all, payload);
+		holdTo({
+			method,
+			path,
+			status: reply.status,
+			type: reply.headers.get("content-type") ?? "",
+			text: reply.text,
+		});
 		let json: unknown = {};
 		if (/[/+]json/.test(reply.headers.get("content-type") ?? "") && reply.text !== "") {
 			json = JSON.parse(reply.text);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "api/cors.h"
+#include "api/guess.h"
 #include "api/ingest.h"
 #include "api/openapi.h"
 #include "api/route.h"
@@ -99,11 +100,13 @@ static void refuse(struct call *c, enum err_kind kind, const char *text)
 static bool admit(struct call *c)
 {
 	enum found found = NOT_FOUND;
+	bool may = true;
 
 	if (c->route->who != WHO_PUBLIC && c->route->who != WHO_SOCKET) {
 		found = api_authenticate(c->api, c->http, &c->caller);
+		may = guess_key(c, credential(c->http), found == FOUND, &c->err);
 	}
-	if (rate_admit(c, &c->err) && route_admits(c->route, found, &c->caller, &c->err)) {
+	if (may && rate_admit(c, &c->err) && route_admits(c->route, found, &c->caller, &c->err)) {
 		return true;
 	}
 	call_problem(c, &c->err);

@@ -11,6 +11,7 @@
 #include "base/seal.h"
 #include "engine/courier.h"
 #include "engine/engine.h"
+#include "engine/guesses.h"
 #include "engine/keyring.h"
 #include "engine/ledger.h"
 #include "engine/live.h"
@@ -50,6 +51,7 @@ struct api {
 	unsigned char setup_hash[SHA256_BYTES]; /* of the setup token */
 	struct lag_gate lag;			/* whether the rules keep up */
 	struct rates rates;			/* how often who may call */
+	struct guesses *guesses;		/* NULL: nobody counts them */
 	struct limits *limits; /* the budgets of all but keys; NULL: there are none */
 	struct buf openapi;    /* the description of the API; api_handlers makes it */
 	struct buf raw;	       /* scratch of one event: payload and tags without white space */

@@ -5,6 +5,7 @@
  */
 #include "api/api.h"
 #include "api/event_filter.h"
+#include "api/guess.h"
 #include "api/route.h"
 #include "api/page.h"
 #include "api/shapes.h"
@@ -210,26 +211,29 @@ static bool list_pulseboard(struct call *c, struct err *err)
 	return true;
 }
 
+static bool caller_by_query(struct call *c, struct err *err)
+{
+	struct slice secret = { 0 };
+	bool known = call_query(c, "apiKey", &secret) && api_caller_of(c->api, secret, &c->caller);
+
+	if (!guess_key(c, secret, known, err)) {
+		return false;
+	}
+	if (!known) {
+		return err_set(err, ERR_UNAUTHORIZED,
+			       "an API key is needed, or this one is unknown");
+	}
+	c->by_query = true;
+	return rate_admit(c, err);
+}
+
 /* GET /events: a header key means SignalDesk; ?apiKey= means PulseBoard. */
 static void get_events_older(struct call *c)
 {
-	struct slice secret;
-
-	if (c->caller.key.v == 0) {
-		if (!call_query(c, "apiKey", &secret) ||
-		    !api_caller_of(c->api, secret, &c->caller)) {
-			err_set(&c->err, ERR_UNAUTHORIZED,
-				"an API key is needed, or this one is unknown");
-			call_problem(c, &c->err);
-			call_send(c);
-			return;
-		}
-		c->by_query = true;
-		if (!rate_admit(c, &c->err)) {
-			call_problem(c, &c->err);
-			call_send(c);
-			return;
-		}
+	if (c->caller.key.v == 0 && !caller_by_query(c, &c->err)) {
+		call_problem(c, &c->err);
+		call_send(c);
+		return;
 	}
 	if ((c->caller.scopes & SCOPE_EVENTS_READ) == 0) {
 		err_set(&c->err, ERR_FORBIDDEN, "this API key lacks the scope \"events:read\"");

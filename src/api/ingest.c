@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "api/cors.h"
+#include "api/guess.h"
 #include "api/route.h"
 #include "api/shapes.h"
 #include "base/clock.h"
@@ -112,7 +113,12 @@ static bool merge_key(struct call *c, const struct ingest_form *form, struct eve
 /* The key of the body counts as the caller's credential, with the scope of the route. */
 static bool body_caller(struct call *c, struct slice secret, struct err *err)
 {
-	if (!api_caller_of(c->api, secret, &c->caller)) {
+	bool known = api_caller_of(c->api, secret, &c->caller);
+
+	if (!guess_key(c, secret, known, err)) {
+		return false;
+	}
+	if (!known) {
 		return err_set(err, ERR_UNAUTHORIZED,
 			       "this API key is unknown, expired or revoked");
 	}

@@ -5,6 +5,7 @@
  * setup token; the refusal says so.
  */
 #include "api/api.h"
+#include "api/guess.h"
 #include "api/page.h"
 #include "api/route.h"
 #include "api/setup.h"
@@ -148,25 +149,27 @@ static bool create_key(struct call *c, struct err *err)
 }
 
 /* The token comes in a header of its own, or where a key would be. */
-static bool has_setup_token(struct call *c)
+static bool setup_token_ok(struct call *c)
 {
 	struct slice token = http_request_header(c->http, HTTP_H_AUTHORIZATION);
 	unsigned char hash[SHA256_BYTES];
 	size_t at = 0;
+	bool right;
 
 	if (!http_request_next(c->http, S("x-setup-token"), &at, &token)) {
 		token = slice_starts(token, S("Bearer ")) ? slice_from(token, 7)
 							  : (struct slice) { 0 };
 	}
 	sha256(token, hash);
-	return equal_const_time(hash, c->api->setup_hash, sizeof(hash));
+	right = equal_const_time(hash, c->api->setup_hash, sizeof(hash));
+	return guess_secret(c, token, right, &c->err) && right;
 }
 
 static bool local_or_token(struct call *c)
 {
 	struct slice type = http_request_header(c->http, HTTP_H_CONTENT_TYPE);
 
-	return has_setup_token(c) ||
+	return setup_token_ok(c) ||
 	       (api_is_local(c->http) && !http_request_has(c->http, HTTP_H_AUTHORIZATION) &&
 		slice_starts(type, S("application/json")));
 }

@@ -112,6 +112,16 @@ void server_hide_all(struct fixture *f)
 	__atomic_store_n(&f->hidden_before, journal_flushed(f->api.journal) + 1, __ATOMIC_RELEASE);
 }
 
+static void load_guesses(struct fixture *f)
+{
+	struct db *db = NULL;
+	struct err err;
+
+	T_OK(store_connect(f->store, STORE_KEEPER, &db, &err));
+	T_OK(guesses_load(f->api.guesses, db, clock_wall_us(), &err));
+	db_close(&db);
+}
+
 static void open_state(struct fixture *f)
 {
 	struct journal_options journal = { .dir = path_in(f, "journal"),
@@ -132,6 +142,7 @@ static void open_state(struct fixture *f)
 	T_OK(journal_open(&f->api.journal, &journal, &err));
 	T_OK(store_open(slice_of(path_in(f, "state.db")), &f->store, &err));
 	T_OK(store_migrate(f->store, store_schema_newest(), clock_wall_us(), NULL, &err));
+	load_guesses(f);
 	engine.journal = f->api.journal;
 	engine.store = f->store;
 	engine.metrics = f->api.metrics;
@@ -170,7 +181,8 @@ static void open_helpers(struct fixture *f)
 					 .journal = f->api.journal,
 					 .store = f->store,
 					 .keys = f->api.keys,
-					 .ledger = f->api.ledger };
+					 .ledger = f->api.ledger,
+					 .guesses = f->api.guesses };
 	struct err err;
 
 	T_OK(courier_open(&f->api.courier, &courier, &err));
@@ -196,6 +208,7 @@ static void start(struct fixture *f)
 		.keys = keyring_new(),
 		.tickets = tickets_new(),
 		.limits = limits_new(0),
+		.guesses = guesses_new(0),
 		.rates = o->rates,
 		.cors_origins = slice_of(o->cors_origins == NULL ? "" : o->cors_origins),
 		.metrics_token = slice_of(o->metrics_token == NULL ? "" : o->metrics_token),
@@ -252,6 +265,7 @@ static void stop(struct fixture *f)
 	keyring_free(&f->api.keys);
 	tickets_free(&f->api.tickets);
 	limits_free(&f->api.limits);
+	guesses_free(&f->api.guesses);
 	waiters_free(&f->api.waiters);
 	ledger_free(&f->api.ledger);
 	metrics_free(&f->api.metrics);

@@ -4,6 +4,7 @@
  * for the key: good for one stream within thirty seconds, kept by its hash, in memory alone.
  */
 #include "api/api.h"
+#include "api/guess.h"
 #include "api/route.h"
 #include "api/shapes.h"
 #include "api/show.h"
@@ -64,6 +65,13 @@ static bool ticket_caller(struct call *c, struct slice text, int64_t now_us)
 	return true;
 }
 
+static bool key_caller(struct call *c, struct slice secret)
+{
+	bool known = api_caller_of(c->api, secret, &c->caller);
+
+	return guess_key(c, secret, known, &c->err) && known;
+}
+
 /* By header, else ?ticket=, else ?token= (a ticket or, as the older clients send, a key). */
 static bool find_caller(struct call *c)
 {
@@ -77,7 +85,7 @@ static bool find_caller(struct call *c)
 		return ticket_caller(c, text, now_us);
 	}
 	if (call_query(c, "token", &text)) {
-		return ticket_caller(c, text, now_us) || api_caller_of(c->api, text, &c->caller);
+		return ticket_caller(c, text, now_us) || key_caller(c, text);
 	}
 	return false;
 }
@@ -113,9 +121,13 @@ static void get_stream(struct call *c)
 	struct http_stream *stream;
 
 	if (!find_caller(c)) {
-		answer_problem(
-			c, ERR_UNAUTHORIZED,
-			"an API key is needed, or a ticket from POST /api/v1/stream/tickets");
+		if (c->err.kind == ERR_NONE) {
+			err_set(&c->err, ERR_UNAUTHORIZED,
+				"an API key is needed, or a ticket from POST "
+				"/api/v1/stream/tickets");
+		}
+		call_problem(c, &c->err);
+		call_send(c);
 		return;
 	}
 	if (!may_read(c)) {

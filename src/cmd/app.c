@@ -55,6 +55,7 @@ struct app {
 	struct http_server *http;
 	struct tickets *tickets;
 	struct limits *limits;
+	struct guesses *guesses;
 	struct retain *retain;
 	struct seal *seal;
 	struct api api;
@@ -179,11 +180,12 @@ static bool open_store(struct app *app, struct err *err)
 	return true;
 }
 
-static bool load_retention(struct app *app, struct err *err)
+static bool load_memory(struct app *app, struct err *err)
 {
 	struct db *db = NULL;
 	bool ok = store_connect(app->store, STORE_KEEPER, &db, err) &&
-		  retain_load(app->retain, db, err);
+		  retain_load(app->retain, db, err) &&
+		  guesses_load(app->guesses, db, clock_wall_us(), err);
 
 	db_close(&db);
 	return ok;
@@ -402,6 +404,7 @@ static bool fill_api(struct app *app, struct err *err)
 		.waiters = app->waiters,
 		.tickets = app->tickets,
 		.limits = app->limits,
+		.guesses = app->guesses,
 		.rates = rates_of(s),
 		.policy = app->api.policy,
 		.trusted_proxies = app->api.trusted_proxies,
@@ -440,6 +443,7 @@ static bool open_keeper(struct app *app, struct err *err)
 		.store = app->store,
 		.keys = app->keys,
 		.ledger = app->ledger,
+		.guesses = app->guesses,
 		.seal = app->settings->seal,
 		.retain = app->retain,
 		.metrics = app->metrics,
@@ -557,11 +561,12 @@ static bool open_all(struct app *app, struct err *err)
 	app->keys = keyring_new();
 	app->tickets = tickets_new();
 	app->limits = limits_new(0);
+	app->guesses = guesses_new(0);
 	app->retain = retain_new(app->settings->retention);
 	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
 	reporter_count_in(app->reporter, app->metrics);
 	if (!lock_data(app, err) || !check_state(app, err) || !open_journal(app, err) ||
-	    !open_store(app, err) || !open_seal(app, err) || !load_retention(app, err) ||
+	    !open_store(app, err) || !open_seal(app, err) || !load_memory(app, err) ||
 	    !open_engine(app, err) || !append_start(app, err) || !open_workers(app, err) ||
 	    !fill_api(app, err)) {
 		return false;
@@ -733,6 +738,7 @@ void app_close(struct app **ap)
 	seal_free(&app->seal);
 	tickets_free(&app->tickets);
 	limits_free(&app->limits);
+	guesses_free(&app->guesses);
 	waiters_free(&app->waiters);
 	reporter_count_in(app->reporter, NULL);
 	ledger_free(&app->ledger);

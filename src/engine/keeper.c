@@ -125,6 +125,15 @@ static void save_books(struct keeper *k)
 	}
 }
 
+static void save_guesses(struct keeper *k)
+{
+	struct err err;
+
+	if (k->o.guesses != NULL && !guesses_save(k->o.guesses, k->db, clock_wall_us(), &err)) {
+		log_warn("guesses_not_saved", log_str("error", err.text));
+	}
+}
+
 static void prune_counts(struct keeper *k, int64_t now_us)
 {
 	static const struct {
@@ -151,6 +160,9 @@ static void prune(struct keeper *k)
 	struct err err;
 
 	if (!store_changes_prune(k->db, now_us - CHANGES_KEPT_US, PRUNE_ROWS, &pruned, &err)) {
+		log_warn("prune_failed", log_str("error", err.text));
+	}
+	if (!store_guesses_prune(k->db, now_us - GUESS_FORGET_US, &err)) {
 		log_warn("prune_failed", log_str("error", err.text));
 	}
 	prune_counts(k, now_us);
@@ -209,6 +221,7 @@ static void *run(void *arg)
 		}
 		if (due(&k->books_at_us, BOOKS_US, now_us)) {
 			save_books(k);
+			save_guesses(k);
 		}
 		if (due(&k->uses_at_us, USES_US, now_us)) {
 			ask_uses(k);
@@ -334,6 +347,7 @@ void keeper_close(struct keeper **kp)
 	k->uses.n = keyring_uses(k->o.keys, k->uses.items, USES_MAX);
 	write_uses(k);
 	save_books(k);
+	save_guesses(k);
 	checkpoint(k);
 	queue_free(&k->inbox);
 	queue_free(&k->seal_pause);

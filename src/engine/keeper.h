@@ -2,6 +2,7 @@
 #ifndef ENGINE_KEEPER_H
 #define ENGINE_KEEPER_H
 
+#include "engine/guesses.h"
 #include "engine/keyring.h"
 #include "engine/ledger.h"
 #include "engine/metrics.h"
@@ -13,7 +14,7 @@
 /*
  * The housekeeping thread: zeroes the next segment of the log ahead of its use, moves SQLite's
  * write-ahead log into the database, writes down when keys were last used, saves what became of
- * events, and drops change rows
+ * events and who failed to log in, and drops change rows
  * that no stream may ask for any more, and counts that are older than they are kept; beside it
  * seals and purges the log. Nobody waits for it.
  */
@@ -29,6 +30,7 @@ struct keeper_options {
 	struct store *store;
 	struct keyring *keys;
 	struct ledger *ledger;	 /* NULL: there is none */
+	struct guesses *guesses; /* NULL: nobody counts them */
 	bool seal;		 /* pack closed segments, and purge what is not kept */
 	struct retain *retain;	 /* what is kept; NULL: everything */
 	struct metrics *metrics; /* needed with retain */

@@ -14,7 +14,8 @@
 
 struct entry {
 	struct api_key key;
-	bool used; /* since the last keyring_uses */
+	bool used;    /* since the last keyring_uses */
+	struct ip at; /* where it was let in last */
 	struct token_bucket budgets[KEY_BUDGETS];
 };
 
@@ -92,6 +93,7 @@ void keyring_put(struct keyring *k, const struct api_key *key)
 
 	if (old != NULL) {
 		memcpy(e->budgets, old->budgets, sizeof(e->budgets));
+		e->at = old->at;
 		keyring_del(k, key->id);
 	}
 	e->key = *key;
@@ -177,6 +179,22 @@ void keyring_undo(struct keyring *k, struct key_id id, enum key_budget budget)
 
 	if (e != NULL) {
 		bucket_undo(&e->budgets[budget]);
+	}
+}
+
+bool keyring_was_at(const struct keyring *k, struct key_id id, struct ip ip)
+{
+	const struct entry *e = entry_of(k, id);
+
+	return e != NULL && ip_eq(e->at, ip);
+}
+
+void keyring_set_at(struct keyring *k, struct key_id id, struct ip ip)
+{
+	struct entry *e = entry_of(k, id);
+
+	if (e != NULL) {
+		e->at = ip;
 	}
 }
 

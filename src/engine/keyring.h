@@ -6,6 +6,7 @@
 #include "model/bucket.h"
 #include "model/id.h"
 #include "model/scope.h"
+#include "net/ip.h"
 #include "store/global.h"
 
 /*
@@ -52,6 +53,13 @@ struct bucket_verdict keyring_take(struct keyring *k, struct key_id id, enum key
 				   const struct rate *rate, int64_t mono_us);
 /* Put back what was taken for something refused elsewhere. */
 void keyring_undo(struct keyring *k, struct key_id id, enum key_budget budget);
+
+/*
+ * Whether this is where the key was let in last; and, that it is let in there now. The address of a
+ * key that was not used since the start is all zeroes.
+ */
+bool keyring_was_at(const struct keyring *k, struct key_id id, struct ip ip);
+void keyring_set_at(struct keyring *k, struct key_id id, struct ip ip);
 
 /*
  * Take up to max keys used since the last call: their ids and times. For the lazy last-used

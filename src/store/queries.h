@@ -27,6 +27,7 @@ extern const struct query_set change_queries;
 extern const struct query_set courier_queries;
 extern const struct query_set outcome_queries;
 extern const struct query_set plan_queries;
+extern const struct query_set guess_queries;
 extern const struct query_set retention_queries;
 extern const struct query_set rollup_queries;
 extern const struct query_set global_queries;
@@ -38,9 +39,9 @@ extern const struct query_set usage_queries;
 		&meta_queries, &migrate_queries, &org_queries, &key_queries, &rule_queries, \
 			&alert_queries, &delivery_queries, &change_queries, &courier_queries, \
 			&outcome_queries, &plan_queries, &retention_queries, &rollup_queries, \
-			&global_queries, &save_queries, &usage_queries, &user_queries, \
-			&session_queries, &token_queries, &sign_key_queries, &member_queries, \
-			&invite_queries, &directory_queries \
+			&global_queries, &guess_queries, &save_queries, &usage_queries, \
+			&user_queries, &session_queries, &token_queries, &sign_key_queries, \
+			&member_queries, &invite_queries, &directory_queries \
 	}
 
 #endif

@@ -15,6 +15,7 @@
 #include "engine/keyring.h"
 #include "engine/ledger.h"
 #include "engine/live.h"
+#include "engine/meter.h"
 #include "engine/metrics.h"
 #include "engine/retain.h"
 #include "engine/scans.h"
@@ -35,6 +36,7 @@ struct api {
 	struct ledger *ledger; /* NULL: nobody keeps books */
 	struct retain *retain; /* what is kept of events */
 	struct seal *seal;     /* of secrets that are read again; any thread */
+	struct meter *meter;   /* what may be used; NULL: nothing is limited */
 	struct live *live;
 	struct courier *courier;
 	struct scans *scans;

@@ -25,6 +25,7 @@ struct single {
 	struct call *call;
 	const struct ingest_form *form;
 	struct event event;
+	bool over_soft;
 };
 
 struct id_text ingest_event_id(struct api *api, uint64_t seq, int64_t received_at_us)
@@ -190,6 +191,9 @@ static void single_done(struct journal_batch *batch, const struct err *failure)
 	} else if (failure == NULL && s->result.verdict == JOURNAL_UNREADABLE) {
 		err_set(&c->err, ERR_CORRUPT, "the record of this idempotency key is damaged");
 		failure = &c->err;
+	} else if (failure == NULL && s->result.verdict == JOURNAL_OVER) {
+		ingest_quota_refuse(c, s->form->over, &c->err);
+		failure = &c->err;
 	}
 	if (failure != NULL) {
 		fail(c, s->form, failure);
@@ -204,6 +208,8 @@ static void single_done(struct journal_batch *batch, const struct err *failure)
 	w = call_json(c, 201);
 	if (receipt.replayed) {
 		call_header(c, S("Idempotent-Replayed"), S("true"));
+	} else if (s->over_soft) {
+		ingest_quota_warn(c);
 	}
 	s->form->reply(c, &receipt, &w);
 	call_send(c);
@@ -239,10 +245,12 @@ static bool append(struct single *s, struct err *err)
 	s->batch = (struct journal_batch) {
 		.items = &record, .n = 1, .results = &s->result, .done = single_done, .arg = s
 	};
+	s->over_soft = ingest_quota_ask(s->call, &s->batch);
 	if (!journal_append(api->journal, &s->batch, s->call->now_us, loop_now_us(api->loop),
 			    err)) {
 		return false;
 	}
+	ingest_quota_count(s->call, &s->batch);
 	/* The scratch buffers go to the next request; only this form shows the payload again. */
 	s->event.payload = s->form->envelope ? arena_dup(s->call->req, s->event.payload)
 					     : (struct slice) { 0 };
@@ -315,13 +323,22 @@ static void reply_pulseboard(struct call *c, const struct ingest_receipt *r, str
 	json_w_end(w);
 }
 
-static const struct ingest_form native = { &source_native, true, false, false, reply_native };
-static const struct ingest_form signaldesk = { &source_signaldesk, true, false, false,
-					       reply_signaldesk };
-static const struct ingest_form signalops = { &source_signalops, true, false, false,
-					      reply_signalops };
-static const struct ingest_form pulseboard = { &source_pulseboard, true, true, true,
-					       reply_pulseboard };
+static const struct ingest_form native = {
+	.source = &source_native, .header_key = true, .over = ERR_LIMIT, .reply = reply_native
+};
+static const struct ingest_form signaldesk = { .source = &source_signaldesk,
+					       .header_key = true,
+					       .over = ERR_LIMIT,
+					       .reply = reply_signaldesk };
+static const struct ingest_form signalops = {
+	.source = &source_signalops, .header_key = true, .over = ERR_QUOTA, .reply = reply_signalops
+};
+static const struct ingest_form pulseboard = { .source = &source_pulseboard,
+					       .header_key = true,
+					       .body_key = true,
+					       .envelope = true,
+					       .over = ERR_LIMIT,
+					       .reply = reply_pulseboard };
 
 static bool is_ndjson(struct slice type)
 {

@@ -3,6 +3,7 @@
 #define API_INGEST_H
 
 #include "api/call.h"
+#include "journal/journal.h"
 #include "model/outcome.h"
 #include "source/source.h"
 
@@ -27,9 +28,10 @@ struct ingest_receipt {
 /* How one of the single-event routes speaks. */
 struct ingest_form {
 	const struct source_form *source;
-	bool header_key; /* takes Idempotency-Key */
-	bool body_key;	 /* the credential is in the body */
-	bool envelope;	 /* errors are {success: false, message} */
+	bool header_key;    /* takes Idempotency-Key */
+	bool body_key;	    /* the credential is in the body */
+	bool envelope;	    /* errors are {success: false, message} */
+	enum err_kind over; /* what is said when the month's quota is used up */
 	void (*reply)(struct call *c, const struct ingest_receipt *receipt, struct json_w *w);
 };
 
@@ -59,6 +61,18 @@ bool ingest_same_minute(const struct call *c, int64_t received_at_us);
 void ingest_turned_away(struct call *c, enum err_kind kind);
 /* The same, when the network refused the body with this status. */
 void ingest_broken_off(struct call *c, int status);
+/*
+ * The month's quota, around an append of the caller's events. Loop thread.
+ *
+ * Give the batch the room that is left; true when what is stored is over the soft limit, which its
+ * answer says by ingest_quota_warn.
+ */
+bool ingest_quota_ask(struct call *c, struct journal_batch *batch);
+/* Of a batch that was taken: count what was stored. */
+void ingest_quota_count(struct call *c, const struct journal_batch *batch);
+void ingest_quota_warn(struct call *c);
+/* Why an item was over, as ERR_LIMIT or what an older route says for it. Always false. */
+bool ingest_quota_refuse(struct call *c, enum err_kind kind, struct err *err);
 /* Refuse because of overload or shutdown before reading anything. False when all is well. */
 bool ingest_busy(struct call *c, struct err *err);
 /* A record of this event; its slices are those of event and body. */

@@ -55,6 +55,8 @@ struct many {
 	size_t flushing;    /* parts appended and not done */
 	size_t counts[3];   /* accepted, duplicate, rejected */
 	size_t outcomes[OUTCOMES];
+	bool over_soft;
+	struct slice over_text; /* why items were over; made once */
 	struct json_w w;
 };
 
@@ -331,6 +333,15 @@ static void write_rejected(struct many *m, enum err_kind kind, struct slice text
 	json_w_end(&m->w);
 }
 
+static struct slice over_text(struct many *m)
+{
+	if (m->over_text.n == 0) {
+		ingest_quota_refuse(m->call, ERR_LIMIT, &m->call->err);
+		m->over_text = arena_dup(m->call->req, slice_of(m->call->err.text));
+	}
+	return m->over_text;
+}
+
 static void write_item(struct many *m, const struct part *p, size_t i, size_t index)
 {
 	const struct rejected *r = p->entries[i].rejected;
@@ -346,6 +357,8 @@ static void write_item(struct many *m, const struct part *p, size_t i, size_t in
 	} else if (res->verdict == JOURNAL_UNREADABLE) {
 		write_rejected(m, ERR_CORRUPT, S("the record of this idempotency key is damaged"),
 			       "", index);
+	} else if (res->verdict == JOURNAL_OVER) {
+		write_rejected(m, ERR_LIMIT, over_text(m), "", index);
 	} else {
 		write_stored(m, res, index);
 	}
@@ -377,9 +390,13 @@ static void store_part(struct many *m, struct part *p)
 					    .done = part_done,
 					    .arg = p };
 	if (p->n_records > 0) {
+		bool over_soft = ingest_quota_ask(c, &p->batch);
+
 		if (journal_append(c->api->journal, &p->batch, c->now_us, loop_now_us(c->api->loop),
 				   &p->failure)) {
 			p->failure.kind = ERR_NONE;
+			ingest_quota_count(c, &p->batch);
+			m->over_soft = m->over_soft || over_soft;
 			m->flushing++;
 		}
 	}
@@ -408,6 +425,9 @@ static void finish(struct many *m)
 	json_w_key(&m->w, "rejected");
 	json_w_int(&m->w, (int64_t)m->counts[2]);
 	json_w_end(&m->w);
+	if (m->over_soft && m->counts[0] > 0) {
+		ingest_quota_warn(c);
+	}
 	ingest_accepted(c, c->now_us, m->outcomes[OUTCOME_ACCEPTED]);
 	for (enum event_outcome i = OUTCOME_DUPLICATE; i < OUTCOMES; i++) {
 		if (m->outcomes[i] > 0) {

@@ -189,6 +189,16 @@ static void open_helpers(struct fixture *f)
 	T_OK(keeper_open(&f->keeper, &keeper, &err));
 }
 
+static void load_meter(struct fixture *f)
+{
+	struct db *db = NULL;
+	struct err err;
+
+	T_OK(store_connect(f->store, STORE_KEEPER, &db, &err));
+	T_OK(meter_load(f->api.meter, db, f->api.journal, &err));
+	db_close(&db);
+}
+
 static void *run(void *arg)
 {
 	loop_run(((struct fixture *)arg)->api.loop);
@@ -210,6 +220,8 @@ static void start(struct fixture *f)
 		.limits = limits_new(0),
 		.guesses = guesses_new(0),
 		.rates = o->rates,
+		.meter = meter_new(),
+		.retain = retain_new(0),
 		.cors_origins = slice_of(o->cors_origins == NULL ? "" : o->cors_origins),
 		.metrics_token = slice_of(o->metrics_token == NULL ? "" : o->metrics_token),
 	};
@@ -221,6 +233,7 @@ static void start(struct fixture *f)
 	buf_init(&f->api.raw, EVENT_BYTES_MAX * 2 + INGEST_BODY_BYTES_MAX);
 	buf_init(&f->api.encoded, EVENT_BYTES_MAX * 2 + INGEST_BODY_BYTES_MAX);
 	open_state(f);
+	load_meter(f);
 	open_network(f);
 	open_helpers(f);
 	for (size_t i = 0; i < f->keys_n; i++) {
@@ -268,6 +281,8 @@ static void stop(struct fixture *f)
 	guesses_free(&f->api.guesses);
 	waiters_free(&f->api.waiters);
 	ledger_free(&f->api.ledger);
+	meter_free(&f->api.meter);
+	retain_free(&f->api.retain);
 	metrics_free(&f->api.metrics);
 	loop_free(&f->api.loop);
 	api_release(&f->api);

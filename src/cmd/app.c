@@ -58,6 +58,7 @@ struct app {
 	struct guesses *guesses;
 	struct retain *retain;
 	struct seal *seal;
+	struct meter *meter;
 	struct api api;
 	struct loop_timer watchdog;
 	bool stopping;
@@ -186,6 +187,17 @@ static bool load_memory(struct app *app, struct err *err)
 	bool ok = store_connect(app->store, STORE_KEEPER, &db, err) &&
 		  retain_load(app->retain, db, err) &&
 		  guesses_load(app->guesses, db, clock_wall_us(), err);
+
+	db_close(&db);
+	return ok;
+}
+
+/* Before the first record of this life. */
+static bool load_meter(struct app *app, struct err *err)
+{
+	struct db *db = NULL;
+	bool ok = store_connect(app->store, STORE_KEEPER, &db, err) &&
+		  meter_load(app->meter, db, app->journal, err);
 
 	db_close(&db);
 	return ok;
@@ -400,6 +412,7 @@ static bool fill_api(struct app *app, struct err *err)
 		.ledger = app->ledger,
 		.retain = app->retain,
 		.seal = app->seal,
+		.meter = app->meter,
 		.metrics = app->metrics,
 		.waiters = app->waiters,
 		.tickets = app->tickets,
@@ -563,12 +576,13 @@ static bool open_all(struct app *app, struct err *err)
 	app->limits = limits_new(0);
 	app->guesses = guesses_new(0);
 	app->retain = retain_new(app->settings->retention);
+	app->meter = meter_new();
 	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
 	reporter_count_in(app->reporter, app->metrics);
 	if (!lock_data(app, err) || !check_state(app, err) || !open_journal(app, err) ||
 	    !open_store(app, err) || !open_seal(app, err) || !load_memory(app, err) ||
-	    !open_engine(app, err) || !append_start(app, err) || !open_workers(app, err) ||
-	    !fill_api(app, err)) {
+	    !open_engine(app, err) || !load_meter(app, err) || !append_start(app, err) ||
+	    !open_workers(app, err) || !fill_api(app, err)) {
 		return false;
 	}
 	app->api.workers = app->workers;
@@ -736,6 +750,7 @@ void app_close(struct app **ap)
 	keyring_free(&app->keys);
 	retain_free(&app->retain);
 	seal_free(&app->seal);
+	meter_free(&app->meter);
 	tickets_free(&app->tickets);
 	limits_free(&app->limits);
 	guesses_free(&app->guesses);

@@ -51,14 +51,28 @@ static void append(void *arg)
 	change_free(ch);
 }
 
-bool change_apply(struct call *c, const struct control *control, struct err *err)
+/* A new rule carries what the plan says now: the engine counts, and knows no plans. */
+static struct control with_limit(struct call *c, const struct control *control)
+{
+	struct control out = *control;
+	struct meter_state state;
+
+	if (control->op == CONTROL_RULE_PUT && control->expect == 0 && c->api->meter != NULL) {
+		meter_look(c->api->meter, c->caller.org, c->now_us, c->req, &state);
+		out.rules_max = (uint64_t)state.plan.rules;
+	}
+	return out;
+}
+
+bool change_apply(struct call *c, const struct control *given, struct err *err)
 {
 	struct change *ch = mem_alloc(1, sizeof(*ch));
+	struct control control = with_limit(c, given);
 	struct wait wait;
 
 	ch->api = c->api;
 	buf_init(&ch->body, RECORD_BODY_BYTES_MAX);
-	control_encode(control, c->req, &ch->body);
+	control_encode(&control, c->req, &ch->body);
 	ensure(!ch->body.overflow);
 	ch->record = (struct record) {
 		.kind = RECORD_CONTROL,
@@ -66,7 +80,7 @@ bool change_apply(struct call *c, const struct control *control, struct err *err
 		.project = c->caller.project,
 		.key = c->caller.key,
 		.hash = hash_sip128(&journal_meta(c->api->journal)->hash, buf_slice(&ch->body)),
-		.type = control_type(control->op),
+		.type = control_type(control.op),
 		.body = buf_slice(&ch->body),
 	};
 	ch->batch = (struct journal_batch) {

@@ -190,6 +190,11 @@ static void put_rule(struct engine *e, const struct record *record, struct contr
 	if (!check(e, record, def->id, control->expect, control->expect > 0)) {
 		return;
 	}
+	if (control->expect == 0 && control->rules_max > 0 &&
+	    rulebook_count_org(e->state.rulebook, def->org) >= control->rules_max) {
+		say(e, record, refusal(ERR_LIMIT, "the plan allows no more rules"));
+		return;
+	}
 	if (control->expect == 0 &&
 	    rulebook_count(e->state.rulebook, def->project) >= RULES_PER_PROJECT_MAX) {
 		say(e, record, refusal(ERR_LIMIT, "a project has at most 10000 rules"));

@@ -38,6 +38,9 @@ void control_encode(const struct control *control, struct arena *req, struct buf
 		return;
 	}
 	json_put_int(&w, "expect", (int64_t)control->expect);
+	if (control->rules_max > 0) {
+		json_put_int(&w, "rulesMax", (int64_t)control->rules_max);
+	}
 	json_put_str(&w, "id", slice_of(id.p));
 	if (control->op == CONTROL_RULE_PUT) {
 		json_w_key(&w, "rule");
@@ -98,6 +101,9 @@ bool control_decode(struct slice body, struct arena *tick, struct control *out, 
 	}
 	if (out->op != CONTROL_RULE_PUT) {
 		return true;
+	}
+	if (json_get(root, "rulesMax") != NULL && !number(root, "rulesMax", &out->rules_max)) {
+		return bad(err, "rulesMax");
 	}
 	rule = json_get(root, "rule");
 	if (rule == NULL || !rule_def_read(rule->raw, tick, &out->rule, err)) {

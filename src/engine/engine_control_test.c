@@ -119,6 +119,30 @@ TEST(a_project_has_a_bounded_number_of_rules)
 	scene_release(&s);
 }
 
+/* The limit came with the record: a replay knows no plan, and says the same. */
+TEST(an_org_has_as_many_rules_as_its_plan_said)
+{
+	struct scene s;
+	struct verdict v;
+
+	scene_init(&s);
+	s.stage.rules_max = 2;
+	T_TRUE(verdict_of(&s, stage_rule(&s.stage, 1, 0, RULE(1, 10, ""))).ok);
+	T_TRUE(verdict_of(&s, stage_rule(&s.stage, 2, 0, RULE(1, 10, ""))).ok);
+	v = verdict_of(&s, stage_rule(&s.stage, 3, 0, RULE(1, 10, "")));
+	T_FALSE(v.ok);
+	T_INT(v.err.kind, ERR_LIMIT);
+	T_TRUE(verdict_of(&s, stage_rule_of(&s.stage, OTHER_ORG, 9, 0, RULE(1, 10, ""))).ok);
+	/* One that is there may change, and a place that is free be taken. */
+	T_TRUE(verdict_of(&s, stage_rule(&s.stage, 2, 1, RULE(2, 10, ""))).ok);
+	T_TRUE(verdict_of(&s, stage_rule_delete(&s.stage, STAGE_ORG, 1, 0)).ok);
+	T_TRUE(verdict_of(&s, stage_rule(&s.stage, 4, 0, RULE(1, 10, ""))).ok);
+	s.stage.rules_max = 0;
+	T_TRUE(verdict_of(&s, stage_rule(&s.stage, 5, 0, RULE(1, 10, ""))).ok);
+	T_INT(home_number(&s.home, "select count(*) from rules where deleted_at is null"), 4);
+	scene_release(&s);
+}
+
 TEST(a_disabled_rule_is_silent_and_starts_anew)
 {
 	struct scene s;
@@ -209,6 +233,6 @@ TEST(another_grouping_starts_anew)
 }
 
 T_MAIN(T(a_change_is_checked_against_what_it_was_based_on), T(a_rule_of_another_org_is_not_there),
-       T(a_project_has_a_bounded_number_of_rules), T(a_disabled_rule_is_silent_and_starts_anew),
-       T(a_wider_window_is_filled_from_the_log), T(a_higher_threshold_and_a_shorter_window_too),
-       T(another_grouping_starts_anew))
+       T(a_project_has_a_bounded_number_of_rules), T(an_org_has_as_many_rules_as_its_plan_said),
+       T(a_disabled_rule_is_silent_and_starts_anew), T(a_wider_window_is_filled_from_the_log),
+       T(a_higher_threshold_and_a_shorter_window_too), T(another_grouping_starts_anew))

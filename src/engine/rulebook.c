@@ -14,14 +14,16 @@ struct entry {
 	struct rule_def *def;
 };
 
-struct project_count {
-	struct project_id id;
+/* Rules of a project, or of an org. */
+struct count {
+	uint64_t id;
 	size_t n;
 };
 
 struct rulebook {
 	struct map by_id;
-	struct map by_project;
+	struct map by_project; /* struct count */
+	struct map by_org;     /* likewise */
 };
 
 struct rulebook *rulebook_new(void)
@@ -30,6 +32,7 @@ struct rulebook *rulebook_new(void)
 
 	map_init(&b->by_id);
 	map_init(&b->by_project);
+	map_init(&b->by_org);
 	return b;
 }
 
@@ -39,9 +42,19 @@ static void entry_free(struct entry *entry)
 	free(entry);
 }
 
+static void counts_free(struct map *counts)
+{
+	struct count *count;
+	size_t at = 0;
+
+	while ((count = map_next(counts, &at)) != NULL) {
+		free(count);
+	}
+	map_release(counts);
+}
+
 void rulebook_free(struct rulebook **bp)
 {
-	struct project_count *count;
 	struct rulebook *b = *bp;
 	struct entry *entry;
 	size_t at = 0;
@@ -52,12 +65,9 @@ void rulebook_free(struct rulebook **bp)
 	while ((entry = map_next(&b->by_id, &at)) != NULL) {
 		entry_free(entry);
 	}
-	at = 0;
-	while ((count = map_next(&b->by_project, &at)) != NULL) {
-		free(count);
-	}
+	counts_free(&b->by_project);
+	counts_free(&b->by_org);
 	map_release(&b->by_id);
-	map_release(&b->by_project);
 	free(b);
 	*bp = NULL;
 }
@@ -69,14 +79,14 @@ const struct rule_def *rulebook_get(const struct rulebook *b, struct rule_id id)
 	return entry == NULL ? NULL : entry->def;
 }
 
-static struct project_count *count_of(struct rulebook *b, struct project_id project)
+static struct count *count_of(struct map *counts, uint64_t id)
 {
-	struct project_count *count = map_get(&b->by_project, MAP_KEY(project));
+	struct count *count = map_get(counts, MAP_KEY(id));
 
 	if (count == NULL) {
 		count = mem_alloc(1, sizeof(*count));
-		count->id = project;
-		map_put(&b->by_project, MAP_KEY(count->id), count);
+		count->id = id;
+		map_put(counts, MAP_KEY(count->id), count);
 	}
 	return count;
 }
@@ -86,7 +96,8 @@ void rulebook_del(struct rulebook *b, struct rule_id id)
 	struct entry *entry = map_del(&b->by_id, MAP_KEY(id));
 
 	if (entry != NULL) {
-		count_of(b, entry->def->project)->n--;
+		count_of(&b->by_project, entry->def->project.v)->n--;
+		count_of(&b->by_org, entry->def->org.v)->n--;
 		entry_free(entry);
 	}
 }
@@ -100,12 +111,20 @@ void rulebook_put(struct rulebook *b, const struct rule_def *def)
 	entry->id = entry->def->id;
 	rulebook_del(b, entry->id);
 	map_put(&b->by_id, MAP_KEY(entry->id), entry);
-	count_of(b, entry->def->project)->n++;
+	count_of(&b->by_project, entry->def->project.v)->n++;
+	count_of(&b->by_org, entry->def->org.v)->n++;
 }
 
 size_t rulebook_count(const struct rulebook *b, struct project_id project)
 {
-	const struct project_count *count = map_get(&b->by_project, MAP_KEY(project));
+	const struct count *count = map_get(&b->by_project, MAP_KEY(project.v));
+
+	return count == NULL ? 0 : count->n;
+}
+
+size_t rulebook_count_org(const struct rulebook *b, struct org_id org)
+{
+	const struct count *count = map_get(&b->by_org, MAP_KEY(org.v));
 
 	return count == NULL ? 0 : count->n;
 }

@@ -19,8 +19,9 @@ const struct rule_def *rulebook_get(const struct rulebook *b, struct rule_id id)
 /* Add or replace; def is copied. */
 void rulebook_put(struct rulebook *b, const struct rule_def *def);
 void rulebook_del(struct rulebook *b, struct rule_id id);
-/* How many rules a project has. */
+/* How many rules a project has, and all projects of an org. */
 size_t rulebook_count(const struct rulebook *b, struct project_id project);
+size_t rulebook_count_org(const struct rulebook *b, struct org_id org);
 
 /* Append all rules in the order of their ids. */
 void rulebook_save(const struct rulebook *b, struct buf *out);

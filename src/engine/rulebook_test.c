@@ -41,6 +41,8 @@ TEST(rules_are_found_replaced_and_counted)
 	rulebook_put(book, &b);
 	T_INT(rulebook_count(book, (struct project_id) { 10 }), 2);
 	T_INT(rulebook_count(book, (struct project_id) { 11 }), 0);
+	T_INT(rulebook_count_org(book, a.org), 2);
+	T_INT(rulebook_count_org(book, (struct org_id) { a.org.v + 1 }), 0);
 	b.name = S("again");
 	rulebook_put(book, &b);
 	T_INT(rulebook_count(book, (struct project_id) { 10 }), 2);
@@ -52,6 +54,7 @@ TEST(rules_are_found_replaced_and_counted)
 	rulebook_del(book, a.id);
 	T_TRUE(rulebook_get(book, a.id) == NULL);
 	T_INT(rulebook_count(book, (struct project_id) { 10 }), 1);
+	T_INT(rulebook_count_org(book, b.org), 1);
 	rulebook_free(&book);
 	rulebook_free(&book);
 	arena_release(&arena);

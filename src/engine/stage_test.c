@@ -38,6 +38,7 @@ void stage_init(struct stage *stage)
 	stage->metrics = metrics_new();
 	stage->waiters = waiters_new();
 	arena_init(&stage->arena, 0);
+	stage->rules_max = 0;
 }
 
 void stage_release(struct stage *stage)
@@ -121,7 +122,10 @@ static uint64_t control(struct stage *stage, struct org_id org, const struct con
 uint64_t stage_rule_of(struct stage *stage, struct org_id org, uint64_t id, uint64_t expect,
 		       const char *json)
 {
-	struct control c = { .op = CONTROL_RULE_PUT, .expect = expect, .rule_id = { id } };
+	struct control c = { .op = CONTROL_RULE_PUT,
+			     .expect = expect,
+			     .rule_id = { id },
+			     .rules_max = stage->rules_max };
 	struct rule_json_in in = { 0 };
 	const struct json *body;
 	struct err err;

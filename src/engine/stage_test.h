@@ -16,6 +16,7 @@ struct stage {
 	struct metrics *metrics;
 	struct waiters *waiters;
 	struct arena arena;
+	uint64_t rules_max; /* what control records that put a rule say of the plan */
 };
 
 struct home {

@@ -64,10 +64,13 @@ static void print_line(const struct books_line *line, const char *fault)
 			printf(" %s=%lld", outcome_names[i], (long long)line->outcomes[i]);
 		}
 	}
-	printf(" open=%lld sent=%llu events=%llu hours=%llu recent=%llu minutes=%llu%s%s\n",
+	printf(" open=%lld sent=%llu events=%llu hours=%llu recent=%llu minutes=%llu used=%llu"
+	       " metered=%llu pending=%llu%s%s\n",
 	       (long long)books_open(line), (unsigned long long)line->sent,
 	       (unsigned long long)line->events, (unsigned long long)line->hours,
 	       (unsigned long long)line->recent, (unsigned long long)line->minutes,
+	       (unsigned long long)line->used, (unsigned long long)line->metered,
+	       (unsigned long long)line->pending,
 	       fault == NULL ? "" : " WRONG: ", fault == NULL ? "" : fault);
 }
 
@@ -170,7 +173,7 @@ int cmd_books(int argc, char **argv)
 		.command = "books",
 		.about =
 			"Check that everything that was sent is accounted for: what was received is "
-			"what became of it,\nand what was accepted is in the log and was counted. "
+			"what became of it,\nand what was accepted is in the log, was counted and is in the usage. "
 			"While no server runs. Exit code 3: it is\nnot.",
 		.rows = rows,
 		.n = ARRAY_LEN(rows),

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Three counts of the same events that were made in different places: by who answered, by the
- * engine, and here from the log. Hours that the log does not reach back to whole are left out, and
- * so are counts that may have been pruned.
+ * Counts of the same events that were made in different places: by who answered, by the engine (for
+ * charts, and as usage), and here from the log. Hours and days that the log does not reach back to
+ * whole are left out, and so are counts that may have been pruned.
  */
 #include "engine/books.h"
 
 #include "base/clock.h"
 #include "base/map.h"
 #include "engine/keeper.h"
+#include "engine/usage.h"
 
 struct reading {
 	struct books *books;
@@ -28,6 +29,11 @@ struct line {
 static int64_t hour_from(int64_t at_us)
 {
 	return at_us <= 0 ? 0 : (at_us + ROLLUP_HOUR_US - 1) / ROLLUP_HOUR_US * ROLLUP_HOUR_US;
+}
+
+static int64_t day_from(int64_t at_us)
+{
+	return (at_us + DAY_US - 1) / DAY_US * DAY_US;
 }
 
 static int64_t later(int64_t a, int64_t b)
@@ -51,6 +57,7 @@ static struct books_line *line_of(struct reading *r, struct org_id org, struct p
 	line->line.project = project;
 	line->line.from_us = line->line.booked_from_us = later(r->hours_from_us,
 							       hour_from(r->gone_us));
+	line->line.used_from_us = day_from(line->line.from_us);
 	memcpy(line->key, key, sizeof(key));
 	map_put(&r->lines, (struct slice) { line->key, sizeof(line->key) }, line);
 	if (r->books->n == r->cap) {
@@ -104,7 +111,11 @@ static void count(struct reading *r, const struct record *record)
 	if (record->received_at_us < line->from_us || record->seq < line->deleted_seq) {
 		return;
 	}
-	line->sent += record->key.v != 0 && record->received_at_us >= line->booked_from_us;
+	line->sent += usage_counts(record) && record->received_at_us >= line->booked_from_us;
+	if (usage_counts(record) && record->received_at_us >= line->used_from_us) {
+		line->metered += record->seq <= r->books->usage_seq;
+		line->pending += record->seq > r->books->usage_seq;
+	}
 	if (record->seq <= r->books->rollup_seq) {
 		line->events++;
 		line->recent += record->received_at_us >= r->minutes_from_us;
@@ -144,6 +155,13 @@ static void take_minutes(void *arg, const struct rollup_row *row)
 	line->minutes += row->start_us >= line->from_us ? row->count : 0;
 }
 
+static void take_usage(void *arg, const struct usage_row *row)
+{
+	struct books_line *line = line_of(arg, row->org, row->project);
+
+	line->used += row->day_us >= line->used_from_us ? row->count : 0;
+}
+
 static void take_outcome(void *arg, const struct outcome_row *row)
 {
 	struct books_line *line = line_of(arg, row->org, row->project);
@@ -180,6 +198,7 @@ static void take_kept(void *arg, const struct retention_row *row)
 	line->from_us = later(r->hours_from_us, hour_from(gone_us));
 	line->deleted_seq = row->deleted_seq;
 	line->booked_from_us = later(line->from_us, hour_from(row->deleted_us));
+	line->used_from_us = day_from(line->booked_from_us);
 }
 
 bool books_read(struct books *books, struct journal *journal, struct db *db, int64_t now_us,
@@ -193,11 +212,13 @@ bool books_read(struct books *books, struct journal *journal, struct db *db, int
 	map_init(&r.lines);
 	ok = store_cursor_get(db, 0, boot, &cursor, err) != FAILED;
 	books->rollup_seq = cursor.rollup_seq;
+	books->usage_seq = cursor.usage_seq;
 	ok = ok && find_span(&r, journal, now_us, err) &&
 	     store_retention_all(db, take_default, &r, err) &&
 	     store_retention_all(db, take_kept, &r, err) && count_log(&r, journal, err) &&
 	     store_rollups_sum(db, ROLLUP_HOUR_US, r.hours_from_us, take_hours, &r, err) &&
 	     store_rollups_sum(db, ROLLUP_MINUTE_US, r.minutes_from_us, take_minutes, &r, err) &&
+	     store_usage_sum(db, take_usage, &r, err) &&
 	     store_outcomes_sum(db, ROLLUP_HOUR_US, r.hours_from_us, take_outcome, &r, err);
 	map_release(&r.lines);
 	return ok;
@@ -222,6 +243,12 @@ const char *books_fault(const struct books_line *line, uint64_t lost, bool exact
 	}
 	if (line->hours > line->events + lost || line->minutes > line->recent + lost) {
 		return "more was counted than the log holds";
+	}
+	if (line->used < line->metered) {
+		return "the log holds events that are not in the usage";
+	}
+	if (line->used > line->metered + lost) {
+		return "the usage has more than the log holds";
 	}
 	if (accepted > line->sent + lost) {
 		return "more was accepted than the log holds";

@@ -101,6 +101,9 @@ TEST(right_books_balance)
 	T_INT(line->events, 120);
 	T_INT(line->hours, 120);
 	T_INT(line->minutes, 120);
+	T_INT(line->metered, 120);
+	T_INT(line->used, 120);
+	T_INT(line->pending, 0);
 	T_INT(line->outcomes[OUTCOME_RECEIVED], 127);
 	T_INT(line->outcomes[OUTCOME_INVALID], 7);
 	T_INT(books_open(line), 0);
@@ -125,6 +128,18 @@ TEST(wrong_counts_are_noticed)
 		"delete from rollups where step = 60000000 and start_at ="
 		" (select max(start_at) from rollups where step = 60000000) returning 0",
 		"not counted");
+	desk_release(&d);
+}
+
+TEST(wrong_usage_is_noticed)
+{
+	struct desk d;
+
+	desk_init(&d);
+	notices(&d, "update usage_events set count = count - 1 returning 0", "not in the usage");
+	notices(&d, "update usage_events set count = count + 2 returning 0", "usage has more");
+	T_INT(home_number(&d.home, "update usage_events set count = count - 1 returning 0"), 0);
+	T_TRUE(books_fault(look(&d), 0, true) == NULL);
 	desk_release(&d);
 }
 
@@ -175,6 +190,8 @@ TEST(a_server_that_was_killed_is_compared_as_far_as_it_came)
 	line = look(&d);
 	T_INT(line->sent, 150);
 	T_INT(line->events, 120);
+	T_INT(line->used, 120);
+	T_INT(line->pending, 30);
 	T_TRUE(d.books.rollup_seq < d.books.last_seq);
 	T_TRUE(books_fault(line, 0, false) == NULL);
 	desk_release(&d);
@@ -218,7 +235,7 @@ TEST(only_what_is_kept_is_compared)
 	desk_release(&d);
 }
 
-T_MAIN(T(right_books_balance), T(wrong_counts_are_noticed), T(wrong_outcomes_are_noticed),
-       T(what_a_crash_may_take_is_a_fault_only_without_one),
+T_MAIN(T(right_books_balance), T(wrong_counts_are_noticed), T(wrong_usage_is_noticed),
+       T(wrong_outcomes_are_noticed), T(what_a_crash_may_take_is_a_fault_only_without_one),
        T(a_server_that_was_killed_is_compared_as_far_as_it_came),
        T(lost_records_explain_as_many_counts), T(only_what_is_kept_is_compared))

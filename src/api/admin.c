@@ -7,6 +7,7 @@
 #include "api/action.h"
 #include "api/api.h"
 #include "api/change.h"
+#include "api/plans.h"
 #include "api/route.h"
 #include "api/setup.h"
 #include "api/show.h"
@@ -27,7 +28,9 @@ struct admin_fields {
 	struct field_list scopes;
 	struct slice key;
 	bool demo;
-	uint32_t scope_set; /* what the words of scopes mean */
+	struct plan_limits limits;
+	uint32_t scope_set;	 /* what the words of scopes mean */
+	const struct json *body; /* all of it */
 };
 
 static const char *check_slug(struct slice s)
@@ -69,6 +72,7 @@ static const struct field rows_of_body[] = {
 	FIELD_STR(struct admin_fields, key, "key", .min = KEY_CHARS_MIN, .max = KEY_CHARS_MAX,
 		  .check = check_key, .help = "The key itself; otherwise one is made up."),
 	FIELD_BOOL(struct admin_fields, demo, "demo", .help = "Add some rules to look at."),
+	PLAN_LIMIT_FIELDS(struct admin_fields, limits),
 };
 
 static const char *const demo_rules[] = {
@@ -107,10 +111,9 @@ static bool read_scopes(const struct field_list *words, uint32_t *set, struct er
 
 static bool read_body(struct call *c, struct admin_fields *in, struct err *err)
 {
-	const struct json *body;
-
-	return call_body(c, &body, err) &&
-	       fields_parse(body, rows_of_body, ARRAY_LEN(rows_of_body), in, NULL, c->req, err) &&
+	return call_body(c, &in->body, err) &&
+	       fields_parse(in->body, rows_of_body, ARRAY_LEN(rows_of_body), in, NULL, c->req,
+			    err) &&
 	       read_scopes(&in->scopes, &in->scope_set, err);
 }
 
@@ -131,7 +134,8 @@ static bool read_project(struct call *c, struct place *p, struct slice slug, str
 					    .slug = slug,
 					    .name = slug,
 					    .created_us = c->now_us };
-	return store_project_insert(p->org.id, c->db, &p->project, err);
+	return plans_may_make_project(c, p->org.id, err) &&
+	       store_project_insert(p->org.id, c->db, &p->project, err);
 }
 
 /* The org with its default project, and the project that was named, in one transaction. */
@@ -300,6 +304,16 @@ static bool write_rules(struct call *c, const struct place *p, bool demo, struct
 	return true;
 }
 
+/* What the body does not name stays as it is. */
+static bool set_limits(struct call *c, const struct admin_fields *in, const struct place *p,
+		       struct err *err)
+{
+	if (json_get(in->body, "softLimit") == NULL && json_get(in->body, "hardLimit") == NULL) {
+		return true;
+	}
+	return plans_set_limits(c, p->org.id, in->body, &in->limits, err);
+}
+
 static bool seed(struct call *c, struct err *err)
 {
 	struct admin_fields in = { 0 };
@@ -309,7 +323,7 @@ static bool seed(struct call *c, struct err *err)
 	struct json_w w;
 
 	if (!read_body(c, &in, err) || !make_place(c, &in, &place, err) ||
-	    !ensure_key(c, &in, &place, &row, &secret, err)) {
+	    !set_limits(c, &in, &place, err) || !ensure_key(c, &in, &place, &row, &secret, err)) {
 		return false;
 	}
 	w = call_json(c, 200);

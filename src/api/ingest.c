@@ -567,6 +567,7 @@ static const struct route rows[] = {
 			     { .status = 200,
 			       .help = "Each item has its verdict.",
 			       .shape = &shape_verdicts } },
+		.errors = { ERR_LIMIT },
 		.loop = post_events,
 	},
 	{
@@ -586,6 +587,7 @@ static const struct route rows[] = {
 			       .help = "The event is stored.",
 			       .shape = &shape_signaldesk,
 			       .headers = REPLY_REPLAYED } },
+		.errors = { ERR_LIMIT },
 		.loop = post_signaldesk,
 	},
 	{
@@ -605,6 +607,7 @@ static const struct route rows[] = {
 			       .help = "The event is stored.",
 			       .shape = &shape_signalops,
 			       .headers = REPLY_REPLAYED } },
+		.errors = { ERR_QUOTA },
 		.loop = post_signalops,
 	},
 	{
@@ -622,7 +625,7 @@ static const struct route rows[] = {
 			       .help = "The event is stored.",
 			       .shape = &shape_pulseboard,
 			       .headers = REPLY_REPLAYED } },
-		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN },
+		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_LIMIT },
 		.problem = &shape_envelope,
 		.loop = post_pulseboard,
 	},

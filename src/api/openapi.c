@@ -13,6 +13,7 @@ static const struct {
 	{ "Deliveries", "Who was told, by what, and every attempt." },
 	{ "Keys", "What programs identify themselves with." },
 	{ "Projects", "Where events belong, and for how long they are kept." },
+	{ "Usage", "What was used of what may be." },
 	{ "Live", "Streams of what happens while it happens." },
 	{ "Operation", "Health, metrics, and this description." },
 	{ "SignalDesk", "Calls of an earlier system, which go on working." },

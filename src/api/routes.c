@@ -13,6 +13,6 @@ const struct route_set *const route_sets[] = {
 	&routes_ingest,	  &routes_search, &routes_export,     &routes_events,  &routes_rules,
 	&routes_keys,	  &routes_alerts, &routes_deliveries, &routes_stream,  &routes_outcomes,
 	&routes_stats,	  &routes_system, &routes_admin,      &routes_journal, &routes_quarantine,
-	&routes_projects, &routes_docs,
+	&routes_projects, &routes_usage,  &routes_plans,      &routes_docs,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

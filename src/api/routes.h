@@ -14,6 +14,7 @@ extern const struct route_set routes_export;
 extern const struct route_set routes_ingest;
 extern const struct route_set routes_journal;
 extern const struct route_set routes_keys;
+extern const struct route_set routes_plans;
 extern const struct route_set routes_projects;
 extern const struct route_set routes_quarantine;
 extern const struct route_set routes_rules;
@@ -22,6 +23,7 @@ extern const struct route_set routes_outcomes;
 extern const struct route_set routes_stats;
 extern const struct route_set routes_stream;
 extern const struct route_set routes_system;
+extern const struct route_set routes_usage;
 
 extern const struct route_set *const route_sets[];
 extern const size_t route_sets_n;

@@ -22,6 +22,7 @@ int cmd_health(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
 int cmd_openapi(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_seed(int argc, char **argv);
 int cmd_send(int argc, char **argv);

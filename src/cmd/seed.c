@@ -16,9 +16,11 @@
 #include "cmd/command.h"
 #include "cmd/flags.h"
 #include "cmd/settings.h"
+#include "model/plan.h"
 
 #define BODY_BYTES_MAX ((size_t)16 << 10)
 #define TENANTS_MAX 2
+#define LIMIT_KEPT (-1)
 #define TRIES_MAX 100
 #define NAP_MS 100
 
@@ -28,6 +30,8 @@ struct seed_flags {
 	struct slice project;
 	struct slice key;
 	bool demo;
+	int64_t soft_limit; /* LIMIT_KEPT: not given */
+	int64_t hard_limit;
 };
 
 static const struct field rows[] = {
@@ -41,6 +45,13 @@ static const struct field rows[] = {
 		  .help = "An API key to accept as it is. Without it one is made, once."),
 	FIELD_BOOL(struct seed_flags, demo, "demo",
 		   .help = "With --org: add the rules of the demo tenants as well."),
+	FIELD_INT(struct seed_flags, soft_limit, "soft-limit", .min = LIMIT_KEPT,
+		  .max = PLAN_LIMIT_MAX, .fallback = "-1",
+		  .help = "With --org: warn above so many events a month. 0: never; -1: as it is."),
+	FIELD_INT(struct seed_flags, hard_limit, "hard-limit", .min = LIMIT_KEPT,
+		  .max = PLAN_LIMIT_MAX, .fallback = "-1",
+		  .help = "With --org: refuse events above so many a month. 0: never; -1: as it "
+			  "is."),
 };
 
 struct seed {
@@ -62,6 +73,14 @@ static void member(struct json_w *w, const char *name, struct slice value)
 	}
 }
 
+static void limit_member(struct json_w *w, const char *name, int64_t limit)
+{
+	if (limit != LIMIT_KEPT) {
+		json_w_key(w, name);
+		json_w_int(w, limit);
+	}
+}
+
 static void write_body(const struct seed_flags *t, struct buf *out)
 {
 	struct json_w w;
@@ -74,6 +93,8 @@ static void write_body(const struct seed_flags *t, struct buf *out)
 	member(&w, "key", t->key);
 	json_w_key(&w, "demo");
 	json_w_bool(&w, t->demo);
+	limit_member(&w, "softLimit", t->soft_limit);
+	limit_member(&w, "hardLimit", t->hard_limit);
 	json_w_end(&w);
 }
 
@@ -226,8 +247,16 @@ static bool seed_somehow(struct seed *s)
 static void choose_tenants(const struct seed_flags *in, struct seed *s)
 {
 	static const struct seed_flags demo[] = {
-		{ .org = { "acme", 4 }, .name = { "Acme", 4 }, .demo = true },
-		{ .org = { "globex", 6 }, .name = { "Globex", 6 }, .demo = true },
+		{ .org = { "acme", 4 },
+		  .name = { "Acme", 4 },
+		  .demo = true,
+		  .soft_limit = LIMIT_KEPT,
+		  .hard_limit = LIMIT_KEPT },
+		{ .org = { "globex", 6 },
+		  .name = { "Globex", 6 },
+		  .demo = true,
+		  .soft_limit = LIMIT_KEPT,
+		  .hard_limit = LIMIT_KEPT },
 	};
 
 	if (in->org.n > 0) {
@@ -248,9 +277,10 @@ static int run(const struct flags *flags, const void *arg, struct arena *boot)
 	if (!flags_settings(flags, boot, &settings)) {
 		return 2;
 	}
-	if (in->org.n == 0 && (in->key.n > 0 || in->name.n > 0 || in->project.n > 0)) {
-		fprintf(stderr,
-			"tocsin seed: \"--key\", \"--name\" and \"--project\" need \"--org\"\n");
+	if (in->org.n == 0 && (in->key.n > 0 || in->name.n > 0 || in->project.n > 0 ||
+			       in->soft_limit != LIMIT_KEPT || in->hard_limit != LIMIT_KEPT)) {
+		fprintf(stderr, "tocsin seed: \"--key\", \"--name\", \"--project\" and limits need "
+				"\"--org\"\n");
 		return 2;
 	}
 	log_setup(LOG_WARN, settings.log_format, STDERR_FILENO);

@@ -23,10 +23,10 @@ struct books_line {
 	uint64_t recent;	/* those that have to be in the minutes */
 	uint64_t hours;		/* what the rollups say */
 	uint64_t minutes;
-	int64_t used_from_us; /* days before may have been purged, or deleted */
-	uint64_t metered;     /* events of the log that have to be in the usage */
-	uint64_t pending;     /* those that the usage does not have yet */
-	uint64_t used;	      /* what the usage says */
+	int64_t used_from_us;	    /* days before may have been purged, or deleted */
+	uint64_t metered;	    /* events of the log that have to be in the usage */
+	uint64_t pending;	    /* those that the usage does not have yet */
+	uint64_t used;		    /* what the usage says */
 	int64_t outcomes[OUTCOMES]; /* as they are booked */
 };
 

@@ -22,6 +22,7 @@ void event_json_write(const struct event_view *view, struct json_w *w)
 {
 	const struct event *e = view->event;
 	struct id_text project = id_format(ID_PROJECT, view->record->project.v);
+	struct id_text key = id_format(ID_KEY, view->record->key.v);
 
 	json_w_object(w);
 	json_put_str(w, "id", view->id);
@@ -39,6 +40,7 @@ void event_json_write(const struct event_view *view, struct json_w *w)
 	json_put_time(w, "occurredAt", occurred_us(view));
 	json_put_time(w, "receivedAt", view->record->received_at_us);
 	json_put_str(w, "projectId", slice_of(project.p));
+	json_put_str_or_null(w, "keyId", view->record->key.v == 0 ? S("") : slice_of(key.p));
 	json_w_end(w);
 }
 

@@ -17,7 +17,7 @@ struct event_view {
 /* The public id of an event record. */
 struct id_text event_public_id(const struct journal_meta *meta, const struct record *record);
 
-/* {id, type, kind, severity, ..., payload, tags, occurredAt, receivedAt, idempotencyKey} */
+/* {id, type, kind, severity, ..., receivedAt, projectId, keyId}; keyId is null for our own */
 void event_json_write(const struct event_view *view, struct json_w *w);
 /* The form of SignalDesk: {id, type, metadata, timestamp}; with processed when a list wants it. */
 void event_json_write_signaldesk(const struct event_view *view, const bool *processed,

@@ -21,6 +21,7 @@ enum {
 	PROJECT_GET,
 	PROJECT_BY_SLUG,
 	PROJECT_DEFAULT,
+	PROJECT_COUNT,
 	PROJECT_LIST,
 	PROJECT_SET,
 	PROJECT_DELETE
@@ -81,6 +82,10 @@ static const struct query queries[] = {
 	[PROJECT_DEFAULT] = {
 		.name = "project_default", .args = "i", .cols = PROJECT_LETTERS,
 		.sql = "select " PROJECT_COLS " from projects where org_id = $1 and is_default = 1",
+	},
+	[PROJECT_COUNT] = {
+		.name = "project_count", .args = "i", .cols = "i",
+		.sql = "select count(*) from projects where org_id = $1",
 	},
 	[PROJECT_LIST] = {
 		.name = "project_list", .args = "iiiii", .cols = PROJECT_LETTERS,
@@ -291,6 +296,15 @@ enum found store_project_default(struct org_id org, struct db *db, struct arena 
 {
 	return row_get(db, &queries[PROJECT_DEFAULT], DB_ARGS(db_id(org.v)), &project_shape, req,
 		       out, err);
+}
+
+bool store_project_count(struct org_id org, struct db *db, uint64_t *out, struct err *err)
+{
+	int64_t n = 0;
+	bool ok = row_int(db, &queries[PROJECT_COUNT], DB_ARGS(db_id(org.v)), &n, err);
+
+	*out = (uint64_t)n;
+	return ok;
 }
 
 bool store_project_list(struct org_id org, struct db *db, const struct page *page,

@@ -82,6 +82,8 @@ NODISCARD enum found store_project_by_slug(struct org_id org, struct db *db, str
 					   struct err *err);
 NODISCARD enum found store_project_default(struct org_id org, struct db *db, struct arena *req,
 					   struct project_row *out, struct err *err);
+NODISCARD bool store_project_count(struct org_id org, struct db *db, uint64_t *out,
+				   struct err *err);
 NODISCARD bool store_project_list(struct org_id org, struct db *db, const struct page *page,
 				  struct arena *req, struct project_list *out, struct err *err);
 

@@ -6,7 +6,7 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { PUT, DELETE, GET, BY_NAME, LIST };
+enum { PUT, DELETE, GET, BY_NAME, LIST, COUNT };
 static const struct query queries[] = {
 	/* The condition at the end makes an id of another org a row that is not written. */
 	[PUT] = {
@@ -34,6 +34,10 @@ static const struct query queries[] = {
 		.sql = "select " RULE_COLS " from rules"
 		       " where org_id = $1 and project_id = $2 and name = $3"
 		       " and deleted_at is null order by created_at, id limit 1",
+	},
+	[COUNT] = {
+		.name = "rule_count", .args = "i", .cols = "i",
+		.sql = "select count(*) from rules where org_id = $1 and deleted_at is null",
 	},
 	[LIST] = {
 		.name = "rule_list", .args = "iiiiii", .cols = RULE_LETTERS,
@@ -106,4 +110,13 @@ bool store_rule_list(struct org_id org, struct db *db, struct project_id project
 	out->rows = rows;
 	PAGE_NEXT(out, more, id);
 	return true;
+}
+
+bool store_rule_count(struct org_id org, struct db *db, uint64_t *out, struct err *err)
+{
+	int64_t n = 0;
+	bool ok = row_int(db, &queries[COUNT], DB_ARGS(db_id(org.v)), &n, err);
+
+	*out = (uint64_t)n;
+	return ok;
 }

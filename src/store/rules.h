@@ -51,5 +51,7 @@ NODISCARD enum found store_rule_by_name(struct org_id org, struct db *db, struct
 NODISCARD bool store_rule_list(struct org_id org, struct db *db, struct project_id project,
 			       const struct page *page, struct arena *req, struct rule_list *out,
 			       struct err *err);
+/* Of all projects, without deleted ones. */
+NODISCARD bool store_rule_count(struct org_id org, struct db *db, uint64_t *out, struct err *err);
 
 #endif

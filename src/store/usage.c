@@ -12,7 +12,7 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { ADD, LIST, NEWEST, BY_ORG, SUM, SENT_ADD, SENT_LIST, SENT_SUM };
+enum { ADD, LIST, NEWEST, BY_ORG, SUM, EVENTS_SUM, SENT_ADD, SENT_LIST, SENT_SUM };
 static const struct query queries[] = {
 	[ADD] = {
 		.name = "usage_add", .args = USAGE_LETTERS, .cols = "",
@@ -41,6 +41,11 @@ static const struct query queries[] = {
 		.sql = "select org_id, project_id, day, cast(sum(count) as bigint)"
 		       " from usage_events group by org_id, project_id, day",
 		.global = "the checker of the books adds up all orgs",
+	},
+	[EVENTS_SUM] = {
+		.name = "usage_events_sum", .args = "iii", .cols = "i",
+		.sql = "select cast(coalesce(sum(count), 0) as bigint) from usage_events"
+		       " where org_id = $1 and day >= $2 and day < $3",
 	},
 	[SENT_ADD] = {
 		.name = "usage_sent_add", .args = USAGE_SENT_LETTERS, .cols = "",
@@ -104,6 +109,17 @@ bool store_usage_sent_list(struct org_id org, struct db *db, struct project_id p
 	}
 	out->rows = rows;
 	return true;
+}
+
+bool store_usage_events_sum(struct org_id org, struct db *db, int64_t from_us, int64_t to_us,
+			    uint64_t *out, struct err *err)
+{
+	int64_t n = 0;
+	bool ok = row_int(db, &queries[EVENTS_SUM],
+			  DB_ARGS(db_id(org.v), db_int(from_us), db_int(to_us)), &n, err);
+
+	*out = (uint64_t)n;
+	return ok;
 }
 
 bool store_usage_sent_sum(struct org_id org, struct db *db, int64_t from_us, int64_t to_us,

@@ -42,7 +42,9 @@ struct usage_sent_list {
 NODISCARD bool store_usage_sent_list(struct org_id org, struct db *db, struct project_id project,
 				     int64_t from_us, int64_t to_us, size_t max, struct arena *req,
 				     struct usage_sent_list *out, struct err *err);
-/* What all projects of the org sent. */
+/* The events, and below what was sent, of all projects of the org. */
+NODISCARD bool store_usage_events_sum(struct org_id org, struct db *db, int64_t from_us,
+				      int64_t to_us, uint64_t *out, struct err *err);
 NODISCARD bool store_usage_sent_sum(struct org_id org, struct db *db, int64_t from_us,
 				    int64_t to_us, uint64_t *out, struct err *err);
 

@@ -65,6 +65,16 @@ static size_t project_list(struct fixture *f, struct org_id org)
 	return n;
 }
 
+/* Both orgs have one from the start; A has one more. */
+static size_t project_count(struct fixture *f, struct org_id org)
+{
+	struct err err = { 0 };
+	uint64_t n;
+
+	T_OK(store_project_count(org, f->db, &n, &err));
+	return n - 1;
+}
+
 static size_t key_get(struct fixture *f, struct org_id org)
 {
 	struct key_row row;
@@ -129,6 +139,15 @@ static size_t rule_list(struct fixture *f, struct org_id org)
 	T_OK(store_rule_list(org, f->db, PROJECT_A, PAGE_OF(10), &f->arena, &named, &err));
 	T_OK(store_rule_list(org, f->db, ANY_PROJECT, PAGE_OF(10), &f->arena, &any, &err));
 	return named.n + any.n;
+}
+
+static size_t rule_count(struct fixture *f, struct org_id org)
+{
+	struct err err = { 0 };
+	uint64_t n;
+
+	T_OK(store_rule_count(org, f->db, &n, &err));
+	return n;
 }
 
 static size_t rule_delete(struct fixture *f, struct org_id org)
@@ -291,6 +310,15 @@ static size_t usage_sent_sum(struct fixture *f, struct org_id org)
 	return n;
 }
 
+static size_t usage_events_sum(struct fixture *f, struct org_id org)
+{
+	struct err err = { 0 };
+	uint64_t n;
+
+	T_OK(store_usage_events_sum(org, f->db, 0, INT64_MAX, &n, &err));
+	return n;
+}
+
 /* B asks first, so that what A's own call changes cannot hide a leak. */
 static const struct {
 	const char *name;
@@ -301,6 +329,7 @@ static const struct {
 	{ "project_by_slug", project_by_slug },
 	{ "project_default", project_default },
 	{ "project_list", project_list },
+	{ "project_count", project_count },
 	{ "key_get", key_get },
 	{ "key_by", key_by },
 	{ "key_list", key_list },
@@ -308,6 +337,7 @@ static const struct {
 	{ "rule_get", rule_get },
 	{ "rule_by_name", rule_by_name },
 	{ "rule_list", rule_list },
+	{ "rule_count", rule_count },
 	{ "rule_delete", rule_delete },
 	{ "alert_get", alert_get },
 	{ "alert_list", alert_list },
@@ -322,6 +352,7 @@ static const struct {
 	{ "outcome_list", outcome_list },
 	{ "usage_lists", usage_lists },
 	{ "usage_sent_sum", usage_sent_sum },
+	{ "usage_events_sum", usage_events_sum },
 };
 
 static void put_dead_delivery(struct fixture *f, uint64_t number)

@@ -17,6 +17,7 @@ export interface Event {
 	occurredAt: string;
 	receivedAt: string;
 	projectId: string;
+	keyId: string | null;
 }
 
 export interface Action {

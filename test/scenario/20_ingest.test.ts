@@ -57,6 +57,7 @@ describe("one event", () => {
 			occurredAt: "2026-01-31T09:30:00.123Z",
 			receivedAt: reply.body.receivedAt,
 			projectId: expect.stringMatching(/^prj_/),
+			keyId: expect.stringMatching(/^key_/),
 		});
 	});
 

@@ -14,6 +14,7 @@ import { firings, type Seen, type Spec } from "../harness/reference.ts";
 import { Server, slower } from "../harness/server.ts";
 import { type Store, stores } from "../harness/store.ts";
 import { randomFrom } from "../harness/tools.ts";
+import { billedLedger, ledgerOf, sentIn } from "../harness/usage.ts";
 
 const seed = Number(process.env.TOCSIN_TEST_SEED ?? Date.now() % 1_000_000);
 const kills = Number(process.env.TOCSIN_TEST_KILLS ?? 50);
@@ -359,6 +360,13 @@ describe.each(variants)("%s", (_, store, signal, times, seal) => {
 		console.log(`kill storm: ${unrecorded} webhooks again whose answer a kill kept from the record`);
 		// At most what was under way to the one receiver, or waited for the next commit.
 		expect(unrecorded).toBeLessThanOrEqual(signal === "SIGTERM" ? 0 : storm.life * 32);
+	});
+
+	it("has used what its log holds, and counted each message that was delivered", async () => {
+		expect(await billedLedger(api, events)).toEqual(ledgerOf(events));
+		const done = deliveries.filter((delivery) => delivery.status === "sent");
+		const times = done.map((delivery) => delivery.doneAt!);
+		expect(await sentIn(api, times)).toBe(done.length);
 	});
 
 	it("comes to the same from the log alone, without a snapshot", async () => {

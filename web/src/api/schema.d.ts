@@ -691,6 +691,60 @@ export interface paths {
         patch: operations["changeProject"];
         trace?: never;
     };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was used in a month, and what may be
+         * @description Used events are exact at any moment. The ledger is of the key's project: every event of its export counts on the day of its receivedAt, and what was deleted since stays counted.
+         */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was used this month */
+        get: operations["signaldeskGetUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which plans there are */
+        get: operations["signaldeskListPlans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -793,7 +847,7 @@ export interface components {
              * @description What went wrong, for programs.
              * @enum {string}
              */
-            code: "invalid" | "malformed" | "unauthorized" | "LIMIT_EXCEEDED" | "forbidden" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
+            code: "invalid" | "malformed" | "unauthorized" | "LIMIT_EXCEEDED" | "forbidden" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
         };
         /** @description One thing that happened, as it is sent. */
         EventInput: {
@@ -872,6 +926,8 @@ export interface components {
              */
             receivedAt: string;
             projectId: string;
+            /** @description Which key sent it; null: none did. */
+            keyId: string | null;
         };
         /** @description Nobody sees them from now on. */
         EventsDeleted: {
@@ -1471,6 +1527,134 @@ export interface components {
              */
             retentionDays?: number | null;
         };
+        Usage: {
+            /** @description A calendar month in UTC. */
+            month: string;
+            /**
+             * Format: date-time
+             * @description Its first moment.
+             */
+            periodStart: string;
+            /**
+             * Format: date-time
+             * @description The first moment of the next one.
+             */
+            periodEnd: string;
+            plan: {
+                /** @description Its short name. */
+                name: string;
+                /** @description Its name. */
+                displayName: string;
+                /**
+                 * Format: int64
+                 * @description What it costs a month, in cents.
+                 */
+                priceCents: number;
+            };
+            events: {
+                /**
+                 * Format: int64
+                 * @description Events of the month, of all projects.
+                 */
+                used: number;
+                /**
+                 * Format: int64
+                 * @description Those of them that the daily ledger does not have yet.
+                 */
+                pending: number;
+                /**
+                 * Format: int64
+                 * @description Above it the plan may bill; null: none.
+                 */
+                softLimit: number | null;
+                /**
+                 * Format: int64
+                 * @description Above it nothing is taken; null: none.
+                 */
+                hardLimit: number | null;
+                /**
+                 * Format: int64
+                 * @description What is left of the hard limit.
+                 */
+                remaining: number | null;
+                /**
+                 * Format: int64
+                 * @description Events above the soft limit that are billed.
+                 */
+                overage: number;
+                /**
+                 * Format: int64
+                 * @description What those cost, in cents.
+                 */
+                overageCents: number;
+            };
+            rules: {
+                /**
+                 * Format: int64
+                 * @description Rules of all projects.
+                 */
+                used: number;
+                /**
+                 * Format: int64
+                 * @description How many there may be; null: no limit.
+                 */
+                limit: number | null;
+            };
+            notifications: {
+                /**
+                 * Format: int64
+                 * @description Notifications sent in the month, of all projects.
+                 */
+                sent: number;
+            };
+            /** @description Whose ledger follows. */
+            projectId: string;
+            /** @description Events by day, key and type. */
+            data: components["schemas"]["UsageRow"][];
+            /** @description Notifications by day. */
+            sent: {
+                /** @description A day in UTC. */
+                day: string;
+                /**
+                 * Format: int64
+                 * @description How many were sent.
+                 */
+                notifications: number;
+            }[];
+        };
+        Plan: {
+            /** @description Its short name. */
+            id: string;
+            /** @description Its short name. */
+            name: string;
+            /** @description Its name. */
+            displayName: string;
+            /**
+             * Format: int64
+             * @description What it costs a month, in cents.
+             */
+            priceMonthly: number;
+            /**
+             * Format: int64
+             * @description Events a month; 9007199254740991: no limit.
+             */
+            eventsPerMonth: number;
+            /**
+             * Format: int64
+             * @description Rules; 9007199254740991: no limit.
+             */
+            rulesLimit: number;
+            /**
+             * Format: int64
+             * @description Days; 9007199254740991: for ever.
+             */
+            retentionDays: number;
+            /**
+             * Format: int64
+             * @description Requests a minute; 9007199254740991: no limit.
+             */
+            rateLimit: number;
+        };
         /** @description What became of one item of a batch. */
         Verdict: {
             /**
@@ -1533,6 +1717,19 @@ export interface components {
              */
             open: number;
         };
+        UsageRow: {
+            /** @description A day in UTC. */
+            day: string;
+            /** @description The key that sent them; null: keys beyond those that a day tells apart. */
+            keyId: string | null;
+            /** @description Their type; null: types beyond those that a day tells apart. */
+            type: string | null;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            events: number;
+        };
     };
     responses: {
         /** @description `invalid`: a field is missing, of the wrong type or out of bounds. `malformed`: the bytes are not what their content type says. */
@@ -1549,6 +1746,15 @@ export interface components {
             headers: {
                 /** @description Bearer: how to say who you are. */
                 "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `LIMIT_EXCEEDED`: the plan's limit is reached. */
+        LIMIT_EXCEEDED: {
+            headers: {
                 [name: string]: unknown;
             };
             content: {
@@ -1646,6 +1852,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `rate_limited`: too many requests; wait as Retry-After says. `quota_exceeded`: the plan's limit is reached, as POST /api/events says it. */
+        "rate_limited.quota_exceeded": {
+            headers: {
+                /** @description After how many seconds the same request may succeed. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `not_found`: there is no such thing, or it is not yours. */
         not_found: {
             headers: {
@@ -1668,15 +1885,6 @@ export interface components {
         };
         /** @description `malformed`: the bytes are not what their content type says. */
         malformed: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `LIMIT_EXCEEDED`: the plan's limit is reached. */
-        LIMIT_EXCEEDED: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1819,7 +2027,8 @@ export interface operations {
                      *           "idempotencyKey": null,
                      *           "occurredAt": "2026-01-31T09:30:00.000Z",
                      *           "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *           "projectId": "prj_2YTGWJFAYGYT1"
+                     *           "projectId": "prj_2YTGWJFAYGYT1",
+                     *           "keyId": "key_2YTGWJFAYGYT1"
                      *         }
                      *       ],
                      *       "nextCursor": null
@@ -1939,6 +2148,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
             403: components["responses"]["forbidden"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
@@ -2102,6 +2312,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
             403: components["responses"]["forbidden"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
@@ -2173,7 +2384,7 @@ export interface operations {
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
+            429: components["responses"]["rate_limited.quota_exceeded"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.engine_lag.shutting_down"];
             507: components["responses"]["disk_full"];
@@ -2263,6 +2474,20 @@ export interface operations {
             };
             /** @description no credential, or one that is unknown, expired or revoked */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the plan's limit is reached */
+            402: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2548,7 +2773,8 @@ export interface operations {
                      *       "idempotencyKey": null,
                      *       "occurredAt": "2026-01-31T09:30:00.000Z",
                      *       "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *       "projectId": "prj_2YTGWJFAYGYT1"
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "keyId": "key_2YTGWJFAYGYT1"
                      *     }
                      */
                     "application/x-ndjson": components["schemas"]["Event"] | components["schemas"]["ExportEnd"] | components["schemas"]["ScanFailed"];
@@ -2601,7 +2827,8 @@ export interface operations {
                      *       "idempotencyKey": null,
                      *       "occurredAt": "2026-01-31T09:30:00.000Z",
                      *       "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *       "projectId": "prj_2YTGWJFAYGYT1"
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "keyId": "key_2YTGWJFAYGYT1"
                      *     }
                      */
                     "application/json": components["schemas"]["Event"];
@@ -4718,6 +4945,268 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /** @description A calendar month in UTC, "2026-11". Default: this one. */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The month. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "month": "2026-11",
+                     *       "periodStart": "2026-01-31T09:30:00.000Z",
+                     *       "periodEnd": "2026-01-31T09:30:00.000Z",
+                     *       "plan": {
+                     *         "name": "text",
+                     *         "displayName": "text",
+                     *         "priceCents": 1
+                     *       },
+                     *       "events": {
+                     *         "used": 1,
+                     *         "pending": 1,
+                     *         "softLimit": 1,
+                     *         "hardLimit": 1,
+                     *         "remaining": 1,
+                     *         "overage": 1,
+                     *         "overageCents": 1
+                     *       },
+                     *       "rules": {
+                     *         "used": 1,
+                     *         "limit": 1
+                     *       },
+                     *       "notifications": {
+                     *         "sent": 1
+                     *       },
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "data": [
+                     *         {
+                     *           "day": "2026-11-21",
+                     *           "keyId": "key_2YTGWJFAYGYT1",
+                     *           "type": "text",
+                     *           "events": 1
+                     *         }
+                     *       ],
+                     *       "sent": [
+                     *         {
+                     *           "day": "2026-11-21",
+                     *           "notifications": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskGetUsage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The month. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "plan": {
+                     *         "id": "text",
+                     *         "name": "text",
+                     *         "priceMonthly": 1
+                     *       },
+                     *       "usage": {
+                     *         "events": {
+                     *           "used": 1,
+                     *           "limit": 1,
+                     *           "remaining": 1,
+                     *           "percentUsed": 1
+                     *         },
+                     *         "rules": {
+                     *           "used": 1,
+                     *           "limit": 1,
+                     *           "remaining": 1
+                     *         },
+                     *         "overage": {
+                     *           "events": 1,
+                     *           "cost": 1
+                     *         }
+                     *       },
+                     *       "limits": {
+                     *         "rateLimit": 1,
+                     *         "retentionDays": 1
+                     *       },
+                     *       "billing": {
+                     *         "periodStart": "2026-01-31T09:30:00.000Z",
+                     *         "periodEnd": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        plan: {
+                            /** @description Its short name. */
+                            id: string;
+                            /** @description Its short name. */
+                            name: string;
+                            /**
+                             * Format: int64
+                             * @description What it costs a month, in cents.
+                             */
+                            priceMonthly: number;
+                        };
+                        usage: {
+                            events: {
+                                /**
+                                 * Format: int64
+                                 * @description Events of the month.
+                                 */
+                                used: number;
+                                /**
+                                 * Format: int64
+                                 * @description How many the plan has; 9007199254740991: no limit.
+                                 */
+                                limit: number;
+                                /**
+                                 * Format: int64
+                                 * @description What is left.
+                                 */
+                                remaining: number;
+                                /**
+                                 * Format: int64
+                                 * @description Of the limit.
+                                 */
+                                percentUsed: number;
+                            };
+                            rules: {
+                                /**
+                                 * Format: int64
+                                 * @description Rules that there are.
+                                 */
+                                used: number;
+                                /**
+                                 * Format: int64
+                                 * @description How many the plan has; 9007199254740991: no limit.
+                                 */
+                                limit: number;
+                                /**
+                                 * Format: int64
+                                 * @description What is left.
+                                 */
+                                remaining: number;
+                            };
+                            overage: {
+                                /**
+                                 * Format: int64
+                                 * @description Events beyond the price.
+                                 */
+                                events: number;
+                                /** @description What those cost, in dollars. */
+                                cost: number;
+                            };
+                        };
+                        limits: {
+                            /**
+                             * Format: int64
+                             * @description Requests a minute.
+                             */
+                            rateLimit: number;
+                            /**
+                             * Format: int64
+                             * @description For how long events are kept.
+                             */
+                            retentionDays: number;
+                        };
+                        billing: {
+                            /**
+                             * Format: date-time
+                             * @description The first moment of the month, in UTC.
+                             */
+                            periodStart: string;
+                            /**
+                             * Format: date-time
+                             * @description The first moment of the next one.
+                             */
+                            periodEnd: string;
+                        };
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskListPlans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plans. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "plans": [
+                     *         {
+                     *           "id": "text",
+                     *           "name": "text",
+                     *           "displayName": "text",
+                     *           "priceMonthly": 1,
+                     *           "eventsPerMonth": 1,
+                     *           "rulesLimit": 1,
+                     *           "retentionDays": 1,
+                     *           "rateLimit": 1
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description Cheapest first. */
+                        plans: components["schemas"]["Plan"][];
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
             default: components["responses"]["transport"];
         };
     };

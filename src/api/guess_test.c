@@ -66,6 +66,7 @@ TEST(guessing_keys_ends_in_waiting)
 	T_STR(server_member(reply, "retryAfter"), "1");
 	T_TRUE(strstr(client_head(), "\r\nRetry-After: 1\r\n") != NULL);
 	T_TRUE(metric_get(server_api(s.f)->metrics, METRIC_GUESSES) == 50);
+	T_INT(metric_get(server_api(s.f)->metrics, METRIC_GUESSES_REFUSED), 1);
 	stage_release(&s);
 }
 

@@ -62,6 +62,7 @@ static const enum metric explained[] = {
 	METRIC_LIVE_CLIENTS,	    /* api/stream */
 	METRIC_LIVE_FRAMES,	    /* api/stream */
 	METRIC_SCANS,		    /* api/search */
+	METRIC_GUESSES_REFUSED,	    /* api/guess */
 	METRIC_HTTP_3XX,	    /* nothing redirects yet */
 	METRIC_HTTP_5XX,	    /* a failing disk */
 	METRIC_START_TIME,	    /* set by the command line */

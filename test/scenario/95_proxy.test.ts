@@ -44,7 +44,7 @@ describe.each<ProxyKind>(["nginx", "caddy"])("behind %s", (kind) => {
 		});
 		proxy = await Proxy.start(kind, server.port);
 		direct = await Api.bootstrap(server.url);
-		api = new Api(proxy.url, direct.key);
+		api = new Api(proxy.url, direct.key, true);
 	});
 	afterAll(async () => {
 		await proxy?.stop();
@@ -101,7 +101,7 @@ describe.each<ProxyKind>(["nginx", "caddy"])("behind %s", (kind) => {
 	});
 
 	scenario("nobody is taken for this machine because the proxy runs on it", async () => {
-		const stranger = new Api(proxy.url);
+		const stranger = new Api(proxy.url, undefined, true);
 		const name = { name: "from afar" };
 		expect((await stranger.get("/metrics")).status).toBe(403);
 		const denied = await stranger.post("/api-keys", name);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, type Problem } from "../harness/api.ts";
 import { description, holdTo } from "../harness/contract.ts";
@@ -128,6 +129,41 @@ describe("the page", () => {
 			const file = await new Api(server.url).get(`/api/docs/${name}`);
 			expect(file.status).toBe(200);
 			expect(file.text).not.toMatch(/https?:/);
+		}
+	});
+
+	it("finds a call, makes it with a key, and shows the answer, by keyboard alone", async () => {
+		const browser = await chromium.launch({
+			executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+			// The kernel's sandbox is not for root, which containers and CI run as.
+			args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
+		});
+		try {
+			const page = await browser.newPage({ viewport: { width: 390, height: 844 } });
+			const complaints: string[] = [];
+			page.on("console", (line) => line.type() === "error" && complaints.push(line.text()));
+			page.on("pageerror", (error) => complaints.push(error.message));
+			await page.goto(`${server.url}/api/docs`);
+			await page.waitForSelector("#createRule");
+			await page.keyboard.press("/");
+			await page.keyboard.type("list rules");
+			await page.waitForSelector("#createRule", { state: "hidden" });
+			expect(await page.textContent("#scope")).toContain("2 of ");
+			await page.focus("#credential");
+			await page.keyboard.type(api.key!);
+			await page.focus("#listRules > summary");
+			await page.keyboard.press("Enter");
+			await page.focus("#listRules input");
+			await page.keyboard.type("7");
+			await page.keyboard.press("Control+Enter");
+			await page.waitForSelector("#listRules .status.good");
+			expect(await page.textContent("#listRules .status")).toContain("200");
+			expect(await page.textContent("#listRules pre")).toContain('"nextCursor": null');
+			const wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+			expect(wide).toBe(0);
+			expect(complaints).toEqual([]);
+		} finally {
+			await browser.close();
 		}
 	});
 });

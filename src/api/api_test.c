@@ -192,6 +192,13 @@ TEST(a_revoked_key_is_refused_from_then_on)
 	snprintf(path, sizeof(path), "/api/v1/keys/%s", server_member(reply, "id"));
 	T_INT(status_of(server_ask(&c, "GET", "/api/v1/events", key, "")), 200);
 	T_INT(status_of(server_ask(&c, "POST", "/api/v1/events", key, "{\"type\":\"a\"}")), 403);
+	/* What nobody knows is refused, but by the older call. */
+	T_INT(status_of(server_ask(&c, "POST", "/api/v1/keys", admin,
+				   "{\"name\":\"n\",\"scope\":[]}")),
+	      400);
+	T_INT(status_of(
+		      server_ask(&c, "POST", "/api-keys", admin, "{\"name\":\"n\",\"scope\":[]}")),
+	      201);
 	/* It hands out no more than it has, and nobody else revokes it. */
 	T_INT(status_of(server_ask(&c, "POST", "/api/v1/keys", key, "{\"name\":\"n\"}")), 403);
 	T_INT(status_of(server_ask(&c, "DELETE", path, server_key(f, "other", ~0u), "")), 404);

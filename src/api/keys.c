@@ -115,7 +115,7 @@ static bool create_key(struct call *c, struct err *err)
 	struct key_row row;
 	struct slice secret;
 	uint32_t scopes;
-	struct fields_in how = { .ignore_unknown = true };
+	struct fields_in how = { .ignore_unknown = !route_is_strict(c->route) };
 	struct json_w w;
 
 	if (!call_body(c, &body, err) ||

@@ -48,7 +48,8 @@ format:
 	@tools/setup check
 	@tools/format
 
-docs:
+docs: build
+	@tools/setup test
 	@tools/docs
 
 analyze:

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "base/json_put.h"
 #include "channel/channel.h"
 
 static void list_channels(char *out, size_t size)
@@ -50,5 +51,54 @@ void action_show(void *arg, const struct rule_action *action, struct json_w *w)
 		json_w_raw(w, S("{}"));
 	} else {
 		channel_conf_show(type, action->config, arg, w);
+	}
+}
+
+static void write_config(struct schema *s, const struct channel_type *type)
+{
+	const struct field_set fields = { type->fields, type->fields_n };
+	const struct shape config = { .fields = &fields, .sent = true };
+
+	json_w_key(s->w, "config");
+	if (type->fields == NULL) {
+		json_w_raw(s->w, S("{\"type\":\"object\"}"));
+	} else {
+		schema_shape(s, &config, false);
+	}
+}
+
+/* Without settings that are needed there need not be any. */
+static bool needs_config(const struct channel_type *type)
+{
+	for (size_t i = 0; i < type->fields_n; i++) {
+		if ((type->fields[i].flags & FIELD_REQUIRED) != 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void action_forms(struct schema *s)
+{
+	for (size_t i = 0; channel_types[i] != NULL; i++) {
+		const struct channel_type *type = channel_types[i];
+
+		json_w_object(s->w);
+		json_put_str(s->w, "description", slice_of(type->help));
+		json_put_str(s->w, "type", S("object"));
+		json_w_key(s->w, "properties");
+		json_w_object(s->w);
+		json_w_key(s->w, "channel");
+		json_w_object(s->w);
+		json_put_str(s->w, "const", slice_of(type->name));
+		json_w_end(s->w);
+		write_config(s, type);
+		json_w_end(s->w);
+		json_put_raw(s->w, "required",
+			     needs_config(type) ? S("[\"channel\",\"config\"]")
+						: S("[\"channel\"]"),
+			     "[]");
+		json_put_bool(s->w, "additionalProperties", false);
+		json_w_end(s->w);
 	}
 }

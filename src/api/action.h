@@ -2,6 +2,7 @@
 #ifndef API_ACTION_H
 #define API_ACTION_H
 
+#include "api/schema.h"
 #include "model/rule_json.h"
 #include "net/ip.h"
 
@@ -15,5 +16,7 @@ NODISCARD bool action_check(void *arg, const struct rule_action_in *in, struct a
 			    struct slice *config, struct err *err);
 /* arg is the struct arena of the request. */
 void action_show(void *arg, const struct rule_action *action, struct json_w *w);
+/* A schema for each channel, with its settings: for shapes. */
+void action_forms(struct schema *s);
 
 #endif

@@ -355,6 +355,7 @@ static const char about[] =
 	"Events go in, rules look at them over sliding windows, and who has to know is told, once.\n\n"
 	"Bodies are JSON in camelCase, times are RFC 3339 in UTC. Lists come in pages: `nextCursor` of "
 	"one is `cursor` of the next. Every error is `application/problem+json` and carries a `code`. "
+	"What is left of a budget is said by the `RateLimit-*` headers. "
 	"Under `/api/v1/` a member or parameter that is not known is refused; the calls of earlier "
 	"systems pass it over, as those did.";
 

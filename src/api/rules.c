@@ -279,15 +279,12 @@ static const struct prop action_props[] = {
 static const struct shape shape_action = { .name = "Action",
 					   .help = "One way in which somebody is told.",
 					   SHAPE_PROPS(action_props) };
-static const struct prop action_in_props[] = {
-	PROP_STR("channel", .help = "How to tell: webhook, in_app.", .example = "\"in_app\""),
-	PROP_OBJECT("config", .flags = PROP_MAYBE | PROP_NULL, .example = "{}",
-		    .help = "The settings of the channel; a masked secret keeps its value."),
-};
 static const struct shape shape_action_in = { .name = "ActionInput",
-					      .help = "One way in which somebody is to be told.",
+					      .help = "One way in which somebody is to be told; a "
+						      "masked secret keeps its value.",
 					      .sent = true,
-					      SHAPE_PROPS(action_in_props) };
+					      .one_of = true,
+					      .forms = action_forms };
 
 static const struct prop rule_in_props[] = {
 	PROP_SHAPE("actions", &shape_action_in, .many = PROP_LIST, .min = 1,

@@ -401,6 +401,9 @@ static void write_forms(struct schema *s, const struct shape *shape)
 	for (size_t i = 0; i < shape->n; i++) {
 		schema_prop(s, &shape->props[i]);
 	}
+	if (shape->forms != NULL) {
+		shape->forms(s);
+	}
 	json_w_end(s->w);
 }
 
@@ -589,6 +592,7 @@ static void example_object(struct schema *s, const struct shape *shape, bool par
 void schema_example(struct schema *s, const struct shape *shape, bool partial)
 {
 	if (shape->one_of) {
+		ensure(shape->n > 0); /* else who uses it has an example of its own */
 		example_prop(s, &shape->props[0]);
 	} else {
 		example_object(s, shape, partial);

@@ -15,6 +15,7 @@
  * own members only say more about some of them, or add to them. All of it is constant.
  */
 struct shape;
+struct schema;
 
 enum prop_kind {
 	PROP_KIND_STR,
@@ -77,6 +78,8 @@ struct shape {
 	bool sent;   /* by clients: what has a default may be absent; else all is always there */
 	bool open;   /* there may be other members: they are passed over */
 	bool one_of; /* the props are no members, but the forms that the value may have */
+	/* Writes the forms of one_of instead, a value each, where no table knows them all. */
+	void (*forms)(struct schema *s);
 };
 #define SHAPE_PROPS(props_) .props = (props_), .n = ARRAY_LEN(props_)
 

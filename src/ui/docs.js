@@ -90,13 +90,19 @@ function member(doc, name, schema, needed, depth) {
 	return el("li", {}, details);
 }
 
+/** A member that can have but one value tells forms apart. */
+function formName(form, i) {
+	const fixed = Object.values(form.properties ?? {}).find((one) => one.const !== undefined);
+	return fixed?.const ?? `form ${i + 1}`;
+}
+
 function members(doc, schema, depth) {
 	if (schema.anyOf !== undefined) {
 		const forms = schema.anyOf.filter((form) => form.type !== "null");
 		return el(
 			"ul",
 			{},
-			...forms.map((form, i) => member(doc, `form ${i + 1}`, form, false, depth)),
+			...forms.map((form, i) => member(doc, formName(form, i), form, false, depth)),
 		);
 	}
 	const needed = new Set(schema.required ?? []);

@@ -51,6 +51,16 @@ describe("the description", () => {
 		expect(lint.totals).toMatchObject({ errors: 0, warnings: 0 });
 	});
 
+	it("has the settings of every channel where a rule names it", () => {
+		const { ActionInput } = JSON.parse(description()).components.schemas;
+		const settings = new Map<string, string[]>();
+		for (const { properties } of ActionInput.anyOf) {
+			settings.set(properties.channel.const, Object.keys(properties.config.properties ?? {}));
+		}
+		expect(settings.get("webhook")).toContain("url");
+		expect(settings.get("in_app")).toEqual([]);
+	});
+
 	it("is known by its tag, to anybody", async () => {
 		const first = await new Api(server.url).get("/api/v1/openapi.json");
 		const tag = first.headers.get("etag")!;
@@ -137,9 +147,11 @@ describe("the page", () => {
 			executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
 			// The kernel's sandbox is not for root, which containers and CI run as.
 			args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
+			timeout: 0, // the test has one
 		});
 		try {
 			const page = await browser.newPage({ viewport: { width: 390, height: 844 } });
+			page.setDefaultTimeout(0);
 			const complaints: string[] = [];
 			page.on("console", (line) => line.type() === "error" && complaints.push(line.text()));
 			page.on("pageerror", (error) => complaints.push(error.message));

@@ -1207,12 +1207,27 @@ export interface components {
             /** @description Who is told, and how. */
             actions?: components["schemas"]["ActionInput"][];
         };
-        /** @description One way in which somebody is to be told. */
+        /** @description One way in which somebody is to be told; a masked secret keeps its value. */
         ActionInput: {
-            /** @description How to tell: webhook, in_app. */
-            channel: string;
-            /** @description The settings of the channel; a masked secret keeps its value. */
-            config?: Record<string, never> | null;
+            /** @constant */
+            channel: "in_app";
+            config?: Record<string, never>;
+        } | {
+            /** @constant */
+            channel: "webhook";
+            config: {
+                /**
+                 * Format: uri
+                 * @description Where to send the message by POST.
+                 */
+                url: string;
+                /** @description Further request headers, for example Authorization. */
+                headers?: {
+                    [key: string]: string;
+                } | null;
+                /** @description whsec_ and base64 of 24 to 64 bytes; several with spaces between while you change it. */
+                secret?: string | null;
+            };
         };
         /** @description A key to be made. */
         KeyInput: {

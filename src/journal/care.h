@@ -15,9 +15,10 @@
 /*
  * Rewrite what is closed of the log in its lasting form, small and indexed, a little per call.
  * FOUND: some was done, call again soon. NOT_FOUND: there is nothing to do for now. FAILED:
- * ERR_IO or ERR_DISK_FULL, nothing is lost, and the next call begins anew; or ERR_CORRUPT, once:
- * damage that nobody has set aside is not sealed away, and what is behind it waits. One thread at
- * a time with journal_scrub, not during close; blocks for about 50 ms.
+ * ERR_IO or ERR_DISK_FULL, nothing is lost, and the next call begins anew; or ERR_CORRUPT, once in
+ * an hour: damage that nobody has set aside is not sealed away, and what is behind it waits;
+ * journal_stats has how much. One thread at a time with journal_scrub, not during close; blocks for
+ * about 50 ms.
  */
 enum found journal_seal(struct journal *journal, struct err *err);
 
@@ -78,5 +79,15 @@ NODISCARD bool journal_repair(const struct journal_options *options, size_t *men
  */
 NODISCARD bool journal_quarantine(const struct journal_options *options, size_t *n,
 				  struct err *err);
+/*
+ * The same for a journal that is open and in use, for an operator who accepts the loss: all damage
+ * to its segments, and to the sealed files of which reads, searches, purges or a scrub have found
+ * something lost. Readers go on meanwhile; afterwards what waited behind the damage is sealed and
+ * purged. on_damage (may be NULL) hears of what is set aside, now or before. Any thread but the
+ * loop, not during close; blocks: reads the segments, and those sealed files. False with ERR_IO,
+ * ERR_DISK_FULL: what was done stays done, and another call goes on.
+ */
+NODISCARD bool journal_set_aside(struct journal *journal, journal_damage_fn *on_damage, void *arg,
+				 size_t *n, struct err *err);
 
 #endif

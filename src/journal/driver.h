@@ -24,6 +24,8 @@ struct journal_driver {
 		       struct journal_health *health, struct err *err);
 	bool (*lost_numbers)(struct journal *journal, const struct journal_damage *damage,
 			     journal_run_fn *visit, void *arg, struct err *err);
+	bool (*set_aside)(struct journal *journal, journal_damage_fn *on_damage, void *arg,
+			  size_t *n, struct err *err);
 	enum found (*purge)(struct journal *journal, struct journal_purge *purge, struct err *err);
 	uint64_t (*unsealed)(struct journal *journal);
 	void (*settle)(struct journal *journal, uint64_t seq);

@@ -136,6 +136,12 @@ bool journal_lost_numbers(struct journal *journal, const struct journal_damage *
 	return journal->driver->lost_numbers(journal, damage, visit, arg, err);
 }
 
+bool journal_set_aside(struct journal *journal, journal_damage_fn *on_damage, void *arg, size_t *n,
+		       struct err *err)
+{
+	return journal->driver->set_aside(journal, on_damage, arg, n, err);
+}
+
 enum found journal_purge(struct journal *journal, struct journal_purge *purge, struct err *err)
 {
 	return journal->driver->purge(journal, purge, err);

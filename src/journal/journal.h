@@ -72,6 +72,7 @@ struct journal_damage {
 	uint32_t crc;	    /* CRC-32C of the bytes */
 	bool known;	    /* set aside by journal_quarantine, exactly so */
 	bool mendable;	    /* of a sealed file: parity gives it back */
+	bool open_end;	    /* at the end of the log: it may have cost more than is known */
 	struct org_id org;  /* whose the lost records are, when all are of one project */
 	struct project_id project;
 };

@@ -33,6 +33,9 @@ struct journal_stats {
 	uint64_t mended_pages;		  /* written anew by it, */
 	uint64_t lost_blocks;		  /* found by it, there now, and set aside by nobody; */
 	uint64_t lost_records;		  /* the same, in segments too */
+	uint64_t set_aside_records;	  /* lost, and somebody has accepted that */
+	uint64_t seal_waiting_segments;	  /* that damage, set aside by nobody, keeps from it; */
+	uint64_t seal_waiting_bytes;	  /* and what they take; 0: nothing does */
 	uint64_t idempotency_keys;	  /* in memory, exactly */
 	uint64_t idempotency_sealed;	  /* in sealed files, inside the window */
 	uint64_t idempotency_tables;	  /* that these are looked for in */

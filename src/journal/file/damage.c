@@ -254,6 +254,8 @@ void journal_damage_text(const struct journal_damage *d, char *out, size_t size)
 	size -= (size_t)n;
 	if (d->mendable) {
 		snprintf(rest, size, "nothing is lost, parity gives it back");
+	} else if (lost == 0 && d->open_end) {
+		snprintf(rest, size, "the last records of the log may be lost");
 	} else if (lost == 0) {
 		snprintf(rest, size, "no record is lost");
 	} else if (lost < journal_damage_span(d)) {

@@ -133,6 +133,13 @@ static void file_stats(struct journal *journal, struct journal_stats *stats)
 	stats->purged_records = j->purged.records;
 	stats->purged_bytes = j->purged.bytes;
 	stats->purged_at_us = j->purged.at_us;
+	for (size_t i = 0; i < journal_known(j)->n; i++) {
+		stats->set_aside_records += journal_known(j)->v[i].lost;
+	}
+	for (size_t i = 0; j->seal_stuck && i + 1 < j->segments_n; i++) {
+		stats->seal_waiting_segments++;
+		stats->seal_waiting_bytes += j->segments[i]->bytes;
+	}
 	pthread_mutex_unlock(&j->lock);
 	stats->idempotency_tables = j->keys.tables;
 	stats->idempotency_over_budget = j->keys.over_budget;
@@ -208,6 +215,7 @@ static const struct journal_driver driver = {
 	.scrub = file_scrub,
 	.verify = file_verify,
 	.lost_numbers = file_lost_numbers,
+	.set_aside = file_set_aside,
 	.purge = file_purge,
 	.unsealed = file_unsealed,
 	.settle = file_settle,
@@ -254,6 +262,7 @@ static struct file_journal *make(const struct journal_options *options)
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->prepared, &attr);
 	pthread_mutex_init(&j->flight_lock, NULL);
+	pthread_mutex_init(&j->care, NULL);
 	pthread_cond_init(&j->flight_cond, &attr);
 	pthread_condattr_destroy(&attr);
 	turn_init(&j->turns[0], j->turn_bytes_max);
@@ -269,6 +278,26 @@ static struct file_journal *make(const struct journal_options *options)
 	return j;
 }
 
+void known_replace(struct file_journal *j, struct damages *list)
+{
+	struct damages *kept = mem_alloc(1, sizeof(*kept));
+
+	*kept = *list;
+	*list = (struct damages) { 0 };
+	j->lists = mem_resize(j->lists, j->lists_n + 1, sizeof(struct damages *));
+	j->lists[j->lists_n++] = kept;
+	atomic_store_explicit(&j->known, kept, memory_order_release);
+}
+
+static void known_release(struct file_journal *j)
+{
+	for (size_t i = 0; i < j->lists_n; i++) {
+		damages_release(j->lists[i]);
+		free(j->lists[i]);
+	}
+	free(j->lists);
+}
+
 void file_journal_free(struct file_journal *j)
 {
 	sealing_stop(j);
@@ -279,7 +308,7 @@ void file_journal_free(struct file_journal *j)
 		segment_unref(&j->segments[i]);
 	}
 	free(j->segments);
-	damages_release(&j->known);
+	known_release(j);
 	for (size_t i = 0; i < j->parts_n; i++) {
 		part_unref(&j->parts[i]);
 	}
@@ -296,6 +325,7 @@ void file_journal_free(struct file_journal *j)
 	turn_release(&j->turns[1]);
 	pthread_cond_destroy(&j->flight_cond);
 	pthread_mutex_destroy(&j->flight_lock);
+	pthread_mutex_destroy(&j->care);
 	pthread_cond_destroy(&j->prepared);
 	pthread_mutex_destroy(&j->lock);
 	pthread_cond_destroy(&j->wait_cond);
@@ -450,6 +480,15 @@ static bool check_options(const struct journal_options *options, struct err *err
 	return true;
 }
 
+static bool read_known(struct file_journal *j, struct err *err)
+{
+	struct damages list = { 0 };
+	bool ok = damages_read(&j->files, j->dir, &list, err);
+
+	known_replace(j, &list);
+	return ok;
+}
+
 bool file_journal_open(struct journal **journal, const struct journal_options *options,
 		       struct err *err)
 {
@@ -459,8 +498,8 @@ bool file_journal_open(struct journal **journal, const struct journal_options *o
 		return false;
 	}
 	j = make(options);
-	if (!have_meta(j, options, err) || !damages_read(&j->files, j->dir, &j->known, err) ||
-	    !recover(j, err) || !keys_open(j, err)) {
+	if (!have_meta(j, options, err) || !read_known(j, err) || !recover(j, err) ||
+	    !keys_open(j, err)) {
 		file_journal_free(j);
 		return err_wrap(err, "open the journal");
 	}

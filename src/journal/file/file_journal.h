@@ -66,11 +66,11 @@ struct file_journal {
 	size_t n_only;
 	journal_damage_fn *on_damage;
 	void *on_damage_arg;
-	struct damages known; /* what was set aside */
 	uint64_t *superseded; /* epochs of sealed files whose records are in a later one */
 	size_t superseded_n;
 
 	/* Any thread. */
+	_Atomic(const struct damages *) known; /* what was set aside; see journal_known */
 	_Atomic uint64_t flushed;
 	_Atomic bool failed;
 	_Atomic unsigned waiters;
@@ -121,10 +121,15 @@ struct file_journal {
 	size_t flush_n;
 	bool threaded;
 
-	/* Of whoever calls file_seal and file_scrub. */
+	/* Under care: of whoever writes files anew. */
+	pthread_mutex_t care;
 	struct sealing *sealing;
-	bool seal_stuck; /* the next segments are damaged in a way that nobody has set aside */
+	/* The next segments are damaged in a way that nobody has set aside. Any thread reads it. */
+	_Atomic bool seal_stuck;
+	int64_t seal_again_us; /* when to look whether they still are */
 	struct scrub *scrub;
+	struct damages **lists; /* all that journal_known ever gave */
+	size_t lists_n;
 
 	/* The flusher's, under flight_lock. */
 	pthread_mutex_t flight_lock;
@@ -142,6 +147,17 @@ static inline struct file_journal *file_journal(struct journal *journal)
 {
 	return CONTAINER_OF(journal, struct file_journal, base);
 }
+
+/*
+ * What was set aside. Any thread; the list never changes and lives as long as the journal, but
+ * there may be a newer one.
+ */
+static inline const struct damages *journal_known(const struct file_journal *j)
+{
+	return atomic_load_explicit(&j->known, memory_order_acquire);
+}
+/* Another list from now on, which is taken. Under care, or nobody else knows the journal yet. */
+void known_replace(struct file_journal *j, struct damages *list);
 
 /* recover.c: tell of damage, and say whether to go on; sets damage->known. */
 NODISCARD bool damage_met(struct file_journal *j, struct journal_damage *damage, struct err *err);
@@ -186,6 +202,8 @@ void sealing_stop(struct file_journal *j);
 
 /* scrub.c: give up what is half done. */
 void scrub_stop(struct file_journal *j);
+/* What was lost so far was set aside: count anew, and read those files next. */
+void scrub_settle(struct file_journal *j);
 /* Read this segment or sealed file next. */
 void scrub_soon(struct file_journal *j, uint64_t epoch);
 
@@ -206,6 +224,8 @@ enum found file_seal(struct journal *journal, struct err *err);
 enum found file_scrub(struct journal *journal, int64_t now_us, int64_t every_us, struct err *err);
 bool file_verify(struct journal *journal, bool deep, journal_damage_fn *on_damage, void *arg,
 		 struct journal_health *health, struct err *err);
+bool file_set_aside(struct journal *journal, journal_damage_fn *on_damage, void *arg, size_t *n,
+		    struct err *err);
 bool file_lost_numbers(struct journal *journal, const struct journal_damage *damage,
 		       journal_run_fn *visit, void *arg, struct err *err);
 enum found file_purge(struct journal *journal, struct journal_purge *purge, struct err *err);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 
+#define PROBES 16		     /* places of a file, to see whether it is there at all */
 #define READ_AHEAD_BYTES (128 << 10) /* Linux begins only so much for one asking, on any disk */
 
 static int result(int rc)
@@ -174,6 +175,83 @@ bool files_read(const struct files *files, int fd, void *p, size_t n, uint64_t o
 		to += got;
 		n -= (size_t)got;
 		offset += (uint64_t)got;
+	}
+	return true;
+}
+
+/* What disks and file systems say of bytes that they have lost. */
+static bool is_unreadable(ssize_t rc)
+{
+	return rc == -EIO || rc == -ENODATA || rc == -EILSEQ || rc == -EBADMSG || rc == -EUCLEAN;
+}
+
+/* Places over all of the file: one that is there has not lost them all. */
+bool files_away(const struct files *files, int fd)
+{
+	int64_t size = files->ops->size(files->arg, fd);
+	char byte;
+
+	files->ops->forget(files->arg, fd);
+	for (int i = 0; size > 0 && i < PROBES; i++) {
+		uint64_t at = (uint64_t)(size - 1) * (uint64_t)i / (PROBES - 1);
+		ssize_t got = files->ops->pread(files->arg, fd, &byte, 1, at);
+
+		if (got == 1 || got == -EINTR) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* How many of the n bytes come before one that the disk does not give; -1: another failure. */
+static ssize_t read_some(const struct files *files, int fd, char *p, size_t n, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t got = files->ops->pread(files->arg, fd, p + done, n - done, offset + done);
+
+		if (got > 0) {
+			done += (size_t)got;
+		} else if (got != -EINTR) {
+			return is_unreadable(got) ? (ssize_t)done : -1;
+		}
+	}
+	return (ssize_t)done;
+}
+
+bool files_read_around(const struct files *files, int fd, void *to, size_t n, uint64_t offset,
+		       const char *what, files_hole *hole, void *arg, struct err *err)
+{
+	bool there = false;
+	char *p = to;
+
+	while (n > 0) {
+		size_t piece = FILES_PAGE_BYTES - (size_t)(offset % FILES_PAGE_BYTES);
+		ssize_t got;
+
+		piece = piece < n ? piece : n;
+		got = read_some(files, fd, p, piece, offset);
+		if (got < 0) {
+			if (!files_read(files, fd, p, piece, offset, what, err)) {
+				return false;
+			}
+			got = (ssize_t)piece;
+		}
+		if ((size_t)got < piece) {
+			/* What was given before may have been in memory. */
+			there = there || !files_away(files, fd);
+			if (!there) {
+				return err_errno(err, EIO, "read anything of \"%s\"", what);
+			}
+			memset(p + got, 0, piece - (size_t)got);
+			if (hole != NULL) {
+				hole(arg, offset + (uint64_t)got, p + got, piece - (size_t)got);
+			}
+		}
+		p += piece;
+		n -= piece;
+		offset += piece;
 	}
 	return true;
 }

@@ -52,6 +52,23 @@ struct files {
 /* All n bytes at offset; a file that is shorter fails. what names the file in errors. */
 NODISCARD bool files_read(const struct files *files, int fd, void *p, size_t n, uint64_t offset,
 			  const char *what, struct err *err);
+
+/*
+ * A disk gives whole pages or none of their bytes. For what it does not give, hole is called, which
+ * may fill in something; else these bytes are zero.
+ */
+#define FILES_PAGE_BYTES 4096
+typedef void files_hole(void *arg, uint64_t offset, char *p, size_t n);
+/*
+ * As files_read, around the places that cannot be read. False only where no more than an error can
+ * be told: the file is shorter, or the disk gives nothing of it at all, as one that was pulled out;
+ * what is there may then be intact. hole may be NULL.
+ */
+NODISCARD bool files_read_around(const struct files *files, int fd, void *p, size_t n,
+				 uint64_t offset, const char *what, files_hole *hole, void *arg,
+				 struct err *err);
+/* Whether nothing of the file can be read, wherever it is tried. Asks the disk, not the memory. */
+bool files_away(const struct files *files, int fd);
 /* All n bytes. Never tries a failed part again. */
 NODISCARD bool files_write(const struct files *files, int fd, const void *p, size_t n,
 			   uint64_t offset, const char *what, struct err *err);

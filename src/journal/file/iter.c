@@ -26,7 +26,8 @@ struct file_iter {
 	struct part *part;	      /* where the cursor is, or NULL */
 	struct sealed_cursor *cursor; /* knows the place itself; next and walk come after it */
 	uint64_t budget;	      /* value of reader.loaded at which to stop */
-	uint64_t told;		      /* in the part: what was set aside up to here was told */
+	const struct damages *known;  /* in the part: what was set aside, */
+	uint64_t told;		      /* and up to where it was told */
 	struct record ahead; /* of the cursor, read over numbers that were set aside; seq 0: none */
 	bool expected;	     /* the damage that was told last */
 	bool filtered;
@@ -108,6 +109,7 @@ static enum found enter_part(struct file_iter *it, uint64_t seq, struct err *err
 					.hashes = !it->filtered };
 
 	*(it->reverse ? &filter.last_seq : &filter.first_seq) = seq;
+	it->known = journal_known(it->journal);
 	it->told = seq;
 	if (it->reverse) {
 		filter.first_seq = it->first_seq;
@@ -159,7 +161,7 @@ static bool part_may_match(const struct file_iter *it)
  */
 static bool tell_set_aside(struct file_iter *it, uint64_t seq, struct err *err)
 {
-	const struct damages *known = &it->journal->known;
+	const struct damages *known = it->known;
 	const struct journal_damage *d =
 		known->n == 0 ? NULL
 			      : damages_met(known, it->reverse ? seq + 1 : it->told,
@@ -181,7 +183,7 @@ static enum found next_of_part(struct file_iter *it, struct record *record, stru
 	const struct sealed_info *info = it->part->info;
 	enum found found = FOUND;
 
-	if (it->journal->known.n == 0) {
+	if (it->known->n == 0) {
 		return sealed_cursor_next(it->cursor, record, err);
 	}
 	if (it->ahead.seq == 0) {
@@ -533,7 +535,7 @@ struct journal_iter *file_iter_new(struct journal *journal, uint64_t from_seq, b
 /* A number that a sealed file does not have: FAILED when it was lost to damage. */
 static enum found set_aside(const struct file_journal *j, uint64_t seq, struct err *err)
 {
-	if (!damages_cover(&j->known, seq, seq)) {
+	if (!damages_cover(journal_known(j), seq, seq)) {
 		return NOT_FOUND;
 	}
 	err_set(err, ERR_CORRUPT, "record %llu was lost to damage, and set aside",

@@ -47,7 +47,7 @@ static void tell(struct part_check *c, struct journal_damage *damage)
 {
 	damage->epoch = c->part->info->epoch;
 	sealed_name(damage->epoch, damage->file);
-	damage->known = damages_have(&c->j->known, damage);
+	damage->known = damages_have(journal_known(c->j), damage);
 	if (c->on_damage != NULL) {
 		c->on_damage(c->arg, damage);
 	}

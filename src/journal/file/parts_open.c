@@ -142,10 +142,11 @@ static bool take_one(struct file_journal *j, struct names *names, size_t i,
 /* What was set aside of files that were written anew since shows nowhere but in the list. */
 static bool tell_set_aside(struct file_journal *j, uint64_t epoch, struct err *err)
 {
+	const struct damages *known = journal_known(j);
 	bool ok = true;
 
-	for (size_t i = 0; ok && i < j->known.n; i++) {
-		struct journal_damage damage = j->known.v[i];
+	for (size_t i = 0; ok && i < known->n; i++) {
+		struct journal_damage damage = known->v[i];
 		struct part *part = damage.lost == 0 || damage.epoch > epoch
 					    ? NULL
 					    : parts_find(j, damage.first_seq);

@@ -156,6 +156,14 @@ static enum found rewrite(struct file_journal *j, struct part *part, const struc
 	struct part *made = part;
 
 	if (!sealed_copy(part->sealed, &how, &after, err)) {
+		struct err why = *err;
+
+		if (why.kind == ERR_CORRUPT) {
+			err_set(err, ERR_CORRUPT,
+				"%.150s; what was deleted stays in that file until `tocsin journal "
+				"quarantine` sets the rest aside",
+				why.text);
+		}
 		return FAILED;
 	}
 	if (after.records < before.records) {
@@ -165,6 +173,9 @@ static enum found rewrite(struct file_journal *j, struct part *part, const struc
 			return FAILED;
 		}
 		made = parts_merge(j, part, 1, sealed);
+		if (sealed_trouble(part->sealed) > 0) {
+			scrub_soon(j, before.epoch); /* it may be well now */
+		}
 		count(j, &before, &after, asked->now_us);
 	}
 	made->purged_seq = asked->below_seq;
@@ -364,16 +375,15 @@ static enum found purge_some(struct file_journal *j, struct journal_purge *asked
 	return FOUND;
 }
 
-enum found file_purge(struct journal *journal, struct journal_purge *purge, struct err *err)
+static enum found purge_on(struct file_journal *j, struct journal_purge *purge, struct err *err)
 {
-	struct file_journal *j = file_journal(journal);
 	enum found found;
 
 	if (purge->at == UINT64_MAX) {
 		return NOT_FOUND;
 	}
 	if (purge->at == 0) {
-		uint64_t end = file_unsealed(journal);
+		uint64_t end = file_unsealed(&j->base);
 
 		purge->at = 1;
 		purge->done_seq = purge->below_seq < end ? purge->below_seq : end;
@@ -383,6 +393,17 @@ enum found file_purge(struct journal *journal, struct journal_purge *purge, stru
 		found = merge(j, purge->now_us, err);
 		purge->at = found == FOUND ? purge->at : UINT64_MAX;
 	}
+	return found;
+}
+
+enum found file_purge(struct journal *journal, struct journal_purge *purge, struct err *err)
+{
+	struct file_journal *j = file_journal(journal);
+	enum found found;
+
+	pthread_mutex_lock(&j->care);
+	found = purge_on(j, purge, err);
+	pthread_mutex_unlock(&j->care);
 	return found;
 }
 

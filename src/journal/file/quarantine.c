@@ -16,13 +16,17 @@
 #include "journal/file/file_journal.h"
 #include "journal/file/format.h"
 #include "journal/file/mend.h"
+#include "journal/file/rescue.h"
+#include "journal/file/salvage.h"
 
 #define PATH_BYTES 4096
 #define PIECE_BYTES ((size_t)64 << 10)
+#define LOOK_KEYS_BYTES ((size_t)1 << 20) /* of keys that nobody asks for */
 
 struct work {
 	const struct journal_options *options;
 	struct files files;
+	struct journal_meta meta;
 	struct damages damages; /* all that the last look has told */
 };
 
@@ -106,10 +110,9 @@ bool file_journal_alone(const struct journal_options *options, struct err *err)
 	return ok;
 }
 
-static bool mend_meta(const struct work *w, size_t *n, struct err *err)
+static bool mend_meta(struct work *w, size_t *n, struct err *err)
 {
 	struct journal_damage damage = { .file = "meta", .end = META_BYTES, .first_seq = 1 };
-	struct journal_meta meta;
 	unsigned char bytes[META_BYTES], damaged[META_BYTES];
 	int fd = open_in(w, "meta", O_RDWR, err);
 	bool ok;
@@ -121,7 +124,7 @@ static bool mend_meta(const struct work *w, size_t *n, struct err *err)
 	     files_read(&w->files, fd, bytes, sizeof(bytes), 0, "meta", err);
 	w->files.ops->close(w->files.arg, fd);
 	memcpy(damaged, bytes, sizeof(bytes));
-	if (!ok || meta_decode(bytes, &meta, err)) {
+	if (!ok || meta_decode(bytes, &w->meta, err)) {
 		return ok;
 	}
 	if (!meta_repair(bytes)) {
@@ -135,6 +138,7 @@ static bool mend_meta(const struct work *w, size_t *n, struct err *err)
 	    !replace_meta(w, bytes, err)) {
 		return false;
 	}
+	ensure(meta_decode(bytes, &w->meta, err));
 	++*n;
 	damage.crc = crc32c(0, damaged, sizeof(damaged));
 	if (w->options->on_damage != NULL) {
@@ -179,17 +183,18 @@ static bool look(struct work *w, struct err *err)
 	return ok;
 }
 
-/* The length of the bytes without the zeros at their end, which most of a segment is. */
 /* What a disk does not give any more counts as zeros: it is a copy for people to look at. */
 static void read_piece(const struct work *w, int fd, char *piece, size_t n, uint64_t at)
 {
 	struct err err = { 0 };
 
-	if (!files_read(&w->files, fd, piece, n, at, "", &err)) {
+	if (!files_read(&w->files, fd, piece, n, at, "", &err) &&
+	    !files_read_around(&w->files, fd, piece, n, at, "", NULL, NULL, &err)) {
 		memset(piece, 0, n);
 	}
 }
 
+/* The length of the bytes without the zeros at their end, which most of a segment is. */
 static uint64_t without_zeros(const struct work *w, int fd, const struct journal_damage *d)
 {
 	char *piece = mem_alloc(PIECE_BYTES, 1);
@@ -249,9 +254,9 @@ static bool keep_bytes(const struct work *w, const struct journal_damage *d, str
 	return ok;
 }
 
-static bool set_aside(struct work *w, size_t *n, struct err *err)
+/* *list is then what the file says, of the caller. */
+static bool set_aside(struct work *w, struct damages *list, size_t *n, struct err *err)
 {
-	struct damages list = { 0 };
 	bool ok = true;
 
 	if (w->damages.n > DAMAGES_MAX) {
@@ -267,13 +272,11 @@ static bool set_aside(struct work *w, size_t *n, struct err *err)
 		if (d->mendable) {
 			continue;
 		}
-		damages_add(&list, d);
+		damages_add(list, d);
 		ok = d->known || keep_bytes(w, d, err);
 		*n += !d->known;
 	}
-	ok = ok && (list.n == 0 || damages_write(&w->files, w->options->dir, &list, err));
-	damages_release(&list);
-	return ok;
+	return ok && (list->n == 0 || damages_write(&w->files, w->options->dir, list, err));
 }
 
 /* Only what stands in the list by now is left out. */
@@ -304,16 +307,196 @@ static bool prove(struct work *w, struct err *err)
 	return true;
 }
 
+struct salvage_work {
+	struct work *w;
+	size_t n;
+};
+
+static void tell_mended(void *arg, const struct journal_damage *damage)
+{
+	const struct salvage_work *s = arg;
+
+	if (s->w->options->on_damage != NULL) {
+		s->w->options->on_damage(s->w->options->on_damage_arg, damage);
+	}
+}
+
+/* Noted before the file is written anew, which forgets it. */
+static bool keep_lost(void *arg, const struct journal_damage *damage, struct err *err)
+{
+	struct salvage_work *s = arg;
+	const struct work *w = s->w;
+	struct damages list = { 0 };
+	bool ok = keep_bytes(w, damage, err) &&
+		  damages_read(&w->files, w->options->dir, &list, err);
+
+	if (ok && !damages_have(&list, damage)) {
+		damages_add(&list, damage);
+		ok = damages_write(&w->files, w->options->dir, &list, err);
+		s->n += ok;
+	}
+	damages_release(&list);
+	return ok;
+}
+
+static bool salvage(struct work *w, size_t *n, struct err *err)
+{
+	struct salvage_work s = { .w = w };
+	struct journal *journal = NULL;
+	bool ok = open_to_look(w, NULL, &journal, err) &&
+		  parts_salvage(file_journal(journal), tell_mended, keep_lost, &s, err);
+
+	journal_close(&journal);
+	*n += s.n;
+	return ok;
+}
+
 bool file_journal_quarantine(const struct journal_options *options, size_t *n, struct err *err)
 {
 	struct work w = { .options = options };
+	struct damages list = { 0 };
 	bool ok;
 
 	w.files.ops = options->files == NULL ? &file_ops_real : options->files;
 	w.files.arg = options->files_arg;
 	*n = 0;
-	ok = mend_meta(&w, n, err) && look(&w, err) && set_aside(&w, n, err) &&
+	ok = mend_meta(&w, n, err) &&
+	     segments_rescue(&w.files, w.options->dir, &w.meta.id, UINT64_MAX, err) &&
+	     salvage(&w, n, err) && look(&w, err) && set_aside(&w, &list, n, err) &&
 	     mend_sealed(&w, err) && prove(&w, err);
+	damages_release(&list);
+	damages_release(&w.damages);
+	return ok || err_wrap(err, "set damage aside");
+}
+
+/* Sealed files of an open journal whose reads met what nothing gives back. */
+struct lost_parts {
+	struct part_check **v;
+	size_t n;
+};
+
+static bool check_part(struct work *w, struct file_journal *j, struct part *part,
+		       struct lost_parts *lost, struct err *err)
+{
+	struct part_check *check = part_check_new(j, part, false, note, w);
+
+	lost->v = mem_resize(lost->v, lost->n + 1, sizeof(struct part_check *));
+	lost->v[lost->n++] = check;
+	return part_check_step(check, UINT64_MAX / 2, err) == NOT_FOUND;
+}
+
+static bool look_at_parts(struct work *w, struct file_journal *j, struct lost_parts *lost,
+			  struct err *err)
+{
+	uint64_t changes;
+	size_t n;
+	struct part **parts = parts_all(j, &n, &changes);
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++) {
+		struct sealed_stat stat;
+
+		sealed_stat(parts[i]->sealed, &stat);
+		if (ok && stat.lost > 0) {
+			ok = check_part(w, j, parts[i], lost, err);
+		} else {
+			part_unref(&parts[i]);
+		}
+	}
+	free(parts);
+	return ok;
+}
+
+/* Segments are looked at as another process would, up to where they are flushed now. */
+static bool look_at_segments(struct work *w, struct file_journal *j, struct err *err)
+{
+	struct journal_options options = *w->options;
+	struct work look = { .options = &options, .files = w->files };
+	struct journal_file *files;
+	struct journal *journal = NULL;
+	struct arena arena;
+	bool ok;
+
+	arena_init(&arena, 0);
+	options.n_only = journal_files(&j->base, &arena, &files);
+	options.only = files;
+	ok = open_to_look(&look, note, &journal, err);
+	journal_close(&journal);
+	arena_release(&arena);
+	w->damages = look.damages;
+	return ok;
+}
+
+static void lost_parts_release(struct lost_parts *lost)
+{
+	for (size_t i = 0; i < lost->n; i++) {
+		part_check_free(&lost->v[i]);
+	}
+	free(lost->v);
+}
+
+static uint64_t active_epoch(struct file_journal *j)
+{
+	uint64_t epoch;
+
+	pthread_mutex_lock(&j->lock);
+	epoch = j->segments_n == 0 ? 0 : j->segments[j->segments_n - 1]->epoch;
+	pthread_mutex_unlock(&j->lock);
+	return epoch;
+}
+
+/* Under care. Who reads meanwhile has the old files open, and the old list or the new one. */
+static bool set_aside_open(struct work *w, struct file_journal *j, size_t *n, struct err *err)
+{
+	struct lost_parts lost = { 0 };
+	struct damages list = { 0 };
+	bool ok;
+
+	sealing_stop(j);
+	ok = segments_rescue(&w->files, j->dir, &j->base.meta.id, active_epoch(j), err) &&
+	     look_at_segments(w, j, err) && look_at_parts(w, j, &lost, err) &&
+	     set_aside(w, &list, n, err);
+	if (ok && list.n > 0) {
+		known_replace(j, &list);
+	}
+	for (size_t i = 0; ok && i < lost.n; i++) {
+		const struct sealed_report *report = part_check_report(lost.v[i]);
+
+		ok = report->damaged + report->unmended == 0 ||
+		     part_mend(j, part_check_part(lost.v[i]), report, true, err);
+	}
+	if (ok) {
+		j->seal_stuck = false;
+		scrub_settle(j);
+	}
+	lost_parts_release(&lost);
+	damages_release(&list);
+	return ok;
+}
+
+bool file_set_aside(struct journal *journal, journal_damage_fn *on_damage, void *arg, size_t *n,
+		    struct err *err)
+{
+	struct file_journal *j = file_journal(journal);
+	struct journal_options options = {
+		.dir = j->dir,
+		.segment_bytes = j->segment_bytes,
+		.turn_bytes_max = SEGMENT_BYTES_MIN,
+		.idempotency_window_us = 1,
+		.idempotency_bytes_max = LOOK_KEYS_BYTES,
+		.files = j->files.ops,
+		.files_arg = j->files.arg,
+		.on_damage = on_damage,
+		.on_damage_arg = arg,
+	};
+	struct work w = { .options = &options, .files = j->files };
+	bool ok;
+
+	*n = 0;
+	ensure(!j->read_only);
+	pthread_mutex_lock(&j->care);
+	ok = set_aside_open(&w, j, n, err);
+	pthread_mutex_unlock(&j->care);
 	damages_release(&w.damages);
 	return ok || err_wrap(err, "set damage aside");
 }

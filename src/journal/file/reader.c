@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "journal/file/unread.h"
+
 void reader_init(struct reader *reader, size_t chunk)
 {
 	*reader = (struct reader) { .chunk = chunk };
@@ -33,6 +35,27 @@ bool reader_has(const struct reader *reader, uint64_t offset, size_t n)
 	return offset >= reader->offset && offset + n <= reader->offset + reader->n;
 }
 
+static struct unread_place place_of(const struct segment *segment)
+{
+	return (struct unread_place) { segment->id, segment->epoch };
+}
+
+static void fill_hole(void *arg, uint64_t offset, char *p, size_t n)
+{
+	struct unread_place place = place_of(arg);
+
+	unread_fill(&place, offset, p, n);
+}
+
+static bool load(struct reader *reader, size_t n, uint64_t offset, struct err *err)
+{
+	struct segment *s = reader->segment;
+
+	return files_read(&s->files, s->fd, reader->p, n, offset, s->name, err) ||
+	       files_read_around(&s->files, s->fd, reader->p, n, offset, s->name, fill_hole, s,
+				 err);
+}
+
 const char *reader_bytes(struct reader *reader, uint64_t offset, size_t n, uint64_t limit,
 			 struct err *err)
 {
@@ -50,8 +73,7 @@ const char *reader_bytes(struct reader *reader, uint64_t offset, size_t n, uint6
 		reader->cap = want;
 	}
 	reader->n = 0;
-	if (!files_read(&reader->segment->files, reader->segment->fd, reader->p, want, offset,
-			reader->segment->name, err)) {
+	if (!load(reader, want, offset, err)) {
 		return NULL;
 	}
 	reader->offset = offset;
@@ -118,6 +140,19 @@ enum found reader_record(struct reader *reader, uint64_t offset, uint64_t limit,
 	return record_intact(*p, *size) ? FOUND : NOT_FOUND;
 }
 
+static bool note_unread(struct reader *reader, uint64_t offset, uint64_t limit, struct err *err)
+{
+	struct unread_place place = place_of(reader->segment);
+	const char *p;
+
+	if (offset % UNREAD_SECTOR_BYTES != 0 || offset + UNREAD_MARK_BYTES > limit) {
+		return true;
+	}
+	p = reader_bytes(reader, offset, UNREAD_MARK_BYTES, limit, err);
+	reader->met_unread = reader->met_unread || (p != NULL && unread_is(&place, offset, p));
+	return p != NULL;
+}
+
 static enum found resync_here(struct reader *reader, uint64_t offset, uint64_t limit,
 			      uint64_t seq_min, uint64_t seq_max, bool records, struct resync *at,
 			      struct err *err)
@@ -163,6 +198,9 @@ enum found reader_resync(struct reader *reader, uint64_t offset, uint64_t limit,
 		memcpy(&word, p, 8);
 		if (word == 0) { /* most of a segment's tail; nothing valid begins so */
 			continue;
+		}
+		if (unread_may_be(word) && !note_unread(reader, offset, limit, err)) {
+			return FAILED;
 		}
 		found = resync_here(reader, offset, limit, seq_min, seq_max, records, at, err);
 		if (found != NOT_FOUND) {

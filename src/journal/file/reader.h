@@ -16,6 +16,7 @@ struct reader {
 	uint64_t offset; /* of p[0] in the file */
 	size_t n;
 	uint64_t loaded; /* bytes read so far, for budgets */
+	bool met_unread; /* a search did, of sectors that cannot be read; for whoever resets it */
 };
 
 void reader_init(struct reader *reader, size_t chunk);
@@ -24,7 +25,10 @@ void reader_release(struct reader *reader);
 void reader_turn_to(struct reader *reader, struct segment *segment);
 /* Whether all these bytes are buffered. Pure. */
 bool reader_has(const struct reader *reader, uint64_t offset, size_t n);
-/* n bytes at offset, reading no byte at or behind limit. NULL with ERR_IO. offset + n <= limit. */
+/*
+ * n bytes at offset, reading no byte at or behind limit; unread.h has what stands for those that
+ * the disk does not give. NULL with ERR_IO: it gives nothing at all. offset + n <= limit.
+ */
 const char *reader_bytes(struct reader *reader, uint64_t offset, size_t n, uint64_t limit,
 			 struct err *err);
 

@@ -55,7 +55,7 @@ bool damage_met(struct file_journal *j, struct journal_damage *damage, struct er
 	char text[160];
 
 	damage->lost = damage->lost == 0 ? journal_damage_span(damage) : damage->lost;
-	damage->known = damages_have(&j->known, damage);
+	damage->known = damages_have(journal_known(j), damage);
 	if (j->on_damage != NULL) {
 		j->on_damage(j->on_damage_arg, damage);
 	}
@@ -73,7 +73,7 @@ bool damage_met(struct file_journal *j, struct journal_damage *damage, struct er
 
 bool loss_expected(const struct file_journal *j, uint64_t first_seq, uint64_t to_seq)
 {
-	return j->accept_damage || damages_cover(&j->known, first_seq, to_seq - 1);
+	return j->accept_damage || damages_cover(journal_known(j), first_seq, to_seq - 1);
 }
 
 /* False unless this damage was set aside, or damage is accepted. */
@@ -270,9 +270,10 @@ static enum found after_gap(struct recovery *r, struct segment *segment, uint64_
 	struct resync at;
 	uint64_t next = r->next == 0 ? 1 : r->next;
 	uint64_t end;
-	enum found found = reader_resync(&r->reader, *offset + 8, segment->bytes, next, 0, false,
-					 &at, err);
+	enum found found;
 
+	r->reader.met_unread = false;
+	found = reader_resync(&r->reader, *offset + 8, segment->bytes, next, 0, false, &at, err);
 	if (found != FOUND || at.seq >= limit) {
 		return found == FAILED ? FAILED : NOT_FOUND;
 	}
@@ -283,6 +284,58 @@ static enum found after_gap(struct recovery *r, struct segment *segment, uint64_
 	r->next = at.seq;
 	*offset = at.offset;
 	return FOUND;
+}
+
+/* Whether a batch was begun at offset: it would have been written from its first byte on. */
+static enum found is_begun(struct recovery *r, uint64_t offset, uint64_t limit, struct err *err)
+{
+	static const char zero[BATCH_HEAD_BYTES];
+	const char *p;
+
+	if (offset + BATCH_HEAD_BYTES > limit) {
+		return NOT_FOUND;
+	}
+	p = reader_bytes(&r->reader, offset, BATCH_HEAD_BYTES, limit, err);
+	if (p == NULL) {
+		return FAILED;
+	}
+	return memcmp(p, zero, sizeof(zero)) == 0 ? NOT_FOUND : FOUND;
+}
+
+/*
+ * The log ends where the disk does not give its bytes. A torn write may have left that, but so may
+ * a batch that was flushed and answered: it is not for us to cut it without a word.
+ */
+static bool unread_end(struct recovery *r, struct segment *segment, uint64_t offset,
+		       struct err *err)
+{
+	struct journal_damage damage = { .epoch = segment->epoch,
+					 .offset = offset,
+					 .end = segment->bytes,
+					 .first_seq = r->next == 0 ? 1 : r->next,
+					 .open_end = true };
+	struct batch_head head;
+	uint64_t end = offset;
+	enum found found = reader_batch(&r->reader, offset, segment->bytes, &head, err);
+
+	if (found == FOUND && head.count > 0 && head.first_seq >= r->next) {
+		r->next = r->next == 0 ? head.first_seq : r->next;
+		if (!salvage(r, segment, offset, segment->bytes, head.first_seq + head.count, &end,
+			     err)) {
+			return false;
+		}
+		r->next = head.first_seq + head.count;
+		segment_publish(segment, r->next - 1, (uint32_t)end);
+		r->tail = (struct tail) { 0 }; /* what is before a batch is flushed */
+		return true;
+	}
+	found = found == FAILED ? FAILED : is_begun(r, offset, segment->bytes, err);
+	damage.last_seq = damage.first_seq - 1;
+	memcpy(damage.file, segment->name, sizeof(segment->name));
+	return found == NOT_FOUND ||
+	       (found == FOUND &&
+		reader_crc(&r->reader, offset, segment->bytes, &damage.crc, err) &&
+		told(r, &damage, err));
 }
 
 /* Take in the segment's records below limit, where the next segment begins. */
@@ -315,6 +368,12 @@ static bool scan(struct recovery *r, struct segment *segment, uint64_t limit, st
 	}
 	r->before = segment;
 	r->before_end = offset;
+	if (found == NOT_FOUND && limit == UINT64_MAX && r->reader.met_unread) {
+		return unread_end(r, segment, offset, err);
+	}
+	if (found == NOT_FOUND && r->next == 0 && r->reader.met_unread) {
+		r->next = 1; /* what the next segment does not begin with was here */
+	}
 	return found != FAILED;
 }
 
@@ -476,7 +535,8 @@ static bool sort_empty(struct recovery *r, struct err *err)
 		}
 		if (found == FOUND) {
 			j->spare = segment;
-		} else if (r->damaged || damages_in(&j->known, segment->epoch)) { /* evidence */
+		} else if (r->damaged ||
+			   damages_in(journal_known(j), segment->epoch)) { /* evidence */
 			segment_unref(&r->empty[r->empty_n - 1]);
 		} else if (!drop(j, &r->empty[r->empty_n - 1], err)) {
 			return false;
@@ -536,7 +596,7 @@ static bool cut_old(struct recovery *r, uint64_t first_moved, struct err *err)
 	struct segment *old = r->tail.segment;
 	int rc;
 
-	if (r->damaged || damages_in(&j->known, old->epoch)) {
+	if (r->damaged || damages_in(journal_known(j), old->epoch)) {
 		segment_cut(old, first_moved, (uint32_t)r->tail.offset);
 		return true;
 	}

@@ -173,6 +173,35 @@ void scrub_stop(struct file_journal *j)
 	}
 }
 
+static void count(struct file_journal *j, const struct scrub_stats *more)
+{
+	pthread_mutex_lock(&j->lock);
+	j->scrubbed.bytes += more->bytes;
+	j->scrubbed.mended_pages += more->mended_pages;
+	j->scrubbed.lost_blocks = j->scrubbed.lost_records = 0;
+	for (size_t i = 0; i < j->scrub->n; i++) {
+		j->scrubbed.lost_blocks += j->scrub->v[i].lost_blocks;
+		j->scrubbed.lost_records += j->scrub->v[i].lost_records;
+	}
+	pthread_mutex_unlock(&j->lock);
+}
+
+void scrub_settle(struct file_journal *j)
+{
+	struct scrub *s = j->scrub;
+
+	if (s == NULL) {
+		return;
+	}
+	leave(s);
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->v[i].lost_records > 0) {
+			s->v[i] = (struct scrubbed) { .epoch = s->v[i].epoch };
+		}
+	}
+	count(j, &(struct scrub_stats) { 0 });
+}
+
 void scrub_soon(struct file_journal *j, uint64_t epoch)
 {
 	struct scrubbed *entry = j->scrub == NULL ? NULL : find(j->scrub, epoch);
@@ -237,19 +266,6 @@ static size_t choose(const struct file_journal *j, const struct scrub *s, int64_
 		}
 	}
 	return best;
-}
-
-static void count(struct file_journal *j, const struct scrub_stats *more)
-{
-	pthread_mutex_lock(&j->lock);
-	j->scrubbed.bytes += more->bytes;
-	j->scrubbed.mended_pages += more->mended_pages;
-	j->scrubbed.lost_blocks = j->scrubbed.lost_records = 0;
-	for (size_t i = 0; i < j->scrub->n; i++) {
-		j->scrubbed.lost_blocks += j->scrub->v[i].lost_blocks;
-		j->scrubbed.lost_records += j->scrub->v[i].lost_records;
-	}
-	pthread_mutex_unlock(&j->lock);
 }
 
 /* Of damage that is lost, the last one stands for all in the log line. */
@@ -420,10 +436,15 @@ static enum found step_segment(struct file_journal *j, struct scrub *s, int64_t 
 enum found file_scrub(struct journal *journal, int64_t now_us, int64_t every_us, struct err *err)
 {
 	struct file_journal *j = file_journal(journal);
-	struct scrub *s = scrub_of(j);
+	enum found found = NOT_FOUND;
+	struct scrub *s;
 
-	if (s->epoch == 0 && !begin(j, s, now_us - every_us, now_us)) {
-		return NOT_FOUND;
+	pthread_mutex_lock(&j->care);
+	s = scrub_of(j);
+	if (s->epoch != 0 || begin(j, s, now_us - every_us, now_us)) {
+		found = s->check != NULL ? step_part(j, s, now_us, err)
+					 : step_segment(j, s, now_us, err);
 	}
-	return s->check != NULL ? step_part(j, s, now_us, err) : step_segment(j, s, now_us, err);
+	pthread_mutex_unlock(&j->care);
+	return found;
 }

@@ -238,9 +238,10 @@ struct sealed_purge {
 /*
  * Write the file anew without some records, through the temporary file, under the same name; who
  * has the old one open reads on there. Blocks that stay whole are copied compressed. A block that
- * is lost for good fails it with ERR_CORRUPT, unless accept_loss: then its records become a gap. If
- * no record stays, a file with none takes its place, which still stands for its numbers; see info.
- * When there is nothing to do and force is not set, true, and the file stays as it is.
+ * is lost for good fails it with ERR_CORRUPT, unless all of it would go in any case, or
+ * accept_loss: then its records become a gap. If no record stays, a file with none takes its place,
+ * which still stands for its numbers; see info. When there is nothing to do and force is not set,
+ * true, and the file stays as it is.
  */
 struct sealed_rewrite {
 	const struct sealed_purge *purges;

@@ -127,6 +127,23 @@ static bool copy_block(const struct sealed *s, const struct aims *aims,
 	return ok;
 }
 
+/* All that it had would go in any case, by what the index says. */
+static bool goes_whole(const struct sealed_rewrite *rewrite, const struct sealed_block *block)
+{
+	for (size_t i = 0; i < rewrite->purges_n; i++) {
+		const struct sealed_purge *p = &rewrite->purges[i];
+
+		if (block->last_seq < p->floor_seq &&
+		    (p->before_us == 0 || block->last_us < p->before_us) &&
+		    (p->kinds == 0 || (block->kinds & ~p->kinds) == 0) &&
+		    (of_all(p) || (!block->mixed && block->org.v == p->org.v &&
+				   block->project.v == p->project.v))) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool copy_blocks(struct sealed *s, const struct sealed_rewrite *rewrite,
 			const struct sealed_index *index, struct sealed_writer *w, struct err *err)
 {
@@ -143,7 +160,8 @@ static bool copy_blocks(struct sealed *s, const struct sealed_rewrite *rewrite,
 			ok = copy_block(s, &aims, &room, &index->blocks[i], &block, w, err);
 			block_release(&block);
 		} else {
-			ok = err->kind == ERR_CORRUPT && rewrite->accept_loss;
+			ok = err->kind == ERR_CORRUPT &&
+			     (rewrite->accept_loss || goes_whole(rewrite, &index->blocks[i]));
 		}
 	}
 	block_room_release(&room);

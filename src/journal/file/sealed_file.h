@@ -45,6 +45,13 @@ NODISCARD bool sealed_piece(struct sealed *sealed, uint64_t offset, char *p, siz
 			    sealed_piece_check *check, void *arg, const char *what,
 			    struct err *err);
 
+/*
+ * Open a file that has lost both footers, as sealed_open would: to write it anew, with the numbers
+ * that the options or else its blocks say. NULL with ERR_IO, or ERR_CORRUPT: it has a footer, or
+ * nothing of it is understood.
+ */
+struct sealed *sealed_open_blind(const struct sealed_options *options, struct err *err);
+
 /* Whether something of this block may go by this purge, its project aside. */
 bool sealed_purge_may_hit(const struct sealed_purge *purge, const struct sealed_block *block);
 

@@ -76,34 +76,105 @@ enum found sealed_pages_read(const struct sealed_pages *pages, const uint32_t *s
 	return FOUND;
 }
 
-bool sealed_pages_mend(const struct sealed_pages *pages, const uint32_t *sums, uint64_t page,
-		       char *out, struct err *err)
+/* Columns of a page whose bytes the disk does not give. */
+#define COLUMN_BYTES 512
+struct gaps {
+	uint64_t offset; /* of the page in the file */
+	bool any;
+	bool bad[SEALED_PAGE_BYTES / COLUMN_BYTES];
+};
+
+static void note_gap(void *arg, uint64_t offset, char *p UNUSED, size_t n)
+{
+	struct gaps *gaps = arg;
+	size_t from = (size_t)(offset - gaps->offset);
+
+	gaps->any = true;
+	for (size_t i = from / COLUMN_BYTES; i <= (from + n - 1) / COLUMN_BYTES; i++) {
+		gaps->bad[i] = true;
+	}
+}
+
+/* Zeros where there are gaps. */
+static bool read_around(const struct sealed_pages *pages, uint64_t page, char *out,
+			struct gaps *gaps, struct err *err)
+{
+	struct sealed_place place = sealed_page(&pages->layout, page);
+	size_t n = (size_t)place.bytes;
+
+	gaps->offset = place.offset;
+	return files_read(&pages->files, pages->fd, out, n, place.offset, pages->name, err) ||
+	       files_read_around(&pages->files, pages->fd, out, n, place.offset, pages->name,
+				 note_gap, gaps, err);
+}
+
+/* The sum of the others of the group, and where one of them has a gap. */
+static bool add_others(const struct sealed_pages *pages, const uint32_t *sums, uint64_t page,
+		       char *sum, struct gaps *gaps, struct err *err)
 {
 	const struct sealed_layout *layout = &pages->layout;
 	char *other = mem_resize(NULL, layout->page_bytes, 1);
+	size_t own = (size_t)sealed_page(layout, page).bytes;
 	bool ok = true;
 
-	memset(out, 0, (size_t)sealed_page(layout, page).bytes);
 	for (uint64_t q = page % layout->groups; ok && q < layout->pages + layout->groups;
 	     q += layout->groups) {
 		size_t n = (size_t)sealed_page(layout, q).bytes;
-		size_t own = (size_t)sealed_page(layout, page).bytes;
+		bool before = gaps->any;
 
 		if (q == page) {
 			continue;
 		}
-		ok = sealed_pages_read(pages, sums, q, other, err) == FOUND;
-		if (ok) {
-			sealed_xor(out, other, n < own ? n : own);
-		} else {
-			err_wrap(err, "another page of the group of %llu is damaged too",
-				 (unsigned long long)sealed_page(layout, page).offset);
+		gaps->any = false;
+		ok = read_around(pages, q, other, gaps, err);
+		if (ok && !gaps->any && crc32c(0, other, n) != sums[q]) {
+			ok = err_set(err, ERR_CORRUPT, "\"%s\": the page at %llu is damaged",
+				     pages->name,
+				     (unsigned long long)sealed_page(layout, q).offset);
 		}
+		gaps->any = gaps->any || before;
+		sealed_xor(sum, other, n < own ? n : own);
 	}
 	free(other);
-	if (ok && crc32c(0, out, (size_t)sealed_page(layout, page).bytes) != sums[page]) {
+	return ok || err_wrap(err, "another page of the group of %llu is damaged too",
+			      (unsigned long long)sealed_page(layout, page).offset);
+}
+
+/*
+ * Column by column: where the others are read the sum has what was here, elsewhere what is here
+ * still counts. So bad sectors of several pages of a group lose nothing unless they are at the same
+ * place of their pages; the checksum has the last word.
+ */
+bool sealed_pages_mend(const struct sealed_pages *pages, const uint32_t *sums, uint64_t page,
+		       char *out, struct err *err)
+{
+	struct sealed_place place = sealed_page(&pages->layout, page);
+	char *sum = mem_alloc(pages->layout.page_bytes, 1);
+	struct gaps own = { 0 }, others = { 0 };
+	struct err why = { 0 };
+	bool ok;
+
+	if (!read_around(pages, page, out, &own, &why)) {
+		memset(own.bad, 1, sizeof(own.bad));
+	}
+	ok = add_others(pages, sums, page, sum, &others, err);
+	for (size_t at = 0; ok && at < place.bytes; at += COLUMN_BYTES) {
+		size_t left = (size_t)place.bytes - at;
+		size_t i = at / COLUMN_BYTES;
+
+		if (!others.bad[i]) {
+			memcpy(out + at, sum + at, left < COLUMN_BYTES ? left : COLUMN_BYTES);
+		} else if (own.bad[i]) {
+			ok = err_set(err, ERR_CORRUPT,
+				     "\"%s\": another page of the group of %llu is damaged too: "
+				     "neither can be read",
+				     pages->name, (unsigned long long)place.offset);
+		}
+	}
+	free(sum);
+	if (ok && crc32c(0, out, (size_t)place.bytes) != sums[page]) {
 		return err_set(err, ERR_CORRUPT, "\"%s\": parity does not give the page at %llu",
-			       pages->name, (unsigned long long)sealed_page(layout, page).offset);
+			       pages->name, (unsigned long long)place.offset);
 	}
 	return ok;
 }

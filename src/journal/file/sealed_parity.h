@@ -28,8 +28,9 @@ uint32_t *sealed_pages_sums(const struct sealed_pages *pages, struct err *err);
 enum found sealed_pages_read(const struct sealed_pages *pages, const uint32_t *sums, uint64_t page,
 			     char *out, struct err *err);
 /*
- * What the page was, from the others of its group. ERR_CORRUPT names the second one that is
- * damaged; ERR_IO when it cannot be read.
+ * What the page was, from the others of its group. Of those that cannot be read some bytes, and
+ * only these, are missed. ERR_CORRUPT names the second one that is damaged; ERR_IO when nothing of
+ * one can be read.
  */
 NODISCARD bool sealed_pages_mend(const struct sealed_pages *pages, const uint32_t *sums,
 				 uint64_t page, char *out, struct err *err);

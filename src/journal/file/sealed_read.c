@@ -17,6 +17,17 @@
 #define CUT_MAX 4 /* a file cut to less than this part has lost its index for good */
 #define FILTER_BYTES_MAX ((uint64_t)64 << 10)
 
+/*
+ * What cannot be read and has no other copy is lost as much as what is damaged, and the file goes
+ * on without it; but not while the disk gives nothing at all.
+ */
+static void judge(const struct sealed *s, struct err *why)
+{
+	if (why->kind == ERR_IO && !files_away(&s->files, s->fd)) {
+		why->kind = ERR_CORRUPT;
+	}
+}
+
 bool sealed_piece(struct sealed *s, uint64_t offset, char *p, size_t n, sealed_piece_check *check,
 		  void *arg, const char *what, struct err *err)
 {
@@ -34,11 +45,12 @@ bool sealed_piece(struct sealed *s, uint64_t offset, char *p, size_t n, sealed_p
 		s->mended++;
 		return true;
 	}
-	s->lost++;
+	judge(s, &why);
 	if (!ok && why.kind == ERR_IO) {
 		*err = why;
 		return false;
 	}
+	s->lost++;
 	return err_set(err, ERR_CORRUPT, "\"%s\": %s at %llu is damaged%s%s", s->name, what,
 		       (unsigned long long)offset, ok ? "" : ": ", ok ? "" : why.text);
 }
@@ -74,6 +86,7 @@ static bool open_footer(struct sealed *s, const struct sealed_options *o, struct
 	}
 	if (!read_footer(s, 0, o, &s->footer, err) &&
 	    !read_footer(s, (uint64_t)size - SEALED_FOOTER_BYTES, o, &s->footer, err)) {
+		judge(s, err);
 		return false;
 	}
 	if (s->footer.info.file_bytes / CUT_MAX > (uint64_t)size) {
@@ -480,6 +493,9 @@ static bool keys_read(void *arg, uint64_t offset, void *p, size_t n, bool mend, 
 	sums = sealed_pages_sums(&s->pages, err);
 	ok = sums != NULL && sealed_pages_bytes(&s->pages, sums, at, p, n, err);
 	free(sums);
+	if (!ok) {
+		judge(s, err);
+	}
 	*(ok ? &s->mended : &s->lost) += 1;
 	return ok;
 }

@@ -35,6 +35,16 @@ static bool bytes(const struct scan *scan, uint64_t offset, char *p, size_t n, b
 	return files_read(&s->files, s->fd, p, n, offset, s->name, &err);
 }
 
+/* What the disk does not give is zero, which is no head of a block. */
+static bool most_bytes(const struct scan *scan, uint64_t offset, char *p, size_t n)
+{
+	const struct sealed *s = scan->sealed;
+	struct err err = { 0 };
+
+	return bytes(scan, offset, p, n, false) ||
+	       files_read_around(&s->files, s->fd, p, n, offset, s->name, NULL, NULL, &err);
+}
+
 static void note_chunk(struct scan *scan, uint64_t number)
 {
 	if (scan->chunks_n > 0 && scan->chunks[scan->chunks_n - 1] == number) {
@@ -103,7 +113,7 @@ static uint64_t search(const struct scan *scan, uint64_t offset)
 		size_t n = scan->end - offset < WINDOW_BYTES ? (size_t)(scan->end - offset)
 							     : WINDOW_BYTES;
 
-		if (bytes(scan, offset, window, n, false)) {
+		if (most_bytes(scan, offset, window, n)) {
 			for (size_t i = 0; i + BLOCK_HEAD_BYTES <= n; i++) {
 				struct block_head head;
 

@@ -15,6 +15,7 @@
 #define SLICE_BYTES ((size_t)2 << 20) /* about 20 ms of packing */
 #define GROUP_MAX 64		      /* segments in one file, when restarts left many small ones */
 #define WALK_CHUNK ((size_t)256 << 10)
+#define STUCK_US (3600 * US_PER_S) /* until damage is looked at again, and told again */
 
 struct sealing {
 	struct sealed_writer *writer;
@@ -169,17 +170,25 @@ static bool take_place(struct file_journal *j, struct err *err)
 
 /*
  * In a sealed file the lost records would be a gap like any other, and the next open could not
- * refuse. So the segments stay as they are until somebody has looked at them.
+ * refuse. So the segments stay as they are until somebody has looked at them, or the disk has
+ * thought better of it.
  */
 static void get_stuck(struct file_journal *j, struct err *err)
 {
 	const struct segment *segment = j->sealing->walk.reader.segment;
+	struct journal_stats stats;
 	struct err why = *err;
 
 	j->seal_stuck = true;
+	j->seal_again_us = clock_mono_us() + STUCK_US;
 	if (segment != NULL) {
 		scrub_soon(j, segment->epoch);
 	}
+	journal_stats(&j->base, &stats);
+	log_error("seal_waits", log_int("segments", stats.seal_waiting_segments),
+		  log_int("bytes", stats.seal_waiting_bytes), log_str("damage", why.text),
+		  log_str("help", "`tocsin journal quarantine` sets it aside, and the server goes "
+				  "on"));
 	err_set(err, ERR_CORRUPT, "%.190s; `tocsin journal quarantine` sets that aside", why.text);
 }
 
@@ -188,7 +197,7 @@ static enum found seal_on(struct file_journal *j, struct err *err)
 {
 	enum found found;
 
-	if (j->seal_stuck) {
+	if (j->seal_stuck && clock_mono_us() < j->seal_again_us) {
 		return NOT_FOUND;
 	}
 	if (j->sealing == NULL) {
@@ -199,6 +208,7 @@ static enum found seal_on(struct file_journal *j, struct err *err)
 	}
 	found = add_some(j, err);
 	if (found == NOT_FOUND) {
+		j->seal_stuck = false;
 		found = take_place(j, err) ? FOUND : FAILED;
 		sealing_stop(j);
 	} else if (found == FAILED) {
@@ -214,7 +224,13 @@ static enum found seal_on(struct file_journal *j, struct err *err)
 enum found file_seal(struct journal *journal, struct err *err)
 {
 	struct file_journal *j = file_journal(journal);
-	enum found sealed = seal_on(j, err);
+	enum found sealed;
 
-	return keys_work(j) == FOUND && sealed == NOT_FOUND ? FOUND : sealed;
+	pthread_mutex_lock(&j->care);
+	sealed = seal_on(j, err);
+	if (keys_work(j) == FOUND && sealed == NOT_FOUND) {
+		sealed = FOUND;
+	}
+	pthread_mutex_unlock(&j->care);
+	return sealed;
 }

@@ -125,7 +125,7 @@ static bool read_head(const struct files *files, int fd, const char *name,
 	if (size < SEGMENT_HEAD_BYTES || size > (int64_t)SEGMENT_BYTES_MAX) {
 		return err_set(err, ERR_CORRUPT, "segment \"%s\" has an impossible size", name);
 	}
-	if (!files_read(files, fd, block, sizeof(block), 0, name, err)) {
+	if (!files_read_around(files, fd, block, sizeof(block), 0, name, NULL, NULL, err)) {
 		return false;
 	}
 	*intact = segment_head_decode(block, head);

@@ -333,6 +333,23 @@ static void sim_close(void *arg, int fd)
 	sim->fds[fd] = 0;
 }
 
+/* How many of the n bytes can be read. */
+static size_t readable(const struct sim *sim, const struct sim_file *file, size_t n,
+		       uint64_t offset)
+{
+	for (size_t i = 0; i < file->bad_n && n > 0; i++) {
+		uint64_t from = file->bad[i].from, to = file->bad[i].to;
+
+		if (from < offset + n && offset < to) {
+			n = sim->strict || from <= offset ? 0 : (size_t)(from - offset);
+		}
+	}
+	if (sim->away && offset + n > sim->remembered) {
+		n = offset < sim->remembered ? (size_t)(sim->remembered - offset) : 0;
+	}
+	return n;
+}
+
 static ssize_t sim_pread(void *arg, int fd, void *p, size_t n, uint64_t offset)
 {
 	struct sim *sim = arg;
@@ -353,6 +370,10 @@ static ssize_t sim_pread(void *arg, int fd, void *p, size_t n, uint64_t offset)
 			return -EINTR;
 		}
 		n = 1 + sim_below(sim, n);
+	}
+	n = readable(sim, file, n, offset);
+	if (n == 0) {
+		return -EIO;
 	}
 	memcpy(p, file->cache + offset, n);
 	return (ssize_t)n;
@@ -504,8 +525,11 @@ static int sim_lock(void *arg, int fd)
 	return rc;
 }
 
-static void sim_forget(void *arg UNUSED, int fd UNUSED)
+static void sim_forget(void *arg, int fd UNUSED)
 {
+	struct sim *sim = arg;
+
+	sim->remembered = 0;
 }
 
 static int64_t sim_mono_us(void *arg)
@@ -538,6 +562,13 @@ struct sim_file *sim_find(struct sim *sim, const char *name)
 	int at = lookup(sim->names, name);
 
 	return at < 0 ? NULL : &sim->files[sim->names[at].file];
+}
+
+void sim_spoil(struct sim_file *file, uint64_t from, uint64_t to)
+{
+	ensure(file->bad_n < SIM_BAD_MAX);
+	file->bad[file->bad_n].from = from;
+	file->bad[file->bad_n++].to = to;
 }
 
 void sim_put(struct sim *sim, const char *name, const void *p, size_t n)

@@ -13,6 +13,7 @@
 #define SIM_FILES_MAX 64
 #define SIM_PENDING_MAX 256
 #define SIM_NAME_MAX 64
+#define SIM_BAD_MAX 64
 
 struct sim_file {
 	int refs; /* names and descriptors, durable names too */
@@ -23,6 +24,11 @@ struct sim_file {
 	size_t disk_size;
 	unsigned char *dirty; /* by sector */
 	size_t cap;
+	/* What the disk does not give any more. */
+	struct {
+		uint64_t from, to;
+	} bad[SIM_BAD_MAX];
+	size_t bad_n;
 };
 
 struct sim_name {
@@ -41,6 +47,9 @@ struct sim {
 	int fds[SIM_FILES_MAX]; /* file + 1 */
 
 	bool shorten; /* reads and writes are short now and then */
+	bool strict;  /* a read with bad bytes in it fails as a whole; else it ends before them */
+	bool away;    /* the whole disk: no read succeeds, but of */
+	uint64_t remembered; /* so many first bytes of each file, until one is to be forgotten */
 	uint64_t calls;
 	uint64_t fail_at; /* this call fails with fail_errno; 0: none */
 	int fail_errno;
@@ -65,6 +74,8 @@ uint64_t sim_random(struct sim *sim);
 uint64_t sim_below(struct sim *sim, uint64_t bound);
 /* The file of this name (without directory), or NULL. */
 struct sim_file *sim_find(struct sim *sim, const char *name);
+/* From now on these bytes of the file cannot be read. */
+void sim_spoil(struct sim_file *file, uint64_t from, uint64_t to);
 /* Put a file there, flushed. */
 void sim_put(struct sim *sim, const char *name, const void *p, size_t n);
 

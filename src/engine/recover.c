@@ -168,9 +168,21 @@ static void believe_the_state(struct engine *e, const struct err *why)
 	e->state.deliveries = e->cursor.deliveries;
 }
 
+/*
+ * Whether the replay may differ: it went over lost records, or an earlier one did. That one's state
+ * was believed, and what fires in it stays open there alone; a snapshot since then does not tell.
+ */
+static bool may_differ(const struct engine *e, bool lost, bool counts_agree)
+{
+	struct journal_stats stats;
+
+	journal_stats(e->o.journal, &stats);
+	return lost || (counts_agree && stats.set_aside_records > 0);
+}
+
 bool engine_recover(struct engine *e, struct err *err)
 {
-	bool lost = false;
+	bool lost = false, counts_agree;
 	uint64_t flushed = journal_flushed(e->o.journal);
 
 	if (e->cursor.seq > flushed) {
@@ -185,8 +197,9 @@ bool engine_recover(struct engine *e, struct err *err)
 	if (!replay(e, &lost, err)) {
 		return false;
 	}
-	if (!agree(e, err) || !agree_on_firing(e, err)) {
-		if (!lost || err->kind != ERR_CORRUPT) {
+	counts_agree = agree(e, err);
+	if (!counts_agree || !agree_on_firing(e, err)) {
+		if (!may_differ(e, lost, counts_agree) || err->kind != ERR_CORRUPT) {
 			return false;
 		}
 		believe_the_state(e, err);

@@ -30,9 +30,22 @@ static void put_note(struct call *c, struct json_w *w)
 	struct journal_stats stats;
 
 	journal_stats(c->api->journal, &stats);
-	if (stats.lost_records > 0) {
+	if (stats.seal_waiting_segments > 0) {
+		json_put_str(
+			w, "note",
+			arena_printf(
+				c->req,
+				"the log is damaged, and %llu segments (%llu MiB) wait to be sealed "
+				"behind that: the disk fills. `tocsin journal verify` says what is "
+				"lost, `tocsin journal quarantine` accepts it, also while the "
+				"server runs",
+				(unsigned long long)stats.seal_waiting_segments,
+				(unsigned long long)(stats.seal_waiting_bytes >> 20)));
+	} else if (stats.lost_records > 0) {
 		json_put_str(w, "note",
-			     S("records of the log are lost; `tocsin journal verify` says which"));
+			     S("records of the log are lost; `tocsin journal verify` says which, "
+			       "`tocsin journal quarantine` accepts that, also while the server "
+			       "runs"));
 	} else if (stats.idempotency_shortened_us > 0 &&
 		   c->now_us - stats.idempotency_shortened_us < FORGOTTEN_US) {
 		json_put_str(w, "note",
@@ -129,6 +142,7 @@ static void gather(struct api *api)
 	metric_total(m, METRIC_JOURNAL_MENDED, stats.mended_pages);
 	metric_set(m, METRIC_JOURNAL_LOST_BLOCKS, (int64_t)stats.lost_blocks);
 	metric_set(m, METRIC_JOURNAL_LOST_RECORDS, (int64_t)stats.lost_records);
+	metric_set(m, METRIC_JOURNAL_SEAL_WAITING, (int64_t)stats.seal_waiting_bytes);
 	metric_total(m, METRIC_JOURNAL_FLUSHES, stats.flushes);
 	metric_load(m, METRIC_JOURNAL_FLUSH, stats.flush_buckets, JOURNAL_FLUSH_BUCKETS,
 		    JOURNAL_FLUSH_BELOW_US, (int64_t)stats.flush_us_sum);

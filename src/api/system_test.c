@@ -43,7 +43,8 @@ static const enum metric explained[] = {
 	METRIC_JOURNAL_MENDED,
 	METRIC_JOURNAL_LOST_BLOCKS, /* journal/file/scrub */
 	METRIC_JOURNAL_LOST_RECORDS,
-	METRIC_INGEST_RATE_LIMITED, /* api/rate */
+	METRIC_JOURNAL_SEAL_WAITING, /* journal/file/set_aside */
+	METRIC_INGEST_RATE_LIMITED,  /* api/rate */
 	METRIC_RATE_KEY,
 	METRIC_RATE_ORG,
 	METRIC_RATE_ADDRESS,

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/json_put.h"
 #include "base/time.h"
+#include "cmd/client.h"
 #include "cmd/command.h"
 #include "cmd/flags.h"
 #include "cmd/settings.h"
@@ -213,7 +215,62 @@ static bool repair(struct task *t, struct err *err)
 		       t->survey.unknown);
 }
 
-/* With the lock, so that no server is in the way. */
+static struct slice text_of(const struct json *object, const char *name)
+{
+	const struct json *v = json_get(object, name);
+
+	return v == NULL ? (struct slice) { 0 } : v->text;
+}
+
+/* What the server says that it did. */
+static bool print_reply(const struct task *t, struct slice reply, struct err *err)
+{
+	const struct json *body, *damage, *n;
+	struct arena arena;
+	bool ok;
+
+	if (t->json) {
+		printf("%.*s\n", SARG(reply));
+		return true;
+	}
+	arena_init(&arena, 0);
+	ok = json_parse(&arena, reply, JSON_DEPTH_MAX, &body, err);
+	damage = ok ? json_get(body, "damage") : NULL;
+	for (const struct json *d = damage == NULL ? NULL : damage->child; d != NULL; d = d->next) {
+		struct slice org = text_of(d, "orgId"), project = text_of(d, "projectId");
+
+		printf("%.*s%s%.*s %.*s\n", SARG(text_of(d, "text")), org.n > 0 ? " of " : "",
+		       SARG(org), SARG(project));
+	}
+	n = ok ? json_get(body, "setAside") : NULL;
+	if (n != NULL && !slice_eq(n->text, S("0"))) {
+		printf("set aside by the server: %.*s; the damaged bytes are in %s/*.damaged\n",
+		       SARG(n->text), t->peek.dir);
+	} else if (ok) {
+		printf("nothing to set aside that the server knows of; `tocsin journal verify` "
+		       "reads everything\n");
+	}
+	arena_release(&arena);
+	return ok;
+}
+
+/* It has the log; what waits behind the damage goes on when it is set aside. */
+static bool ask_server(const struct task *t, struct err *err)
+{
+	struct client_flags where = { .data = t->peek.data };
+	struct client_call call = { .method = "POST", .path = S("/admin/journal/quarantine") };
+	struct client_reply reply = { 0 };
+	struct client *client = NULL;
+	bool ok = client_open(&client, &where, false, err) &&
+		  client_call(client, &call, &reply, err) && client_ok(&reply, err) &&
+		  print_reply(t, buf_slice(&reply.body), err);
+
+	client_reply_release(&reply);
+	client_close(&client);
+	return ok || err_wrap(err, "the server was asked to set it aside");
+}
+
+/* With the lock, so that no server is in the way; or by the server. */
 static bool quarantine(struct task *t, struct err *err)
 {
 	struct journal_options options = { .dir = t->peek.dir,
@@ -221,6 +278,9 @@ static bool quarantine(struct task *t, struct err *err)
 					   .on_damage_arg = &t->survey };
 	size_t n;
 
+	if (t->peek.served) {
+		return ask_server(t, err);
+	}
 	if (!may_change(t, err) || !journal_quarantine(&options, &n, err)) {
 		return false;
 	}
@@ -294,7 +354,7 @@ int cmd_journal(int argc, char **argv)
 		.words = "verify|repair|quarantine|stat",
 		.no_word = NO_VERB,
 		.about =
-			"Look at the log of a data directory. For verify and stat a server may run on "
+			"Look at the log of a data directory. For all but repair a server may run on "
 			"it.\n\n"
 			"  verify       read every byte, say which records are damaged; the exit code "
 			"is 1 then\n"
@@ -303,7 +363,9 @@ int cmd_journal(int argc, char **argv)
 			"               itself\n"
 			"  quarantine   set aside exactly what is damaged, so that the server starts "
 			"without it;\n"
-			"               copies of the damaged bytes stay beside the log\n"
+			"               copies of the damaged bytes stay beside the log; a server "
+			"that runs does it\n"
+			"               itself and goes on\n"
 			"  stat         what is in it",
 		.rows = rows,
 		.n = ARRAY_LEN(rows),

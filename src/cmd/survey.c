@@ -249,6 +249,8 @@ void survey_print_damage(const struct survey *s)
 		       (unsigned long long)d->offset, (unsigned long long)d->end);
 		if (d->mendable) {
 			printf("nothing is lost: parity gives it back");
+		} else if (d->lost == 0 && d->open_end) {
+			printf("the last records of the log may be lost");
 		} else if (d->lost == 0) {
 			printf("no record is lost");
 		} else if (d->lost < journal_damage_span(d)) {
@@ -299,6 +301,9 @@ static void put_one(const struct survey_damage *damage, struct json_w *w)
 		json_put_str(w, "projectId", slice_of(id_format(ID_PROJECT, d->project.v).p));
 	}
 	put_numbers(damage, w);
+	if (d->open_end) {
+		json_put_bool(w, "openEnd", true);
+	}
 	json_put_bool(w, "mendable", d->mendable);
 	json_put_bool(w, "setAside", d->known);
 	json_w_end(w);

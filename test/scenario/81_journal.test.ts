@@ -116,7 +116,7 @@ describe("tocsin journal", () => {
 		await caughtUp(api);
 		const alerts = await alertsOf(api, rule);
 		expect(alerts).toHaveLength(6);
-		const refused = await tocsin(["journal", "quarantine", "--data", server.data]);
+		const refused = await tocsin(["journal", "repair", "--data", server.data]);
 		expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("stop it first")]);
 		await server.kill("SIGKILL");
 		// No snapshot: the replay goes over the hole, and counts less than the state has.

@@ -148,7 +148,7 @@ describe(`a log with sealed files (seed ${seed})`, () => {
 		expect(ready.body).toMatchObject({ status: "ready", note: expect.stringContaining("lost") });
 		const said = await tocsin(["journal", "verify", "--data", server.data]);
 		expect(said.stderr).toContain("`tocsin journal quarantine`");
-		const refused = await tocsin(["journal", "quarantine", "--data", server.data]);
+		const refused = await tocsin(["journal", "repair", "--data", server.data]);
 		expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("stop it first")]);
 
 		// Who starts with a snapshot does not need those records; who has none is asked first.

@@ -1,6 +1,6 @@
 // A disk that fails or is slow when a test says so: test/shim/disk.c under a real server.
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { slower } from "./server.ts";
@@ -33,11 +33,17 @@ export function places(n: number, most: number, random: () => number): number[] 
 }
 
 const FOLDER_AT = 64;
+const BAD_AT = FOLDER_AT + 1024;
+const BAD_BYTES = 24;
+const BAD_MAX = 64;
 const BYTES = 4096;
 
 export class Disk {
 	private readonly root = mkdtempSync(join(tmpdir(), "tocsin-disk-"));
 	private readonly orders = join(this.root, "orders");
+	private bad = 0;
+	/** Held open, so that no other file gets the number of one that is replaced. */
+	private readonly held: number[] = [];
 
 	/** Calls below this folder count. */
 	constructor(folder: string) {
@@ -81,6 +87,14 @@ export class Disk {
 		this.write(32, [ms * 1000]);
 	}
 
+	/** These bytes of the file cannot be read any more, by nobody, under whatever name it then has. */
+	spoil(path: string, from: number, to: number): void {
+		if (this.bad === BAD_MAX) throw new Error("too many bad places");
+		this.held.push(openSync(path, "r"));
+		this.write(BAD_AT + 8 + this.bad * BAD_BYTES, [statSync(path).ino, from, to]);
+		this.write(BAD_AT, [++this.bad]);
+	}
+
 	/** Calls that counted, since the order. */
 	get calls(): number {
 		return this.read(40);
@@ -91,6 +105,7 @@ export class Disk {
 	}
 
 	remove(): void {
+		for (const fd of this.held.splice(0)) closeSync(fd);
 		rmSync(this.root, { recursive: true });
 	}
 }

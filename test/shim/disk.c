@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A disk that fails when a test says so, for a real server: loaded before libc, it counts the calls
- * that reach files below one folder and makes some of them fail or take their time. What is to
- * happen stands in a small file that both sides map, so that it changes while the server runs.
+ * that reach files below one folder and makes some of them fail or take their time. Stretches of
+ * files may also be unreadable, whoever asks: as with a real disk, a read ends before them. What is
+ * to happen stands in a small file that both sides map, so that it changes while the server runs.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -14,10 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum kind { KIND_OPEN, KIND_WRITE, KIND_FLUSH, KIND_RENAME, KIND_REMOVE, KINDS };
+
+#define BAD_MAX 64
+
+/* Bytes that are not given any more, of whatever file has this number. */
+struct bad {
+	int64_t inode, from, to;
+};
 
 /* As test/harness/disk.ts writes it. */
 struct orders {
@@ -29,7 +38,9 @@ struct orders {
 	_Atomic int64_t calls;	  /* of those kinds, so far */
 	_Atomic int64_t failed;
 	int64_t unused;
-	char folder[4032];
+	char folder[1024];
+	_Atomic int64_t bad_n;
+	struct bad bad[BAD_MAX];
 };
 
 static struct orders *orders;
@@ -124,6 +135,42 @@ OPEN(open64)
 	}
 PWRITE(pwrite, off_t)
 PWRITE(pwrite64, off64_t)
+
+/* How many of the n bytes can be read. */
+static size_t readable(int fd, size_t n, int64_t at)
+{
+	int64_t bad_n = orders == NULL ? 0 : orders->bad_n;
+	struct stat st;
+
+	if (bad_n == 0 || fstat(fd, &st) != 0) {
+		return n;
+	}
+	for (int64_t i = 0; i < bad_n; i++) {
+		const struct bad *bad = &orders->bad[i];
+
+		if (bad->inode == (int64_t)st.st_ino && bad->from < at + (int64_t)n &&
+		    at < bad->to) {
+			n = bad->from <= at ? 0 : (size_t)(bad->from - at);
+		}
+	}
+	return n;
+}
+
+#define PREAD(name, offset_type) \
+	ssize_t name(int fd, void *p, size_t n, offset_type at); \
+	ssize_t name(int fd, void *p, size_t n, offset_type at) \
+	{ \
+		ssize_t (*really)(int, void *, size_t, offset_type) = \
+			(ssize_t(*)(int, void *, size_t, offset_type))next(#name); \
+		size_t some = readable(fd, n, at); \
+		if (some == 0 && n > 0) { \
+			errno = EIO; \
+			return -1; \
+		} \
+		return really(fd, p, some, at); \
+	}
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
 
 ssize_t write(int fd, const void *p, size_t n)
 {

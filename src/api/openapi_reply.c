@@ -183,6 +183,7 @@ static const struct {
 	{ REPLY_REPLAYED, "Idempotent-Replayed",
 	  "true when this key was used before, and nothing was done now." },
 	{ REPLY_LOCATION, "Location", "Where it is found from now on." },
+	{ REPLY_USAGE, "X-Usage-Warning", "soft_limit: the month's soft limit is passed." },
 };
 
 static void write_header(struct json_w *w, const char *name, const char *help, const char *type)

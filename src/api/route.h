@@ -54,7 +54,7 @@ struct route_body {
 	bool maybe; /* it may be empty */
 };
 
-enum reply_header { REPLY_ETAG = 1, REPLY_REPLAYED = 2, REPLY_LOCATION = 4 };
+enum reply_header { REPLY_ETAG = 1, REPLY_REPLAYED = 2, REPLY_LOCATION = 4, REPLY_USAGE = 8 };
 
 /* A good reply. Several of one status differ by their type. */
 struct route_reply {

@@ -2120,6 +2120,8 @@ export interface operations {
             /** @description Each item has its verdict. */
             200: {
                 headers: {
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2147,6 +2149,8 @@ export interface operations {
                 headers: {
                     /** @description true when this key was used before, and nothing was done now. */
                     "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2307,6 +2311,8 @@ export interface operations {
                 headers: {
                     /** @description true when this key was used before, and nothing was done now. */
                     "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2377,6 +2383,8 @@ export interface operations {
                 headers: {
                     /** @description true when this key was used before, and nothing was done now. */
                     "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2450,6 +2458,8 @@ export interface operations {
                 headers: {
                     /** @description true when this key was used before, and nothing was done now. */
                     "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -248,7 +248,7 @@ static void delete_events(struct engine *e, const struct record *record)
 	rule_set_forget(e->state.rules, record->org, record->project, record->seq,
 			record->received_at_us);
 	if (e->with_effects) {
-		rollups_forget(e->rollups, record->org, record->project);
+		rollups_forget(e->rollups, record->org, record->project, record->received_at_us);
 		*effects_deletion(&e->effects) =
 			(struct retention_row) { .org = record->org,
 						 .project = record->project,

@@ -141,18 +141,24 @@ static bool count_log(struct reading *r, struct journal *journal, struct err *er
 	return ok;
 }
 
+/* Buckets that were over when a deletion came are hidden, and removed by and by. */
+static bool is_shown(const struct books_line *line, const struct rollup_row *row)
+{
+	return row->start_us >= line->from_us && row->start_us > line->deleted_us - row->step_us;
+}
+
 static void take_hours(void *arg, const struct rollup_row *row)
 {
 	struct books_line *line = line_of(arg, row->org, row->project);
 
-	line->hours += row->start_us >= line->from_us ? row->count : 0;
+	line->hours += is_shown(line, row) ? row->count : 0;
 }
 
 static void take_minutes(void *arg, const struct rollup_row *row)
 {
 	struct books_line *line = line_of(arg, row->org, row->project);
 
-	line->minutes += row->start_us >= line->from_us ? row->count : 0;
+	line->minutes += is_shown(line, row) ? row->count : 0;
 }
 
 static void take_usage(void *arg, const struct usage_row *row)
@@ -197,6 +203,7 @@ static void take_kept(void *arg, const struct retention_row *row)
 	}
 	line->from_us = later(r->hours_from_us, hour_from(gone_us));
 	line->deleted_seq = row->deleted_seq;
+	line->deleted_us = row->deleted_us;
 	line->booked_from_us = later(line->from_us, hour_from(row->deleted_us));
 	line->used_from_us = day_from(line->booked_from_us);
 }

@@ -16,6 +16,7 @@ struct books_line {
 	struct org_id org;
 	struct project_id project;
 	uint64_t deleted_seq;	/* events before it are in no count any more */
+	int64_t deleted_us;	/* when; what was counted before is hidden */
 	int64_t from_us;	/* hours before may be purged by now, or pruned */
 	int64_t booked_from_us; /* outcomes before may be of what was deleted */
 	uint64_t sent;		/* events of the log that came with a key */

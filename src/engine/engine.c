@@ -270,7 +270,8 @@ static void tell_deletions(struct engine *e)
 
 		e->deleted_seq = row->deleted_seq;
 		if (e->o.retain != NULL) {
-			retain_delete(e->o.retain, row->org, row->project, row->deleted_seq);
+			retain_delete(e->o.retain, row->org, row->project, row->deleted_seq,
+				      row->deleted_us);
 		}
 	}
 }

@@ -4,6 +4,9 @@
  * its records are all in sealed files and older than every snapshot, or when the hour is over. What
  * is noted in the store before a round (what may be gone) and after it (what is) makes a crash in
  * the middle cost a round, no more.
+ *
+ * Counts of deleted events wait for no round: they are removed a slice at a time, and a deletion is
+ * done when neither they nor the events are left.
  */
 #include "engine/purger.h"
 
@@ -190,6 +193,29 @@ static bool some_ready(struct purger *p, uint64_t replayed_seq, int64_t mono_us)
 	return ready;
 }
 
+/* A slice of the counts that were deleted. NOT_FOUND: none is left. */
+static enum found clear_counts(struct purger *p, struct err *err)
+{
+	struct retain_deletion *list;
+	size_t n;
+
+	arena_clear(&p->tick);
+	n = retain_waiting(p->o.retain, &p->tick, &list);
+	for (size_t i = 0; i < n; i++) {
+		const struct retain_deletion *d = &list[i];
+		enum found found = NOT_FOUND;
+
+		if (d->counted) {
+			found = store_rollups_clear_older(d->org, p->db, d->project, d->at_us, err);
+		}
+		if (found != NOT_FOUND) {
+			return found;
+		}
+		retain_cleared(p->o.retain, d);
+	}
+	return NOT_FOUND;
+}
+
 static bool begin(struct purger *p, int64_t wall_us, int64_t mono_us, struct err *err)
 {
 	int64_t now_us = believed_us(p, wall_us, mono_us);
@@ -230,7 +256,7 @@ static bool end(struct purger *p, int64_t wall_us, struct err *err)
 	for (size_t i = 0; i < p->waiting_n; i++) {
 		const struct retain_deletion *d = &p->waiting[i];
 
-		if (d->seq > p->round.done_seq) {
+		if (d->seq > p->round.done_seq || d->counted) {
 			continue;
 		}
 		if (!store_retention_purged(d->org, p->db, d->project, d->seq, wall_us, err)) {
@@ -245,6 +271,11 @@ static bool end(struct purger *p, int64_t wall_us, struct err *err)
 enum found purger_step(struct purger *p, int64_t wall_us, int64_t mono_us, struct err *err)
 {
 	if (!p->under_way) {
+		enum found found = clear_counts(p, err);
+
+		if (found != NOT_FOUND) {
+			return found;
+		}
 		if (!begin(p, wall_us, mono_us, err)) {
 			return FAILED;
 		}

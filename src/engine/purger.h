@@ -9,7 +9,8 @@
 
 /*
  * Makes that what nobody may see any more leaves the disk: what was deleted as soon as no start can
- * replay it, and once an hour what is over its time. One file at a time, on the sealer's thread.
+ * replay it, and once an hour what is over its time. One file at a time, on the sealer's thread. So
+ * do the counts of what was deleted, some thousand rows at a time.
  */
 struct purger;
 

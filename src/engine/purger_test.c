@@ -121,7 +121,7 @@ TEST(a_deletion_leaves_the_disk_when_no_start_can_replay_it)
 	home_run(&s.home); /* a snapshot from before it */
 	stage_events(&s.stage, "a", 10, 1);
 	start(&s);
-	retain_delete(s.retain, STAGE_ORG, STAGE_PROJECT, 31);
+	retain_delete(s.retain, STAGE_ORG, STAGE_PROJECT, 31, clock_wall_us());
 	work(&s);
 	T_INT(events(&s), 30);
 	T_INT(waiting(&s), 1);
@@ -164,6 +164,60 @@ TEST(a_deletion_is_remembered_by_the_next_process)
 	work(&s);
 	T_INT(events(&s), 0);
 	T_INT(waiting(&s), 0);
+	scene_release(&s);
+}
+
+/* As if this process were killed and another one started. */
+static void restart(struct scene *s)
+{
+	struct err err;
+
+	stop(s);
+	retain_free(&s->retain);
+	s->retain = s->home.options.retain = s->stage.bed.options.floor_arg = retain_new(0);
+	bed_reopen(&s->stage.bed);
+	start(s);
+	T_OK(retain_load(s->retain, s->db, &err));
+}
+
+#define OLD "select count(*) from rollups where type = 'old'"
+#define PURGED "select count(*) from retention where purged_at > 0"
+
+/* No commit removes more than a slice of them, and no kill has any of them forgotten. */
+TEST(counts_of_what_was_deleted_go_in_slices)
+{
+	int64_t left = 10000;
+	struct scene s;
+	struct err err;
+
+	scene_init(&s, 0);
+	stage_events(&s.stage, "a", 20, 1);
+	home_run(&s.home);
+	home_sql(&s.home,
+		 "with recursive n (i) as (select 0 union all select i + 1 from n where i < 9999)"
+		 " insert into rollups select org_id, project_id, 60000000, i * 60000000,"
+		 " 'old', 1, 1 from n, (select distinct org_id, project_id from rollups) as r");
+	stage_delete_events(&s.stage, STAGE_ORG);
+	home_run(&s.home);
+	T_INT(home_number(&s.home, OLD), left);
+	T_INT(home_number(&s.home, "select count(*) from rollups where type = 'a'"), 0);
+	start(&s);
+	for (int slices = 0; left > 0; slices++) {
+		int64_t before = left;
+
+		restart(&s);
+		T_INT(purger_step(s.purger, clock_wall_us(), s.mono_us, &err), FOUND);
+		left = home_number(&s.home, OLD);
+		T_TRUE(left < before && before - left <= 3000);
+		T_TRUE(slices < 4);
+	}
+	T_INT(home_number(&s.home, PURGED), 0);
+	stop(&s);
+	home_run(&s.home); /* says what a start replays */
+	start(&s);
+	work(&s);
+	T_INT(events(&s), 0);
+	T_INT(home_number(&s.home, PURGED), 1);
 	scene_release(&s);
 }
 
@@ -253,7 +307,7 @@ TEST(a_clock_that_leaps_purges_nothing_for_a_day)
 }
 
 T_MAIN(T(a_deletion_leaves_the_disk_when_no_start_can_replay_it),
-       T(a_deletion_is_remembered_by_the_next_process),
+       T(a_deletion_is_remembered_by_the_next_process), T(counts_of_what_was_deleted_go_in_slices),
        T(what_is_over_its_time_is_hidden_and_then_purged),
        T(a_project_may_keep_its_events_longer_than_others),
        T(a_clock_that_leaps_purges_nothing_for_a_day))

@@ -121,7 +121,8 @@ static void count_again(struct engine *e, const struct record *record)
 {
 	if (record->seq > e->cursor.rollup_seq) {
 		if (is_deletion(e, record)) {
-			rollups_forget(e->rollups, record->org, record->project);
+			rollups_forget(e->rollups, record->org, record->project,
+				       record->received_at_us);
 		} else if (record->kind == RECORD_EVENT) {
 			rollups_add(e->rollups, record);
 		}

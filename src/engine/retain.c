@@ -17,7 +17,8 @@
 struct kept {
 	char key[KEY_BYTES]; /* org and project */
 	struct retention_row row;
-	bool waits; /* the deletion is not purged yet */
+	bool waits;   /* the deletion is not purged yet, */
+	bool counted; /* nor its counts cleared, as far as this process knows */
 };
 
 struct retain {
@@ -104,7 +105,7 @@ static void take_row(void *arg, const struct retention_row *row)
 	}
 	kept = need(r, row->org, row->project);
 	kept->row = *row;
-	kept->waits = row->deleted_seq > 0 && row->purged_us == 0;
+	kept->waits = kept->counted = row->deleted_seq > 0 && row->purged_us == 0;
 	if (row->deleted_seq > r->deleted_seq) {
 		r->deleted_seq = row->deleted_seq;
 	}
@@ -194,14 +195,16 @@ void retain_set(struct retain *r, struct org_id org, struct project_id project, 
 	pthread_mutex_unlock(&r->lock);
 }
 
-void retain_delete(struct retain *r, struct org_id org, struct project_id project, uint64_t seq)
+void retain_delete(struct retain *r, struct org_id org, struct project_id project, uint64_t seq,
+		   int64_t at_us)
 {
 	struct kept *kept;
 
 	pthread_mutex_lock(&r->lock);
 	kept = need(r, org, project);
 	kept->row.deleted_seq = seq;
-	kept->waits = true;
+	kept->row.deleted_us = at_us;
+	kept->waits = kept->counted = true;
 	r->deleted_seq = seq > r->deleted_seq ? seq : r->deleted_seq;
 	pthread_mutex_unlock(&r->lock);
 }
@@ -299,8 +302,11 @@ size_t retain_waiting(struct retain *r, struct arena *tick, struct retain_deleti
 	out = arena_array(tick, r->projects.n + 1, sizeof(*out));
 	while ((kept = map_next(&r->projects, &at)) != NULL) {
 		if (kept->waits) {
-			out[n++] = (struct retain_deletion) { kept->row.org, kept->row.project,
-							      kept->row.deleted_seq };
+			out[n++] = (struct retain_deletion) { .org = kept->row.org,
+							      .project = kept->row.project,
+							      .seq = kept->row.deleted_seq,
+							      .at_us = kept->row.deleted_us,
+							      .counted = kept->counted };
 		}
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -308,13 +314,33 @@ size_t retain_waiting(struct retain *r, struct arena *tick, struct retain_deleti
 	return n;
 }
 
+/* Under the lock; NULL: there is a later deletion. */
+static struct kept *find_deletion(const struct retain *r, const struct retain_deletion *deletion)
+{
+	struct kept *kept = find(r, deletion->org, deletion->project);
+
+	return kept != NULL && kept->row.deleted_seq == deletion->seq ? kept : NULL;
+}
+
+void retain_cleared(struct retain *r, const struct retain_deletion *deletion)
+{
+	struct kept *kept;
+
+	pthread_mutex_lock(&r->lock);
+	kept = find_deletion(r, deletion);
+	if (kept != NULL) {
+		kept->counted = false;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
 void retain_purged(struct retain *r, const struct retain_deletion *deletion)
 {
 	struct kept *kept;
 
 	pthread_mutex_lock(&r->lock);
-	kept = find(r, deletion->org, deletion->project);
-	if (kept != NULL && kept->row.deleted_seq == deletion->seq) {
+	kept = find_deletion(r, deletion);
+	if (kept != NULL) {
 		kept->waits = false;
 	}
 	pthread_mutex_unlock(&r->lock);

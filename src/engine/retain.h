@@ -37,9 +37,9 @@ int64_t retain_gone(struct retain *retain, struct org_id org, struct project_id 
 /* RETENTION_DEFAULT: the default's. */
 void retain_set(struct retain *retain, struct org_id org, struct project_id project, int64_t days,
 		int64_t gone_us);
-/* The project's events before record seq are deleted: committed. */
+/* The project's events before record seq are deleted, at this time of the log: committed. */
 void retain_delete(struct retain *retain, struct org_id org, struct project_id project,
-		   uint64_t seq);
+		   uint64_t seq, int64_t at_us);
 /* The highest record that deleted anything; 0: none did. */
 uint64_t retain_deleted(struct retain *retain);
 
@@ -63,8 +63,12 @@ struct retain_deletion {
 	struct org_id org;
 	struct project_id project;
 	uint64_t seq;
+	int64_t at_us;
+	bool counted; /* there may be old counts of what was deleted */
 };
 size_t retain_waiting(struct retain *retain, struct arena *tick, struct retain_deletion **list);
+/* Its counts are gone from the store. */
+void retain_cleared(struct retain *retain, const struct retain_deletion *deletion);
 /* Its bytes are gone, and the store says so. */
 void retain_purged(struct retain *retain, const struct retain_deletion *deletion);
 

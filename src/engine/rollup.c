@@ -43,14 +43,15 @@ struct tally {
 	struct cell *recent[RECENT];
 };
 
-struct project_key {
+struct forgotten {
 	struct org_id org;
 	struct project_id project;
+	int64_t at_us;
 };
 
 struct rollups {
 	struct tally minute, hour;
-	struct project_key *forgotten; /* whose rows in the store go */
+	struct forgotten *forgotten; /* whose rows in the store go */
 	size_t forgotten_n, forgotten_cap;
 	struct arena arena; /* of the rows */
 	struct rollup_row *rows;
@@ -326,32 +327,31 @@ static void tally_forget(struct tally *t, struct slice ids)
 	memset(t->recent, 0, sizeof(t->recent));
 }
 
-static void rows_forget(struct rollups *r, struct project_key key)
+static void rows_forget(struct rollups *r, struct org_id org, struct project_id project)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
-		if (r->rows[i].org.v != key.org.v || r->rows[i].project.v != key.project.v) {
+		if (r->rows[i].org.v != org.v || r->rows[i].project.v != project.v) {
 			r->rows[kept++] = r->rows[i];
 		}
 	}
 	r->n = kept;
 }
 
-void rollups_forget(struct rollups *r, struct org_id org, struct project_id project)
+void rollups_forget(struct rollups *r, struct org_id org, struct project_id project, int64_t at_us)
 {
-	struct project_key forgotten = { org, project };
 	struct key key;
 	struct slice ids = key_of(&key, org, project, S(""));
 
 	tally_forget(&r->minute, ids);
 	tally_forget(&r->hour, ids);
-	rows_forget(r, forgotten);
+	rows_forget(r, org, project);
 	if (r->forgotten_n == r->forgotten_cap) {
 		r->forgotten_cap = r->forgotten_cap == 0 ? 4 : r->forgotten_cap * 2;
 		r->forgotten = mem_resize(r->forgotten, r->forgotten_cap, sizeof(*r->forgotten));
 	}
-	r->forgotten[r->forgotten_n++] = forgotten;
+	r->forgotten[r->forgotten_n++] = (struct forgotten) { org, project, at_us };
 }
 
 bool rollups_full(const struct rollups *r)
@@ -364,7 +364,9 @@ bool rollups_write(struct rollups *r, struct db *db, struct err *err)
 	emit(r, &r->minute, &r->hour);
 	emit(r, &r->hour, NULL);
 	for (size_t i = 0; i < r->forgotten_n; i++) {
-		if (!store_rollups_clear(r->forgotten[i].org, db, r->forgotten[i].project, err)) {
+		const struct forgotten *f = &r->forgotten[i];
+
+		if (!store_rollups_clear(f->org, db, f->project, f->at_us, err)) {
 			return false;
 		}
 	}

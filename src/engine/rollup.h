@@ -29,10 +29,11 @@ NODISCARD bool rollups_load(struct rollups *r, struct db *db, struct err *err);
 /* Count an event record; later than the one before. */
 void rollups_add(struct rollups *r, const struct record *record);
 /*
- * What a project has before the next record was deleted: nothing of it is to be counted, here or
- * in the store.
+ * What a project has before the next record was deleted, at this time of the log: nothing of it is
+ * to be counted, here or in the newest buckets of the store. Older ones are hidden there, and
+ * removed by the purger.
  */
-void rollups_forget(struct rollups *r, struct org_id org, struct project_id project);
+void rollups_forget(struct rollups *r, struct org_id org, struct project_id project, int64_t at_us);
 /* Time to write. */
 bool rollups_full(const struct rollups *r);
 /*

@@ -136,7 +136,7 @@ TEST(what_is_forgotten_is_counted_anew)
 		if (written != 0) {
 			save(&c);
 		}
-		rollups_forget(c.rollups, (struct org_id) { 1 }, (struct project_id) { 2 });
+		rollups_forget(c.rollups, (struct org_id) { 1 }, (struct project_id) { 2 }, T0 + 3);
 		add(&c, 2, "a", "", T0 + 3);
 		save(&c);
 		T_INT(home_number(&c.home, MINUTES " and project_id = 2"), 1);

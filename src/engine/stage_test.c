@@ -370,7 +370,11 @@ void home_dump(struct home *home, struct buf *out)
 		"select * from retention order by org_id, project_id",
 		"select * from usage_events order by org_id, day, project_id, key_id, type",
 		"select * from usage_sent order by org_id, day, project_id",
-		"select * from rollups order by org_id, project_id, step, start_at, type, severity",
+		/* What a deletion hides is there until the purger comes. */
+		"select * from rollups as r where start_at >= coalesce((select deleted_at"
+		" - deleted_at % r.step from retention as t where t.org_id = r.org_id"
+		" and t.project_id = r.project_id), 0)"
+		" order by org_id, project_id, step, start_at, type, severity",
 	};
 	sqlite3 *db = look_at(home);
 

@@ -109,28 +109,88 @@ CONTRACT(all_rows_are_read_also_that_of_nobody)
 	T_TRUE(seen.rows[0].gone_us == AT && seen.rows[1].gone_us == AT);
 }
 
-CONTRACT(the_counts_of_one_project_are_cleared)
+static uint64_t shown(struct fixture *f, struct project_id project, int64_t step_us)
 {
-	struct rollup_filter filter = { .project = PROJECT_A,
-					.step_us = ROLLUP_MINUTE_US,
+	struct rollup_filter filter = { .project = project,
+					.step_us = step_us,
 					.to_us = INT64_MAX };
 	struct rollup_list list;
 	struct err err = { 0 };
+	uint64_t n = 0;
 
-	put_rollup(f, ORG_A, PROJECT_A, "a", 5);
-	put_rollup(f, ORG_A, PROJECT_B, "a", 7);
-	T_OK(store_rollups_clear(ORG_B, f->db, PROJECT_A, &err));
-	T_OK(store_rollup_list(ORG_A, f->db, &filter, 10, &f->arena, &list, &err));
-	T_INT(list.n, 1);
-	T_OK(store_rollups_clear(ORG_A, f->db, PROJECT_A, &err));
-	T_OK(store_rollup_list(ORG_A, f->db, &filter, 10, &f->arena, &list, &err));
-	T_INT(list.n, 0);
-	filter.project = PROJECT_B;
-	T_OK(store_rollup_list(ORG_A, f->db, &filter, 10, &f->arena, &list, &err));
-	T_INT(list.n, 1);
+	T_OK(store_rollup_list(ORG_A, f->db, &filter, 100000, &f->arena, &list, &err));
+	for (size_t i = 0; i < list.n; i++) {
+		n += list.rows[i].count;
+	}
+	return n;
+}
+
+/* An event in each of n minutes, counted by minute and by hour. */
+static void count_minutes(struct fixture *f, struct project_id project, int64_t from_us, size_t n)
+{
+	struct rollup_row *rows = arena_array(&f->arena, 2 * n, sizeof(*rows));
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < 2 * n; i++) {
+		int64_t at_us = from_us + (int64_t)(i / 2) * ROLLUP_MINUTE_US;
+
+		rows[i] = (struct rollup_row) {
+			.org = ORG_A,
+			.project = project,
+			.step_us = i % 2 == 0 ? ROLLUP_MINUTE_US : ROLLUP_HOUR_US,
+			.type = S("a"),
+			.count = 1,
+		};
+		rows[i].start_us = at_us - at_us % rows[i].step_us;
+	}
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_rollups_add(f->db, rows, 2 * n, &err));
+	T_OK(db_commit(f->db, &err));
+}
+
+static void clear_now(struct fixture *f, int64_t at_us)
+{
+	struct err err = { 0 };
+
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_rollups_clear(ORG_A, f->db, PROJECT_A, at_us, &err));
+	T_OK(db_commit(f->db, &err));
+}
+
+#define MINUTES 5000
+
+CONTRACT(counts_from_before_a_deletion_are_hidden_and_go_in_slices)
+{
+	int64_t after_us = (int64_t)(MINUTES - 10) * ROLLUP_MINUTE_US, at_us = AT + after_us;
+	struct err err = { 0 };
+	enum found found;
+	int slices = 0;
+
+	count_minutes(f, PROJECT_A, AT, MINUTES);
+	count_minutes(f, PROJECT_B, AT, MINUTES);
+	T_INT(shown(f, PROJECT_A, ROLLUP_MINUTE_US), MINUTES);
+	delete_events(f, (uint64_t)after_us);
+	clear_now(f, at_us);
+	T_INT(shown(f, PROJECT_A, ROLLUP_MINUTE_US), 0);
+	T_INT(shown(f, PROJECT_A, ROLLUP_HOUR_US), 0);
+	count_minutes(f, PROJECT_A, at_us, 1);
+	T_INT(store_rollups_clear_older(ORG_B, f->db, PROJECT_A, at_us, &err), NOT_FOUND);
+	while ((found = store_rollups_clear_older(ORG_A, f->db, PROJECT_A, at_us, &err)) == FOUND) {
+		slices++;
+		T_INT(shown(f, PROJECT_A, ROLLUP_MINUTE_US), 1);
+		T_INT(shown(f, PROJECT_A, ROLLUP_HOUR_US), 1);
+	}
+	T_INT(found, NOT_FOUND);
+	T_INT(slices, 3); /* 3,000 minutes, the rest of them, the hours */
+	/* They are gone, not hidden, and nobody else's are. */
+	delete_events(f, 0);
+	T_INT(shown(f, PROJECT_A, ROLLUP_MINUTE_US), 1);
+	T_INT(shown(f, PROJECT_A, ROLLUP_HOUR_US), 1);
+	T_INT(shown(f, PROJECT_B, ROLLUP_MINUTE_US), MINUTES);
+	T_INT(shown(f, PROJECT_B, ROLLUP_HOUR_US), MINUTES);
 }
 
 CONTRACTS(retention_contract, C(a_project_without_a_row_keeps_to_the_default),
 	  C(days_are_set_and_what_is_gone_stays_gone),
 	  C(a_deletion_waits_until_all_of_it_is_purged), C(all_rows_are_read_also_that_of_nobody),
-	  C(the_counts_of_one_project_are_cleared))
+	  C(counts_from_before_a_deletion_are_hidden_and_go_in_slices))

@@ -10,7 +10,10 @@
 #include "store/queries.h"
 #include "store/row.h"
 
-enum { ADD, CLEAR, LIST, NEWEST, PRUNE, SUM };
+/* Rows that a slice removes, and those that share a bucket with its last one. */
+#define SLICE_ROWS "3000"
+
+enum { ADD, CLEAR, CLEAR_OLDER, LIST, NEWEST, PRUNE, SUM };
 static const struct query queries[] = {
 	[ADD] = {
 		.name = "rollup_add", .args = ROLLUP_LETTERS, .cols = "",
@@ -19,8 +22,17 @@ static const struct query queries[] = {
 		       " do update set count = rollups.count + excluded.count",
 	},
 	[CLEAR] = {
-		.name = "rollup_clear", .args = "ii", .cols = "",
-		.sql = "delete from rollups where org_id = $1 and project_id = $2",
+		.name = "rollup_clear", .args = "iiii", .cols = "",
+		.sql = "delete from rollups where org_id = $1 and project_id = $2 and step = $3"
+		       " and start_at >= $4",
+	},
+	[CLEAR_OLDER] = {
+		.name = "rollup_clear_older", .args = "iiii", .cols = "",
+		.sql = "delete from rollups where org_id = $1 and project_id = $2 and step = $3"
+		       " and start_at < $4 and start_at <= (select max(start_at) from"
+		       " (select start_at from rollups where org_id = $1 and project_id = $2"
+		       " and step = $3 and start_at < $4 order by start_at limit " SLICE_ROWS
+		       ") as slice)",
 	},
 	[LIST] = {
 		/* $6: the type, $7: what it starts with; $8: the severity. */
@@ -31,6 +43,8 @@ static const struct query queries[] = {
 		       " cast(sum(case when type = '' then count else 0 end) as bigint)"
 		       " from rollups where org_id = $1 and project_id = $2 and step = $3"
 		       " and start_at >= $4 and start_at < $5"
+		       " and start_at >= coalesce((select deleted_at - deleted_at % $3 from retention"
+		       " where org_id = $1 and project_id = $2), 0)"
 		       " and (type = '' or (($6 = '' or type = $6)"
 		       " and substr(type, 1, length($7)) = $7))"
 		       " and ($8 = 0 or severity = $8)"
@@ -95,11 +109,45 @@ bool store_rollup_list(struct org_id org, struct db *db, const struct rollup_fil
 	return true;
 }
 
-bool store_rollups_clear(struct org_id org, struct db *db, struct project_id project,
+static const int64_t steps[] = { ROLLUP_MINUTE_US, ROLLUP_HOUR_US };
+
+/* One of the deletions, of the buckets of one length, from or until the one that at_us is in. */
+static bool clear(struct org_id org, struct db *db, const struct query *q,
+		  struct project_id project, int64_t step_us, int64_t at_us, uint64_t *removed,
+		  struct err *err)
+{
+	return db_exec(db, q,
+		       DB_ARGS(db_id(org.v), db_id(project.v), db_int(step_us),
+			       db_int(at_us - at_us % step_us)),
+		       removed, err);
+}
+
+bool store_rollups_clear(struct org_id org, struct db *db, struct project_id project, int64_t at_us,
 			 struct err *err)
 {
-	return row_touch(db, &queries[CLEAR], DB_ARGS(db_id(org.v), db_id(project.v)), err) !=
-	       FAILED;
+	uint64_t removed;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		if (!clear(org, db, &queries[CLEAR], project, steps[i], at_us, &removed, err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+enum found store_rollups_clear_older(struct org_id org, struct db *db, struct project_id project,
+				     int64_t at_us, struct err *err)
+{
+	uint64_t removed = 0;
+
+	ensure(!db_in_transaction(db));
+	for (size_t i = 0; i < ARRAY_LEN(steps) && removed == 0; i++) {
+		if (!clear(org, db, &queries[CLEAR_OLDER], project, steps[i], at_us, &removed,
+			   err)) {
+			return FAILED;
+		}
+	}
+	return removed > 0 ? FOUND : NOT_FOUND;
 }
 
 bool store_rollups_add(struct db *db, const struct rollup_row *rows, size_t n, struct err *err)

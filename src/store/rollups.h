@@ -41,12 +41,26 @@ struct rollup_list {
 	struct rollup_bucket *rows; /* by start_us, then severity; without empty ones */
 	size_t n;
 };
-/* At most max rows, which the caller knows from its bounds on the time. */
+/*
+ * At most max rows, which the caller knows from its bounds on the time. Buckets that were over when
+ * the project's events were last deleted are not shown, whether they are still there or not.
+ */
 NODISCARD bool store_rollup_list(struct org_id org, struct db *db,
 				 const struct rollup_filter *filter, size_t max, struct arena *req,
 				 struct rollup_list *out, struct err *err);
-/* The events of the project were deleted: their counts go, too. */
+/*
+ * The events of the project were deleted at this time of the log: the counts of the minute and the
+ * hour that it is in begin anew. In the caller's transaction, with the row that says so
+ * (retention.h), which hides the older ones.
+ */
 NODISCARD bool store_rollups_clear(struct org_id org, struct db *db, struct project_id project,
-				   struct err *err);
+				   int64_t at_us, struct err *err);
+/*
+ * Remove a slice of those older ones, some thousand rows and some milliseconds, in a transaction of
+ * its own. FOUND: there may be more. NOT_FOUND: none is left.
+ */
+NODISCARD enum found store_rollups_clear_older(struct org_id org, struct db *db,
+					       struct project_id project, int64_t at_us,
+					       struct err *err);
 
 #endif

@@ -1,44 +1,13 @@
 // Looking at the log: what is in it, and what to do when a disk changed it.
-import {
-	closeSync,
-	cpSync,
-	openSync,
-	readdirSync,
-	readFileSync,
-	readSync,
-	renameSync,
-	rmSync,
-	writeFileSync,
-	writeSync,
-} from "node:fs";
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Api } from "../harness/api.ts";
 import { tocsin } from "../harness/command.ts";
+import { flipBit, look as lookAt, type Look } from "../harness/damage.ts";
 import { alertsOf, caughtUp, type Event, listAll, makeRule, sendEvent } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
 import { randomFrom } from "../harness/tools.ts";
-
-interface Damage {
-	file: string;
-	offset: number;
-	end: number;
-	recordsLost: number;
-	firstRecord?: number;
-	setAside: boolean;
-}
-
-interface Look {
-	ok: boolean;
-	served: boolean;
-	records: number;
-	lastRecord: number;
-	recordsLost: number;
-	kinds: Record<string, number>;
-	idempotency: { keys: number };
-	damage: Damage[];
-	setAside: number;
-}
 
 const FIRST = "0000000000000001.seg";
 
@@ -47,12 +16,7 @@ function flip(data: string, text: string): void {
 	const path = join(data, "journal", FIRST);
 	const at = readFileSync(path).indexOf(text);
 	if (at < 0) throw new Error(`${text} is not in ${FIRST}`);
-	const fd = openSync(path, "r+");
-	const byte = new Uint8Array(1);
-	readSync(fd, byte, 0, 1, at);
-	byte[0]! ^= 4;
-	writeSync(fd, byte, 0, 1, at);
-	closeSync(fd);
+	flipBit(path, at);
 }
 
 describe("tocsin journal", () => {
@@ -68,11 +32,7 @@ describe("tocsin journal", () => {
 	});
 	afterEach(() => server.discard());
 
-	async function look(verb: string, code = 0): Promise<Look> {
-		const ran = await tocsin(["journal", verb, "--json", "--data", server.data]);
-		expect([ran.code, code === 0 ? ran.stderr : ""]).toEqual([code, ""]);
-		return JSON.parse(ran.stdout) as Look;
-	}
+	const look = (verb: string, code = 0) => lookAt(server.data, verb, code);
 
 	it("says what is in the log, while it is written and after", async () => {
 		const served = await look("stat");

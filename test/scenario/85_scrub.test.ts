@@ -1,45 +1,14 @@
 // A log that is looked after: what a disk changes is mended while the server runs; what is lost for
 // good is named, refused where it matters, and set aside by whoever says so.
-import {
-	closeSync,
-	cpSync,
-	openSync,
-	readdirSync,
-	readFileSync,
-	readSync,
-	renameSync,
-	rmSync,
-	writeFileSync,
-	writeSync,
-} from "node:fs";
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Api, eventually } from "../harness/api.ts";
 import { tocsin } from "../harness/command.ts";
+import { flipBit, look as lookAt } from "../harness/damage.ts";
 import { caughtUp, type Event, listAll, makeRule, metric, type Page, sendEvent } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
 import { randomFrom } from "../harness/tools.ts";
-
-interface Damage {
-	file: string;
-	recordsLost: number;
-	firstRecord?: number;
-	numbers?: [number, number][];
-	projectId?: string;
-	mendable: boolean;
-	setAside: boolean;
-}
-
-interface Look {
-	ok: boolean;
-	records: number;
-	lastRecord: number;
-	recordsLost: number;
-	sealedFiles: number;
-	damage: Damage[];
-	setAside: number;
-	mended: number;
-}
 
 const EVENTS = 600;
 const FOOTER = 4096;
@@ -47,15 +16,6 @@ const seed = Number(process.env.TOCSIN_TEST_SEED ?? 85);
 const random = randomFrom(seed);
 /** Not to be packed small: a file is to have several pages. */
 const filler = () => Array.from({ length: 1800 }, () => String.fromCharCode(97 + Math.floor(random() * 26))).join("");
-
-function flip(path: string, at: number, bit = 3): void {
-	const fd = openSync(path, "r+");
-	const byte = new Uint8Array(1);
-	readSync(fd, byte, 0, 1, at);
-	byte[0]! ^= 1 << bit;
-	writeSync(fd, byte, 0, 1, at);
-	closeSync(fd);
-}
 
 /** Two pages of the first group, as the format page has them: what is in them is lost. */
 function loseGroup(path: string): void {
@@ -65,8 +25,8 @@ function loseGroup(path: string): void {
 	const pages = Math.ceil(content / page);
 	const groups = Math.ceil(pages / 32);
 	expect(pages).toBeGreaterThan(groups);
-	flip(path, FOOTER + 300);
-	flip(path, FOOTER + groups * page + 300);
+	flipBit(path, FOOTER + 300);
+	flipBit(path, FOOTER + groups * page + 300);
 }
 
 describe(`a log with sealed files (seed ${seed})`, () => {
@@ -98,16 +58,12 @@ describe(`a log with sealed files (seed ${seed})`, () => {
 	const keysOf = (events: Event[]) => events.map((event) => event.idempotencyKey!);
 	const all = Array.from({ length: EVENTS }, (_, i) => `k${i}`).sort();
 
-	async function look(verb: string, code = 0): Promise<Look> {
-		const ran = await tocsin(["journal", verb, "--json", "--data", server.data]);
-		expect([ran.code, code === 0 ? ran.stderr : ""]).toEqual([code, ""]);
-		return JSON.parse(ran.stdout) as Look;
-	}
+	const look = (verb: string, code = 0) => lookAt(server.data, verb, code);
 
 	it("is mended while the server reads on", async () => {
 		const path = join(journal, sealed()[0]!);
 		const good = readFileSync(path);
-		flip(path, FOOTER + 500);
+		flipBit(path, FOOTER + 500);
 		const found = await look("verify", 1);
 		expect(found).toMatchObject({ ok: false, recordsLost: 0 });
 		expect(found.damage).toEqual([expect.objectContaining({ mendable: true, recordsLost: 0 })]);

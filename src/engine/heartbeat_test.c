@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "journal/bed_test.h"
+#include "engine/stage_test.h"
 
 #define EVERY_US (60 * US_PER_S)
 
@@ -21,24 +21,6 @@ struct scene {
 	int beats;
 	int turns;
 };
-
-static int shift_fd = -1;
-static int64_t shift_us;
-
-static void move_clock(int64_t us)
-{
-	char path[] = "/tmp/tocsin-heartbeat-XXXXXX";
-
-	shift_us += us;
-	if (shift_fd < 0) {
-		shift_fd = mkstemp(path);
-		T_TRUE(shift_fd >= 0);
-		T_INT(pwrite(shift_fd, &shift_us, sizeof(shift_us), 0), sizeof(shift_us));
-		T_TRUE(clock_shift_from(path));
-		unlink(path);
-	}
-	T_INT(pwrite(shift_fd, &shift_us, sizeof(shift_us), 0), sizeof(shift_us));
-}
 
 static uint64_t applied(void *arg)
 {
@@ -69,7 +51,7 @@ static void turn_ends(void *arg)
 /* Let so much time pass, and whatever it brings happen. */
 static void pass(struct scene *s, int64_t us)
 {
-	move_clock(us);
+	stage_move_clock(us);
 	s->turns = 8;
 	loop_touch(s->loop);
 	loop_run(s->loop);
@@ -82,7 +64,7 @@ static void scene_init(struct scene *s)
 	};
 
 	*s = (struct scene) { .keeps_up = true };
-	move_clock(0);
+	stage_move_clock(0);
 	bed_init(&s->bed, JOURNAL_FLUSH_INLINE);
 	bed_open(&s->bed);
 	s->loop = loop_new(16);

@@ -29,6 +29,16 @@ int64_t *stage_clock(void)
 	return shift;
 }
 
+void stage_move_clock(int64_t us)
+{
+	static int64_t *shift;
+
+	if (shift == NULL) {
+		shift = stage_clock();
+	}
+	*shift += us;
+}
+
 void stage_init(struct stage *stage)
 {
 	bed_init(&stage->bed, JOURNAL_FLUSH_INLINE);

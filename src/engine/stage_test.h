@@ -39,6 +39,8 @@ struct home {
  * process.
  */
 int64_t *stage_clock(void);
+/* The same for a test with one thread: this much further. */
+void stage_move_clock(int64_t us);
 
 void stage_init(struct stage *stage);
 void stage_release(struct stage *stage);

@@ -2,11 +2,8 @@
 /* Ticks come when something is due and nothing arrives, and at no other time. */
 #include "engine/ticker.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #include "base/clock.h"
-#include "journal/bed_test.h"
+#include "engine/stage_test.h"
 
 #define HOUR_US (3600 * US_PER_S)
 
@@ -20,25 +17,6 @@ struct scene {
 	bool due_follows; /* always just behind the newest record */
 	int turns;
 };
-
-static int shift_fd = -1;
-static int64_t shift_us;
-
-static void move_clock(int64_t us)
-{
-	char path[] = "/tmp/tocsin-ticker-XXXXXX";
-
-	shift_us += us;
-	if (shift_fd >= 0) {
-		T_INT(pwrite(shift_fd, &shift_us, sizeof(shift_us), 0), sizeof(shift_us));
-		return;
-	}
-	shift_fd = mkstemp(path);
-	T_TRUE(shift_fd >= 0);
-	T_INT(pwrite(shift_fd, &shift_us, sizeof(shift_us), 0), sizeof(shift_us));
-	T_TRUE(clock_shift_from(path));
-	unlink(path);
-}
 
 static int64_t due(void *arg)
 {
@@ -77,7 +55,7 @@ static void scene_init(struct scene *s)
 	struct ticker_options options = { .due = due, .arg = s };
 
 	*s = (struct scene) { .due_us = INT64_MAX };
-	move_clock(0);
+	stage_move_clock(0);
 	bed_init(&s->bed, JOURNAL_FLUSH_INLINE);
 	bed_open(&s->bed);
 	s->bed.wall_us = clock_wall_us();
@@ -113,7 +91,7 @@ TEST(nothing_due_nothing_written)
 
 	scene_init(&s);
 	for (int i = 0; i < 10; i++) {
-		move_clock(HOUR_US);
+		stage_move_clock(HOUR_US);
 		ticker_wake(s.ticker);
 		turn(&s);
 	}
@@ -130,15 +108,15 @@ TEST(one_tick_for_a_due_time_and_not_before)
 
 	scene_init(&s);
 	wake_at(&s, clock_wall_us() + 60 * US_PER_S);
-	move_clock(50 * US_PER_S);
+	stage_move_clock(50 * US_PER_S);
 	turn(&s);
 	T_INT(records(&s), 0);
-	move_clock(10 * US_PER_S);
+	stage_move_clock(10 * US_PER_S);
 	turn(&s);
 	T_INT(records(&s), 1);
 	/* The engine has not seen it yet: no other one, however long that takes. */
 	for (int i = 0; i < 10; i++) {
-		move_clock(US_PER_S);
+		stage_move_clock(US_PER_S);
 		turn(&s);
 	}
 	T_INT(records(&s), 1);
@@ -152,10 +130,10 @@ TEST(one_tick_for_a_due_time_and_not_before)
 
 	/* A later due time needs no wake-up: the ticker asks again by itself. */
 	s.due_us = clock_wall_us() + 5 * US_PER_S;
-	move_clock(US_PER_S);
+	stage_move_clock(US_PER_S);
 	turn(&s);
 	T_INT(records(&s), 1);
-	move_clock(4 * US_PER_S);
+	stage_move_clock(4 * US_PER_S);
 	turn(&s);
 	T_INT(records(&s), 2);
 	scene_release(&s);
@@ -168,7 +146,7 @@ TEST(an_earlier_due_time_is_taken_at_once)
 	scene_init(&s);
 	wake_at(&s, clock_wall_us() + HOUR_US);
 	wake_at(&s, clock_wall_us() + US_PER_S);
-	move_clock(US_PER_S);
+	stage_move_clock(US_PER_S);
 	turn(&s);
 	T_INT(records(&s), 1);
 	scene_release(&s);
@@ -180,12 +158,12 @@ TEST(a_record_that_arrives_is_as_good_as_a_tick)
 
 	scene_init(&s);
 	wake_at(&s, clock_wall_us() + 10 * US_PER_S);
-	move_clock(11 * US_PER_S);
+	stage_move_clock(11 * US_PER_S);
 	s.bed.wall_us = clock_wall_us();
 	s.bed.mono_us = clock_mono_us();
 	bed_put(&s.bed, 1, NULL, "{\"type\":\"order_failed\"}");
 	turn(&s);
-	move_clock(US_PER_S);
+	stage_move_clock(US_PER_S);
 	turn(&s);
 	T_INT(records(&s), 1);
 	scene_release(&s);
@@ -200,7 +178,7 @@ TEST(ticks_never_come_in_storms)
 	began_us = clock_mono_us();
 	s.due_follows = true;
 	for (int i = 0; i < 100; i++) {
-		move_clock(10 * US_PER_MS);
+		stage_move_clock(10 * US_PER_MS);
 		ticker_wake(s.ticker);
 		turn(&s);
 	}
@@ -222,11 +200,11 @@ TEST(a_log_ahead_of_the_wall_clock_ticks_by_the_other_clock)
 	bed_put(&s.bed, 1, NULL, "{\"type\":\"order_failed\"}");
 	last_us = journal_last_received_at(s.bed.journal);
 	wake_at(&s, last_us + 90 * US_PER_S);
-	move_clock(91 * US_PER_S);
+	stage_move_clock(91 * US_PER_S);
 	ticker_wake(s.ticker);
 	turn(&s);
 	T_INT(records(&s), 1);
-	move_clock(10 * US_PER_S);
+	stage_move_clock(10 * US_PER_S);
 	turn(&s);
 	T_INT(records(&s), 2);
 	T_TRUE(journal_last_received_at(s.bed.journal) >= s.due_us);

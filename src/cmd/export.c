@@ -2,7 +2,8 @@
 /*
  * tocsin export: events into a file. It grows as FILE.part and gets its name when all is there, so
  * that a part is never taken for the whole; what the part holds says where to go on after a broken
- * connection, or when the command is run again.
+ * connection, or when the command is run again. FILE.part.filters beside it says what it is a part
+ * of, since two halves of different searches would look like one whole.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +11,10 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json_put.h"
 #include "base/rand.h"
 #include "base/time.h"
 #include "cmd/client.h"
@@ -23,7 +26,8 @@
 #define WAIT_MS_MIN 500
 #define WAIT_MS_MAX 30000
 #define READ_BYTES ((size_t)65536)
-#define TAIL_BYTES_MAX ((size_t)4096) /* the line behind the events */
+#define FILTERS_BYTES_MAX ((size_t)65536) /* nine flags of 255 characters, escaped */
+#define TAIL_BYTES_MAX ((size_t)4096)	  /* the line behind the events */
 
 struct export_flags {
 	struct client_flags from;
@@ -69,7 +73,8 @@ struct export
 	const struct export_flags *in;
 	struct arena *boot;
 	struct client *client;
-	const char *path; /* of the part */
+	const char *path;	  /* of the part, */
+	const char *filters_path; /* and of what says what it is a part of */
 	int fd;
 	struct export_part part;
 	struct buf kept; /* of an answer, to be written */
@@ -128,6 +133,80 @@ static struct slice call_path(const struct export *e)
 	path = arena_dup(e->boot, buf_slice(&to));
 	buf_release(&to);
 	return path;
+}
+
+static void put_filter(struct json_w *w, const char *name, struct slice value)
+{
+	if (value.n > 0) {
+		json_put_str(w, name, value);
+	}
+}
+
+static void put_time_filter(struct json_w *w, const char *name, int64_t us)
+{
+	char text[TIME_TEXT_MAX];
+
+	if (us != 0) {
+		json_put_str(w, name, time_format(us, TIME_MICROS, text));
+	}
+}
+
+/* The filters as an object, by the names of their flags. */
+static struct slice filters_of(const struct export *e)
+{
+	const struct export_flags *in = e->in;
+	struct slice text;
+	struct json_w w;
+	struct buf to;
+
+	buf_init(&to, FILTERS_BYTES_MAX);
+	json_w_init(&w, &to);
+	json_w_object(&w);
+	put_filter(&w, "format", slice_of(format_words[in->format]));
+	put_filter(&w, "query", in->query);
+	put_filter(&w, "type", in->type);
+	put_filter(&w, "kind", slice_of(kind_words[in->kind]));
+	put_filter(&w, "severity", in->severity);
+	put_filter(&w, "source", in->source);
+	put_filter(&w, "environment", in->environment);
+	put_time_filter(&w, "from", in->from_us);
+	put_time_filter(&w, "to", in->to_us);
+	json_w_end(&w);
+	ensure(!to.overflow);
+	text = arena_dup(e->boot, buf_slice(&to));
+	buf_release(&to);
+	return text;
+}
+
+/* On the disk before the first event is in the part. */
+static bool note_filters(const struct export *e, struct err *err)
+{
+	struct slice text = filters_of(e);
+	int fd = open(e->filters_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	bool ok;
+
+	errno = fd >= 0 ? ENOSPC : errno; /* what a short write means */
+	ok = fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n && fsync(fd) == 0;
+	if (!ok) {
+		err_errno(err, errno, "write \"%s\"", e->filters_path);
+	}
+	if (fd >= 0) {
+		close(fd);
+	}
+	return ok;
+}
+
+static bool check_filters(const struct export *e, struct err *err)
+{
+	char *text = arena_alloc(e->boot, FILTERS_BYTES_MAX);
+	int fd = open(e->filters_path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, FILTERS_BYTES_MAX);
+
+	if (fd >= 0) {
+		close(fd);
+	}
+	return export_same((struct slice) { text, n < 0 ? 0 : (size_t)n }, filters_of(e), e->path,
+			   e->boot, err);
 }
 
 static bool write_all(struct export *e, struct slice bytes)
@@ -190,12 +269,14 @@ static bool take_up(struct export *e, struct err *err)
 static bool open_part(struct export *e, struct err *err)
 {
 	const char *out = arena_cstr(e->boot, e->in->out);
+	struct stat st;
 
 	if (access(out, F_OK) == 0) {
 		return err_set(err, ERR_CONFLICT, "\"%s\" is there already; name another file",
 			       out);
 	}
 	e->path = arena_printf(e->boot, "%s.part", out).p;
+	e->filters_path = arena_printf(e->boot, "%s.filters", e->path).p;
 	e->fd = open(e->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (e->fd < 0) {
 		return err_errno(err, errno, "open \"%s\"", e->path);
@@ -203,7 +284,11 @@ static bool open_part(struct export *e, struct err *err)
 	if (flock(e->fd, LOCK_EX | LOCK_NB) != 0) {
 		return err_set(err, ERR_CONFLICT, "another export writes \"%s\"", e->path);
 	}
-	return take_up(e, err);
+	if (fstat(e->fd, &st) != 0) {
+		return err_errno(err, errno, "look at \"%s\"", e->path);
+	}
+	/* First of all: taking it up cuts off what is no event in this format. */
+	return (st.st_size == 0 ? note_filters(e, err) : check_filters(e, err)) && take_up(e, err);
 }
 
 /* What stands behind the events once the answer is over. True: everything is there. */
@@ -301,6 +386,7 @@ static bool name_file(struct export *e, struct err *err)
 	    rename(e->path, out) != 0) {
 		return err_errno(err, errno, "finish \"%s\"", out);
 	}
+	(void)unlink(e->filters_path); /* the next part of this name writes it anew */
 	dir = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0) {
 		(void)fsync(dir);
@@ -350,8 +436,9 @@ int cmd_export(int argc, char **argv)
 {
 	struct flags flags = {
 		.command = "export",
-		.about = "Write events to a file, oldest first. When it was interrupted, the same "
-			 "words again go on where\nit stopped.",
+		.about =
+			"Write events to a file, oldest first. When it was interrupted, the same "
+			"words again go on where\nit stopped; with other filters they are refused.",
 		.rows = rows,
 		.n = ARRAY_LEN(rows),
 	};

@@ -61,6 +61,41 @@ void export_part_feed(struct export_part *part, struct slice bytes, struct buf *
 	}
 }
 
+static struct slice filter_in(const struct json *filters, const char *name)
+{
+	const struct json *value = json_get(filters, name);
+
+	return value != NULL && value->type == JSON_STRING ? value->text : S("");
+}
+
+bool export_same(struct slice begun, struct slice now, const char *path, struct arena *boot,
+		 struct err *err)
+{
+	static const char *const names[] = { "format", "query",	      "type", "kind", "severity",
+					     "source", "environment", "from", "to" };
+	const struct json *then, *this;
+	struct err ignored;
+
+	ensure(json_parse(boot, now, JSON_DEPTH_MAX, &this, &ignored));
+	if (!json_parse(boot, begun, JSON_DEPTH_MAX, &then, &ignored)) {
+		return err_set(err, ERR_CORRUPT,
+			       "nobody knows with which filters \"%s\" was begun; remove it to "
+			       "begin anew",
+			       path);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct slice was = filter_in(then, names[i]), is = filter_in(this, names[i]);
+
+		if (!slice_eq(was, is)) {
+			return err_set(err, ERR_CONFLICT,
+				       "\"--%s\" is not what \"%s\" was begun with; remove that "
+				       "to begin anew (\"%.*s\" then, \"%.*s\" now)",
+				       names[i], path, SARG(was), SARG(is));
+		}
+	}
+	return true;
+}
+
 bool export_end_read(struct slice line, struct arena *req, struct export_end *end)
 {
 	const struct json *body, *part, *value;

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/err.h"
 
 /*
  * What a file with a part of an export holds, from its bytes alone: how many whole events, where
@@ -30,6 +31,14 @@ struct export_part {
  * of a table) is passed by; the rest is appended to kept, which may be NULL.
  */
 void export_part_feed(struct export_part *part, struct slice bytes, struct buf *kept);
+
+/*
+ * Whether an export that was begun with some filters may go on with those of now: two objects of
+ * JSON, by the names of the flags. If not, *err names the flag that differs. ERR_CORRUPT: begun is
+ * no such object. path: of the part, for the text.
+ */
+NODISCARD bool export_same(struct slice begun, struct slice now, const char *path,
+			   struct arena *boot, struct err *err);
 
 /* The line behind the events: what the server said at the end. */
 struct export_end {

@@ -85,6 +85,39 @@ TEST(what_keeps_proxies_awake_is_passed_by)
 		     "id\r\nevt_1,\"\r\n\r\n\"\r\nevt_2,\r\n", true);
 }
 
+#define BEGUN "{\"format\":\"ndjson\",\"type\":\"shop.*\"}"
+
+TEST(an_export_goes_on_with_its_own_filters_alone)
+{
+	static const struct {
+		const char *now, *flag;
+	} rows[] = {
+		{ BEGUN, NULL },
+		{ "{\"type\":\"shop.*\",\"format\":\"ndjson\"}", NULL },
+		{ "{\"format\":\"csv\",\"type\":\"shop.*\"}", "\"--format\"" },
+		{ "{\"format\":\"ndjson\",\"type\":\"shop.sold\"}",
+		  "(\"shop.*\" then, \"shop.sold\" now)" },
+		{ "{\"format\":\"ndjson\"}", "\"--type\" is not what \"x.part\" was begun with" },
+		{ "{\"format\":\"ndjson\",\"type\":\"shop.*\",\"to\":\"2026\"}", "\"--to\"" },
+	};
+	struct arena boot;
+	struct err err;
+
+	arena_init(&boot, 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		bool same = export_same(S(BEGUN), slice_of(rows[i].now), "x.part", &boot, &err);
+
+		T_INT(same, rows[i].flag == NULL);
+		if (!same) {
+			T_INT(err.kind, ERR_CONFLICT);
+			T_TRUE(strstr(err.text, rows[i].flag) != NULL);
+		}
+	}
+	T_FALSE(export_same(S("{\"form"), S(BEGUN), "x.part", &boot, &err));
+	T_INT(err.kind, ERR_CORRUPT);
+	arena_release(&boot);
+}
+
 TEST(the_end_is_read)
 {
 	struct export_end end;
@@ -107,4 +140,5 @@ TEST(the_end_is_read)
 }
 
 T_MAIN(T(a_cut_anywhere_leaves_whole_lines), T(a_line_of_a_table_may_have_several),
-       T(what_keeps_proxies_awake_is_passed_by), T(the_end_is_read))
+       T(what_keeps_proxies_awake_is_passed_by), T(an_export_goes_on_with_its_own_filters_alone),
+       T(the_end_is_read))

@@ -8,6 +8,7 @@ import {
 	readFileSync,
 	rmSync,
 	statSync,
+	writeFileSync,
 	writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -361,6 +362,31 @@ describe("tocsin export", () => {
 			expect(ran.code).toBe(0);
 		}
 		expect(readFileSync(out, "utf8")).toBe(readFileSync(whole, "utf8"));
+	});
+
+	it("does not go on with other filters than it began with", async () => {
+		const out = join(folder, "other.ndjson");
+		const whole = readFileSync(join(folder, "all.ndjson"), "utf8").split("\n");
+		const sold = whole.filter((line) => line.includes('"type":"shop.sold"'));
+		const part = sold.slice(0, 10).join("\n") + "\n";
+		const begun = { format: "ndjson", type: "shop.sold" };
+		const run = (...more: string[]) => tocsin(flags(out, ...more), { env: env() });
+		writeFileSync(`${out}.part`, part);
+		expect((await run("--type", "shop.sold")).stderr).toContain("nobody knows with which filters");
+		writeFileSync(`${out}.part.filters`, JSON.stringify(begun));
+		for (const [flag, more] of [
+			["type", ["--type", "shop.seen"]],
+			["type", []],
+			["severity", ["--type", "shop.sold", "--severity", "high"]],
+			["format", ["--type", "shop.sold", "--format", "csv"]],
+		] as const) {
+			const ran = await run(...more);
+			expect([ran.code, ran.stderr]).toEqual([1, expect.stringContaining(`"--${flag}" is not what`)]);
+			expect(readFileSync(`${out}.part`, "utf8")).toBe(part);
+		}
+		expect((await run("--type", "shop.sold")).code).toBe(0);
+		expect(idsOf(out)).toHaveLength(sold.length);
+		expect(existsSync(`${out}.part.filters`)).toBe(false);
 	});
 
 	it("takes the filters of the API", async () => {

@@ -106,6 +106,7 @@ static bool admit(struct call *c)
 		found = api_authenticate(c->api, c->http, &c->caller);
 		may = guess_key(c, credential(c->http), found == FOUND, &c->err);
 	}
+	may = may && ingest_has_turn(c, &c->err);
 	if (may && rate_admit(c, &c->err) && route_admits(c->route, found, &c->caller, &c->err)) {
 		return true;
 	}
@@ -202,7 +203,9 @@ static void on_request(void *ctx UNUSED, struct http_exchange *x)
 
 	c->now_us = clock_wall_us();
 	c->awaited = false;
-	if (c->route->loop != NULL) {
+	if (c->route->limit == LIMIT_INGEST && c->route->loop != NULL) {
+		ingest_in_turn(c);
+	} else if (c->route->loop != NULL) {
 		c->route->loop(c);
 	} else {
 		c->work = c->route->work;

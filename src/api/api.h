@@ -19,6 +19,7 @@
 #include "engine/metrics.h"
 #include "engine/retain.h"
 #include "engine/scans.h"
+#include "engine/share.h"
 #include "engine/workers.h"
 #include "journal/journal.h"
 #include "net/ip.h"
@@ -53,11 +54,12 @@ struct api {
 	unsigned char setup_hash[SHA256_BYTES]; /* of the setup token */
 	struct lag_gate lag;			/* whether the rules keep up */
 	struct rates rates;			/* how often who may call */
-	struct guesses *guesses;		/* NULL: nobody counts them */
-	struct limits *limits; /* the budgets of all but keys; NULL: there are none */
-	struct buf openapi;    /* the description of the API; api_handlers makes it */
-	struct buf raw;	       /* scratch of one event: payload and tags without white space */
-	struct buf encoded;    /* scratch of one event: its canonical form */
+	struct share *share;	 /* of the loop's time; NULL: everything is done at once */
+	struct guesses *guesses; /* NULL: nobody counts them */
+	struct limits *limits;	 /* the budgets of all but keys; NULL: there are none */
+	struct buf openapi;	 /* the description of the API; api_handlers makes it */
+	struct buf raw;		 /* scratch of one event: payload and tags without white space */
+	struct buf encoded;	 /* scratch of one event: its canonical form */
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
 	pthread_mutex_t admin;	/* of calls that make what is missing; api_handlers makes it */
 	bool noop;		/* serve POST /api/v1/noop, for the benchmark's yardstick */

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/field.h"
 #include "base/json.h"
+#include "engine/share.h"
 #include "engine/workers.h"
 #include "model/bucket.h"
 #include "model/id.h"
@@ -57,9 +58,10 @@ struct call {
 	bool (*work)(struct call *c,
 		     struct err *err); /* what a worker runs; the route's by default */
 	bool awaited;		       /* events are to come: the body is not complete yet */
-	bool by_query;	/* the credential came in the query: an older way, marked as deprecated */
-	struct db *db;	/* on a worker: its connection */
-	int64_t now_us; /* wall clock when the request was complete */
+	bool by_query; /* the credential came in the query: an older way, marked as deprecated */
+	struct share_item later;    /* while it waits for its turn on the loop */
+	struct db *db;		    /* on a worker: its connection */
+	int64_t now_us;		    /* wall clock when the request was complete */
 	struct bucket_verdict rate; /* what rate_headers says; limit 0: nothing */
 	uint32_t rate_per_minute;
 	struct answer answer;

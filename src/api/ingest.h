@@ -73,6 +73,15 @@ void ingest_quota_count(struct call *c, const struct journal_batch *batch);
 void ingest_quota_warn(struct call *c);
 /* Why an item was over, as ERR_LIMIT or what an older route says for it. Always false. */
 bool ingest_quota_refuse(struct call *c, enum err_kind kind, struct err *err);
+/*
+ * Go on with fn(arg) when it is the turn of the caller's organization: false when nobody else is
+ * there to share with, and it may go on at once, or when there is no room, and it has to.
+ */
+NODISCARD bool ingest_later(struct call *c, loop_fn fn, void *arg);
+/* False with ERR_OVERLOADED when the organization lets too many wait already. */
+NODISCARD bool ingest_has_turn(struct call *c, struct err *err);
+/* Call the row's handler now, or when it is its turn, or refuse it. Ends in a reply. */
+void ingest_in_turn(struct call *c);
 /* Refuse because of overload or shutdown before reading anything. False when all is well. */
 bool ingest_busy(struct call *c, struct err *err);
 /* A record of this event; its slices are those of event and body. */

@@ -437,6 +437,16 @@ static void finish(struct many *m)
 	call_send(c);
 }
 
+static void run(void *arg);
+
+/* In the next turn, or when it is the turn of this organization. */
+static void go_on(struct many *m)
+{
+	if (!ingest_later(m->call, run, m)) {
+		loop_timer_start(&m->timer, loop_now_us(m->call->api->loop));
+	}
+}
+
 /* A slice: read, then store, until the time is up. */
 static void run(void *arg)
 {
@@ -463,7 +473,7 @@ static void run(void *arg)
 		store_part(m, p);
 	}
 	if (!m->read || m->store != NULL) {
-		loop_timer_start(&m->timer, loop_now_us(m->call->api->loop));
+		go_on(m);
 	} else if (m->flushing == 0) {
 		finish(m);
 	}

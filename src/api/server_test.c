@@ -165,6 +165,7 @@ static void open_network(struct fixture *f)
 	live.workers = f->api.workers;
 	f->api.live = live_new(&live);
 	f->api.http = http_server_new(f->api.loop, &f->options.http, &handlers);
+	f->api.share = share_new(f->api.loop);
 	loop_turn_end(f->api.loop, end_turn, f);
 	T_OK(http_server_listen(f->api.http, "127.0.0.1", 0, &err));
 }
@@ -279,6 +280,7 @@ static void stop(struct fixture *f)
 	tickets_free(&f->api.tickets);
 	limits_free(&f->api.limits);
 	guesses_free(&f->api.guesses);
+	share_free(&f->api.share);
 	waiters_free(&f->api.waiters);
 	ledger_free(&f->api.ledger);
 	meter_free(&f->api.meter);

@@ -33,19 +33,21 @@ struct fair_queue {
 	struct map flows; /* all below under the lock */
 	struct list fresh, turns, held;
 	size_t bound, busy_max, n;
+	int64_t turn_us;
 	bool closed;
 };
 
-struct fair_queue *fair_queue_new(size_t bound, size_t busy_max)
+struct fair_queue *fair_queue_new(size_t bound, size_t busy_max, int64_t turn_us)
 {
 	struct fair_queue *q = mem_alloc(1, sizeof(*q));
 
-	ensure(bound > 0 && busy_max > 0);
+	ensure(bound > 0 && busy_max > 0 && turn_us > 0);
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->changed, NULL);
 	map_init(&q->flows);
 	q->bound = bound;
 	q->busy_max = busy_max;
+	q->turn_us = turn_us;
 	return q;
 }
 
@@ -105,7 +107,7 @@ static struct flow *flow_of(struct fair_queue *q, uint64_t id)
 	if (f == NULL) {
 		f = mem_alloc(1, sizeof(*f));
 		f->id = id;
-		f->credit_us = FAIR_TURN_US;
+		f->credit_us = q->turn_us;
 		map_put(&q->flows, MAP_KEY(f->id), f);
 	}
 	return f;
@@ -128,6 +130,16 @@ static void append(struct fair_queue *q, struct flow *f, struct fair_item *item)
 	if (f->in == NULL) {
 		move(f, f->busy < q->busy_max ? &q->fresh : &q->held);
 	}
+}
+
+bool fair_queue_has_room(struct fair_queue *q, uint64_t flow)
+{
+	bool room;
+
+	pthread_mutex_lock(&q->lock);
+	room = has_room(q, flow);
+	pthread_mutex_unlock(&q->lock);
+	return room;
 }
 
 bool fair_queue_put(struct fair_queue *q, struct fair_item *item)
@@ -169,7 +181,7 @@ static struct fair_item *next(struct fair_queue *q)
 
 	while ((f = q->fresh.first != NULL ? q->fresh.first : q->turns.first) != NULL) {
 		if (f->credit_us <= 0) {
-			f->credit_us += FAIR_TURN_US;
+			f->credit_us += q->turn_us;
 			move(f, &q->turns);
 		} else if (f->n > 0) {
 			return pop(q, f);

@@ -25,16 +25,21 @@ struct fair_item {
 };
 
 #define FAIR_SHARE 3 /* alone, a flow gets three quarters of the room */
-/* Time of a turn. Long enough for most requests, short beside what a person notices. */
+/* Time of a turn on threads: enough for most requests, little beside what a person notices. */
 #define FAIR_TURN_US INT64_C(5000)
 /* What a flow may owe to the others. More is forgiven, or it would find out what a minute costs. */
 #define FAIR_DEBT_US INT64_C(1000000)
 
-/* bound: items that may wait; busy_max: items of one flow taken and not done; both over 0. */
-struct fair_queue *fair_queue_new(size_t bound, size_t busy_max);
+/*
+ * bound: items that may wait; busy_max: items of one flow taken and not done; turn_us: time of a
+ * turn. All over 0.
+ */
+struct fair_queue *fair_queue_new(size_t bound, size_t busy_max, int64_t turn_us);
 /* Nothing may be waiting. */
 void fair_queue_free(struct fair_queue **q);
 
+/* Whether there is room for one more of this flow. */
+bool fair_queue_has_room(struct fair_queue *q, uint64_t flow);
 /* False when there is no room for this flow, or the queue is closed. */
 NODISCARD bool fair_queue_put(struct fair_queue *q, struct fair_item *item);
 /*

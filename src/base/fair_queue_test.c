@@ -58,7 +58,7 @@ static void drain(struct fair_queue *q)
 
 TEST(one_flow_alone_is_served_in_order)
 {
-	struct fair_queue *q = fair_queue_new(100, 2);
+	struct fair_queue *q = fair_queue_new(100, 2, FAIR_TURN_US);
 	const struct fair_item *first = put(q, NOISY), *second = put(q, NOISY);
 
 	T_TRUE(fair_queue_take(q, true) == first);
@@ -73,7 +73,7 @@ TEST(one_flow_alone_is_served_in_order)
 
 TEST(who_comes_late_is_next)
 {
-	struct fair_queue *q = fair_queue_new(1000, 2);
+	struct fair_queue *q = fair_queue_new(1000, 2, FAIR_TURN_US);
 
 	put_many(q, NOISY, 500);
 	for (int i = 0; i < 10; i++) {
@@ -87,7 +87,7 @@ TEST(who_comes_late_is_next)
 
 TEST(turns_are_of_time_and_not_of_items)
 {
-	struct fair_queue *q = fair_queue_new(8000, 2);
+	struct fair_queue *q = fair_queue_new(8000, 2, FAIR_TURN_US);
 	int64_t noisy_us = 0, quiet_us = 0;
 
 	T_INT(put_many(q, NOISY, 1000), 1000);
@@ -105,7 +105,7 @@ TEST(turns_are_of_time_and_not_of_items)
 
 TEST(nobody_is_fresh_for_ever_by_asking_bit_by_bit)
 {
-	struct fair_queue *q = fair_queue_new(1000, 2);
+	struct fair_queue *q = fair_queue_new(1000, 2, FAIR_TURN_US);
 	size_t served[3] = { 0 };
 
 	put_many(q, NOISY, 200);
@@ -124,7 +124,7 @@ TEST(nobody_is_fresh_for_ever_by_asking_bit_by_bit)
 
 TEST(one_flow_never_has_all_threads)
 {
-	struct fair_queue *q = fair_queue_new(100, 3);
+	struct fair_queue *q = fair_queue_new(100, 3, FAIR_TURN_US);
 
 	put_many(q, NOISY, 10);
 	for (int i = 0; i < 3; i++) {
@@ -145,7 +145,7 @@ TEST(one_flow_never_has_all_threads)
 
 TEST(the_last_of_the_room_is_for_others)
 {
-	struct fair_queue *q = fair_queue_new(1024, 3);
+	struct fair_queue *q = fair_queue_new(1024, 3, FAIR_TURN_US);
 
 	T_INT(put_many(q, NOISY, 5000), 768);
 	T_INT(put_many(q, QUIET, 5000), 192);
@@ -157,7 +157,7 @@ TEST(the_last_of_the_room_is_for_others)
 
 TEST(a_small_queue_is_filled)
 {
-	struct fair_queue *q = fair_queue_new(2, 1);
+	struct fair_queue *q = fair_queue_new(2, 1, FAIR_TURN_US);
 
 	T_INT(put_many(q, NOISY, 5), 2);
 	drain(q);
@@ -165,7 +165,7 @@ TEST(a_small_queue_is_filled)
 
 TEST(debts_are_bounded_and_paid_while_nobody_else_waits)
 {
-	struct fair_queue *q = fair_queue_new(1000, 2);
+	struct fair_queue *q = fair_queue_new(1000, 2, FAIR_TURN_US);
 	int quiet = 0;
 
 	put_many(q, NOISY, 3);
@@ -177,7 +177,7 @@ TEST(debts_are_bounded_and_paid_while_nobody_else_waits)
 	}
 	T_TRUE(quiet >= 190 && quiet <= 202);
 	drain(q);
-	q = fair_queue_new(1000, 2);
+	q = fair_queue_new(1000, 2, FAIR_TURN_US);
 	put(q, NOISY);
 	T_INT(serve(q, 3600 * S_US), NOISY);
 	put(q, NOISY);
@@ -218,7 +218,7 @@ static void step(struct bench *b, int64_t now_us)
 
 TEST(the_quiet_one_waits_no_longer_than_for_a_thread)
 {
-	struct bench b = { .q = fair_queue_new(1024, 3) };
+	struct bench b = { .q = fair_queue_new(1024, 3, FAIR_TURN_US) };
 	const struct fair_item *mine = NULL;
 	int64_t asked_us = 0, longest_us = 0;
 
@@ -260,7 +260,7 @@ static void *take_all(void *arg)
 
 TEST(many_threads_lose_nothing)
 {
-	struct fair_queue *q = fair_queue_new(64, 2);
+	struct fair_queue *q = fair_queue_new(64, 2, FAIR_TURN_US);
 	pthread_t threads[3];
 	uintptr_t sum = 0;
 	size_t taken = 0;

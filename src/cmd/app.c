@@ -56,6 +56,7 @@ struct app {
 	struct tickets *tickets;
 	struct limits *limits;
 	struct guesses *guesses;
+	struct share *share;
 	struct retain *retain;
 	struct seal *seal;
 	struct meter *meter;
@@ -531,6 +532,8 @@ static void open_network(struct app *app)
 
 	app->live = app->api.live = live_new(&live);
 	app->http = app->api.http = http_server_new(app->loop, &options, &handlers);
+	/* Before the flush of the turn, which then covers what was shared out. */
+	app->share = app->api.share = share_new(app->loop);
 	loop_turn_end(app->loop, end_turn, app);
 }
 
@@ -754,6 +757,7 @@ void app_close(struct app **ap)
 	tickets_free(&app->tickets);
 	limits_free(&app->limits);
 	guesses_free(&app->guesses);
+	share_free(&app->share);
 	waiters_free(&app->waiters);
 	reporter_count_in(app->reporter, NULL);
 	ledger_free(&app->ledger);

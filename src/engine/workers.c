@@ -96,7 +96,7 @@ bool workers_open(struct workers **wp, size_t threads, size_t bound,
 
 	ensure(threads > 0);
 	w->local = *local;
-	w->queue = fair_queue_new(bound, busy_max(threads));
+	w->queue = fair_queue_new(bound, busy_max(threads), FAIR_TURN_US);
 	w->threads = mem_alloc(threads, sizeof(*w->threads));
 	w->n = threads;
 	pthread_mutex_init(&w->lock, NULL);

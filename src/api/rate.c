@@ -76,11 +76,24 @@ static bool admit_address(struct call *c, enum limit_of of, const struct rate *r
 	return true;
 }
 
+/* What the plan says, or what holds for all. */
+static struct rate rate_of_org(struct call *c)
+{
+	int64_t per_minute = c->api->meter == NULL ? 0 : meter_rate(c->api->meter, c->caller.org);
+
+	if (per_minute == 0) {
+		return c->api->rates.org;
+	}
+	return (struct rate) { .per_minute = (uint32_t)(per_minute < RATE_MAX ? per_minute
+									      : RATE_MAX) };
+}
+
 static bool admit_org(struct call *c, struct err *err)
 {
+	struct rate rate = rate_of_org(c);
 	struct limit_key key = limit_key_id(LIMIT_OF_ORG, c->caller.org.v);
 	struct budget b = { .verdict.ok = true,
-			    .rate = &c->api->rates.org,
+			    .rate = &rate,
 			    .whose = "of this organization",
 			    .refused = METRIC_RATE_ORG };
 

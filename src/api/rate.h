@@ -18,7 +18,7 @@ struct call;
 struct rates {
 	struct rate ingest;  /* of a key, calls that bring events */
 	struct rate api;     /* of a key, all others */
-	struct rate org;     /* of all keys of an org, both */
+	struct rate org;     /* of all keys of an org, both, where its plan says nothing */
 	struct rate address; /* without a key */
 	struct rate auth;    /* of an account at an address, calls that prove who one is */
 };

@@ -217,6 +217,34 @@ TEST(an_org_has_one_budget_for_all_its_keys)
 	stage_release(&s);
 }
 
+TEST(a_plan_says_how_often_an_org_may_call)
+{
+	struct plan plan = { .name = S("small"), .display_name = S("Small"), .rate_per_min = 3 };
+	struct meter *meter;
+	const char *other;
+	struct stage s;
+
+	stage_init(&s, NULL);
+	other = server_key(s.f, "globex", ~0u);
+	meter = server_api(s.f)->meter;
+	T_TRUE(meter_put_plan(meter, &plan));
+	T_INT(get(&s, "/api/v1/rules"), 200);
+	T_STR(header("RateLimit-Limit"), "");
+	meter_set_default(meter, S("small"));
+	T_INT(get(&s, "/api/v1/rules"), 200);
+	T_STR(header("RateLimit-Limit"), "3");
+	T_INT(post(&s), 201);
+	T_INT(get(&s, "/api/v1/rules"), 200);
+	T_INT(get(&s, "/api/v1/rules"), 429);
+	T_INT(post(&s), 429);
+	T_INT(status(server_ask(&s.c, "GET", "/api/v1/rules", other, "")), 200);
+	T_INT(count(&s, METRIC_RATE_ORG), 2);
+	meter_set_default(meter, S(""));
+	T_INT(get(&s, "/api/v1/rules"), 200);
+	T_STR(header("RateLimit-Limit"), "");
+	stage_release(&s);
+}
+
 static int anonymous(struct stage *s, const char *more)
 {
 	server_say(&s->c, "GET", "/api/v1/rules", NULL, more, "");
@@ -397,8 +425,8 @@ TEST(logins_are_counted_by_account_and_address)
 T_MAIN(T(without_a_limit_nothing_is_said_of_one), T(a_reply_says_what_is_left),
        T(one_too_many_is_told_when_to_come_back), T(keys_and_classes_have_budgets_of_their_own),
        T(it_is_said_before_the_body), T(a_key_in_the_body_or_the_query_counts_as_well),
-       T(an_org_has_one_budget_for_all_its_keys), T(who_has_no_key_is_counted_by_address),
-       T(nobody_is_believed_who_is_no_trusted_proxy),
+       T(an_org_has_one_budget_for_all_its_keys), T(a_plan_says_how_often_an_org_may_call),
+       T(who_has_no_key_is_counted_by_address), T(nobody_is_believed_who_is_no_trusted_proxy),
        T(behind_proxies_it_is_the_last_address_they_heard),
        T(what_is_no_address_counts_as_the_proxy), T(an_ipv6_network_is_one_address),
        T(whoever_runs_the_server_is_not_limited_at_its_socket),

@@ -86,7 +86,8 @@ const struct field settings_rows[] = {
 		  .check = rate_check, .help = "Likewise, all other calls of one API key."),
 	FIELD_STR(struct settings, rate_org, "rate-org", .fallback = "0", .max = 24,
 		  .check = rate_check,
-		  .help = "Likewise, calls of all API keys of an organization together."),
+		  .help = "Likewise, calls of all API keys of an organization together, where its "
+			  "plan says nothing."),
 	FIELD_STR(struct settings, rate_address, "rate-address", .fallback = "6000", .max = 24,
 		  .check = rate_check,
 		  .help = "Likewise, calls without an API key from one address."),

@@ -38,7 +38,7 @@ struct meter {
 	struct entry *plans[PLANS_MAX];
 	size_t plans_n;
 	char normal[PLAN_NAME_CHARS_MAX];
-	size_t normal_n; /* 0: the table is switched off */
+	size_t normal_n; /* 0: the table is switched off; atomic, as it is read without the lock */
 };
 
 struct meter *meter_new(void)
@@ -169,6 +169,19 @@ struct quota meter_room(struct meter *m, struct org_id org, int64_t at_us, uint6
 	return q;
 }
 
+int64_t meter_rate(struct meter *m, struct org_id org)
+{
+	int64_t rate;
+
+	if (__atomic_load_n(&m->normal_n, __ATOMIC_ACQUIRE) == 0) {
+		return 0;
+	}
+	pthread_mutex_lock(&m->lock);
+	rate = account_of(m, org)->limits.rate_per_min;
+	pthread_mutex_unlock(&m->lock);
+	return rate;
+}
+
 void meter_add(struct meter *m, struct org_id org, int64_t at_us, uint64_t n)
 {
 	struct account *a;
@@ -288,7 +301,7 @@ void meter_set_default(struct meter *m, struct slice name)
 	if (name.n > 0) {
 		memcpy(m->normal, name.p, name.n);
 	}
-	m->normal_n = name.n;
+	__atomic_store_n(&m->normal_n, name.n, __ATOMIC_RELEASE);
 	work_out_all(m);
 	pthread_mutex_unlock(&m->lock);
 }

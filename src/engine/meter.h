@@ -29,6 +29,8 @@ NODISCARD bool meter_load(struct meter *meter, struct db *db, struct journal *jo
 
 /* How many of n more events an organization may store, at a time of the log. */
 struct quota meter_room(struct meter *meter, struct org_id org, int64_t at_us, uint64_t n);
+/* How many requests a minute its plan grants an organization; 0: as many as it likes. Cheap. */
+int64_t meter_rate(struct meter *meter, struct org_id org);
 /* That many were stored, the last at that time. */
 void meter_add(struct meter *meter, struct org_id org, int64_t at_us, uint64_t n);
 

@@ -65,6 +65,7 @@ CONTRACT(failed_statement_spoils_its_transaction)
 
 static const struct query mark = {
 	.name = "test_mark",
+	.global = "a test",
 	.args = "t",
 	.cols = "t",
 	.sql = "insert into meta (key, value) values ($1, 'x') returning key",
@@ -386,12 +387,14 @@ CONTRACT(what_is_no_database_is_refused)
 
 static const struct query backend = {
 	.name = "test_backend",
+	.global = "a test",
 	.args = "",
 	.cols = "i",
 	.sql = "select pg_backend_pid()::bigint",
 };
 static const struct query terminate = {
 	.name = "test_terminate",
+	.global = "a test",
 	.args = "i",
 	.cols = "i",
 	.sql = "select pg_terminate_backend($1::int, 5000)::int::bigint",
@@ -401,16 +404,19 @@ static const struct query terminate = {
 static void cut_off(struct fixture *f, struct db *db)
 {
 	struct err err = { 0 };
+	struct db *keeper = NULL;
 	int64_t pid;
 
 	T_OK(db_run(db, &backend, (struct db_args) { 0 }, &err));
 	T_INT(db_next(db, &err), FOUND);
 	pid = db_col_int(db, 0);
 	db_end(db);
-	T_OK(db_run(f->db, &terminate, DB_ARGS(db_int(pid)), &err));
-	T_INT(db_next(f->db, &err), FOUND);
-	T_INT(db_col_int(f->db, 0), 1);
-	db_end(f->db);
+	T_OK(store_connect(f->store, STORE_KEEPER, &keeper, &err));
+	T_OK(db_run(keeper, &terminate, DB_ARGS(db_int(pid)), &err));
+	T_INT(db_next(keeper, &err), FOUND);
+	T_INT(db_col_int(keeper, 0), 1);
+	db_end(keeper);
+	db_close(&keeper);
 }
 
 CONTRACT(lost_connection_comes_back)

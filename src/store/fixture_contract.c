@@ -14,7 +14,7 @@ static const char *pg_url(void)
 	return getenv("TOCSIN_TEST_PG");
 }
 
-static void on_server(const char *sql)
+void fixture_on_server(const char *sql)
 {
 	struct err err = { 0 };
 	struct pg *pg = NULL;
@@ -30,7 +30,7 @@ static void make_schema(struct fixture *f)
 
 	snprintf(f->place, sizeof(f->place), "tocsin_test_%llx", (unsigned long long)rand_u64());
 	snprintf(sql, sizeof(sql), "create schema %s", f->place);
-	on_server(sql);
+	fixture_on_server(sql);
 	snprintf(f->url, sizeof(f->url), "%s%coptions=-csearch_path%%3D%s", pg_url(),
 		 strchr(pg_url(), '?') == NULL ? '?' : '&', f->place);
 }
@@ -57,7 +57,7 @@ static void remove_place(struct fixture *f)
 		return;
 	}
 	snprintf(sql, sizeof(sql), "drop schema %s cascade", f->place);
-	on_server(sql);
+	fixture_on_server(sql);
 }
 
 static void put_org(struct fixture *f, struct org_id org, struct project_id project,
@@ -80,6 +80,12 @@ static void put_org(struct fixture *f, struct org_id org, struct project_id proj
 	T_OK(store_project_insert(org, f->db, &p, &err));
 }
 
+void fixture_put_orgs(struct fixture *f)
+{
+	put_org(f, ORG_A, PROJECT_A, S("acme"));
+	put_org(f, ORG_B, PROJECT_B, S("bolt"));
+}
+
 int fixture_set_up(void **state)
 {
 	struct fixture *f = *state;
@@ -99,8 +105,7 @@ int fixture_set_up(void **state)
 	T_OK(store_open(slice_of(f->url), &f->store, &err));
 	T_OK(store_migrate(f->store, store_schema_newest(), AT, NULL, &err));
 	f->db = fixture_connect(f);
-	put_org(f, ORG_A, PROJECT_A, S("acme"));
-	put_org(f, ORG_B, PROJECT_B, S("bolt"));
+	fixture_put_orgs(f);
 	return 0;
 }
 

@@ -79,6 +79,10 @@ int fixture_set_up(void **state);
 int fixture_tear_down(void **state);
 /* Skip, with the reason, when the database of this run is not there. */
 void fixture_need(struct fixture *f);
+/* Run SQL on the server of PostgreSQL, as who owns it. */
+void fixture_on_server(const char *sql);
+/* The two organizations, in a store that is migrated. */
+void fixture_put_orgs(struct fixture *f);
 /* One more connection. */
 struct db *fixture_connect(struct fixture *f);
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "store/db_impl.h"
 #include "store/queries.h"
+#include "store/walls.h"
 
 #define MIGRATIONS_MAX 9999 /* four digits in the file name */
 #define CHECKSUM_LEN ((size_t)2 * SHA256_BYTES)
@@ -211,6 +212,19 @@ static bool walk(struct db *db, unsigned current, unsigned target, int64_t now_u
 	return true;
 }
 
+/* Around the tables as they are from now on; programs that know no walls do not meet any. */
+static bool set_walls(struct db *db, unsigned schema, struct err *err)
+{
+	struct arena tick;
+	bool ok;
+
+	arena_init(&tick, 0);
+	ok = db_script(db, walls_sql(schema, schema >= WALLS_SCHEMA, &tick), err) ||
+	     err_wrap(err, "set the walls");
+	arena_release(&tick);
+	return ok;
+}
+
 static bool migrate(struct store *store, struct db *db, unsigned target, int64_t now_us,
 		    unsigned *steps, struct err *err)
 {
@@ -227,7 +241,8 @@ static bool migrate(struct store *store, struct db *db, unsigned target, int64_t
 	    !back_up(store, current < target ? current + 1 : current, err)) {
 		return false;
 	}
-	return walk(db, current, target, now_us, err);
+	return walk(db, current, target, now_us, err) &&
+	       (*steps == 0 || store_kind(store) == STORE_SQLITE || set_walls(db, target, err));
 }
 
 bool store_migrate(struct store *store, unsigned target, int64_t now_us, unsigned *applied,

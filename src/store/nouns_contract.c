@@ -264,11 +264,14 @@ CONTRACT(rule_of_another_org_is_not_replaced)
 {
 	struct rule_row mine = sample_rule(ORG_A, PROJECT_A, 9), got;
 	struct rule_row theirs = sample_rule(ORG_B, PROJECT_B, 9);
+	struct db *engine = NULL;
 	struct err err = { 0 };
 
-	T_OK(store_rule_put(ORG_A, f->db, &mine, &err));
+	T_OK(store_connect(f->store, STORE_ENGINE, &engine, &err));
+	T_OK(store_rule_put(ORG_A, engine, &mine, &err));
 	theirs.name = S("stolen");
-	T_FAIL(store_rule_put(ORG_B, f->db, &theirs, &err), ERR_CONFLICT);
+	T_FAIL(store_rule_put(ORG_B, engine, &theirs, &err), ERR_CONFLICT);
+	db_close(&engine);
 	T_INT(store_rule_get(ORG_A, f->db, PROJECT_A, mine.id, &f->arena, &got, &err), FOUND);
 	T_SLICE(got.name, "rule 9");
 }

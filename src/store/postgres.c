@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "pg/pg.h"
 #include "store/db_impl.h"
+#include "store/walls.h"
 
 #define INT_TEXT_MAX 24 /* digits and sign of an int64_t, terminated */
 
@@ -26,22 +27,31 @@ struct postgres_db {
 	int row; /* the next row of res */
 	int at;	 /* the current row of res */
 	uint64_t wrote;
+	int64_t wall; /* for whom the session works: an org, WALLS_ALL, or WALL_UNKNOWN */
 };
+#define WALL_UNKNOWN (-1)
 
 /*
  * By enum store_role. A commit is durable whatever the server's default is. The limits free
  * connections of requests whose clients are gone; engine and courier may take longer.
  */
 #define DURABLE "set synchronous_commit = on; set idle_in_transaction_session_timeout = '60s';"
+#define FOR_ALL "set tocsin.org = '*';"
+/* See WALLS_ROLE. Without the role there is no wall yet: it comes with the schema. */
+#define WALLED \
+	"do $walls$ begin" \
+	" if (select rolsuper from pg_roles where rolname = current_user)" \
+	" and exists (select from pg_roles where rolname = '" WALLS_ROLE "') then" \
+	" set role " WALLS_ROLE "; end if; end $walls$;"
 static const struct {
 	const char *application;
 	const char *settings;
 } roles[STORE_ROLES] = {
 	[STORE_API] = { "tocsin api",
-			DURABLE "set statement_timeout = '30s'; set lock_timeout = '10s'" },
-	[STORE_ENGINE] = { "tocsin engine", DURABLE "set statement_timeout = '60s'" },
-	[STORE_COURIER] = { "tocsin courier", DURABLE "set statement_timeout = '60s'" },
-	[STORE_KEEPER] = { "tocsin keeper", DURABLE },
+			DURABLE WALLED "set statement_timeout = '30s'; set lock_timeout = '10s'" },
+	[STORE_ENGINE] = { "tocsin engine", DURABLE FOR_ALL "set statement_timeout = '60s'" },
+	[STORE_COURIER] = { "tocsin courier", DURABLE FOR_ALL "set statement_timeout = '60s'" },
+	[STORE_KEEPER] = { "tocsin keeper", DURABLE FOR_ALL },
 };
 
 static struct postgres_db *from(struct db *db)
@@ -68,7 +78,53 @@ static bool revive(struct postgres_db *p, struct err *err)
 		return true;
 	}
 	forget_prepared(p);
+	p->wall = WALL_UNKNOWN;
 	return pg_reopen(p->pg, err);
+}
+
+/* For whom a statement works; false when it names no org and gives no reason. */
+static bool wall_of(const struct query *q, const struct db_value *v, int64_t *wall, struct err *err)
+{
+	size_t at = walls_org_arg(q);
+
+	if (q->global != NULL) {
+		*wall = WALLS_ALL;
+		return true;
+	}
+	if (at >= strlen(q->args) || v[at].type != DB_INT || v[at].num <= WALLS_ALL) {
+		return err_set(err, ERR_INTERNAL, "%s names no organization", q->name);
+	}
+	*wall = v[at].num;
+	return true;
+}
+
+/* Whose rows the next statement may see. Kept until it changes: most calls are of one org. */
+static bool stand_behind_wall(struct postgres_db *p, const struct query *q,
+			      const struct db_value *v, struct err *err)
+{
+	int64_t wall = WALL_UNKNOWN;
+	char sql[64];
+
+	if (p->base.role != STORE_API) {
+		return true;
+	}
+	if (!wall_of(q, v, &wall, err)) {
+		return false;
+	}
+	if (p->wall == wall) {
+		return true;
+	}
+	if (wall == WALLS_ALL) {
+		snprintf(sql, sizeof(sql), "set tocsin.org = '*'");
+	} else {
+		snprintf(sql, sizeof(sql), "set tocsin.org = '%lld'", (long long)wall);
+	}
+	p->wall = WALL_UNKNOWN;
+	if (!pg_script(p->pg, sql, err)) {
+		return false;
+	}
+	p->wall = wall;
+	return true;
 }
 
 static bool postgres_begin(struct db *db, struct err *err)
@@ -87,7 +143,13 @@ static bool postgres_begin(struct db *db, struct err *err)
 
 static bool postgres_commit(struct db *db, struct err *err)
 {
-	return pg_script(from(db)->pg, "commit", err);
+	struct postgres_db *p = from(db);
+
+	if (pg_script(p->pg, "commit", err)) {
+		return true;
+	}
+	p->wall = WALL_UNKNOWN;
+	return false;
 }
 
 static void postgres_rollback(struct db *db)
@@ -95,6 +157,8 @@ static void postgres_rollback(struct db *db)
 	struct postgres_db *p = from(db);
 	struct err err;
 
+	/* What was set in the transaction is taken back with it. */
+	p->wall = WALL_UNKNOWN;
 	if (!pg_lost(p->pg) && !pg_script(p->pg, "rollback", &err)) {
 		/*
 		 * The server forgets the transaction with the connection, which begin opens anew.
@@ -184,7 +248,7 @@ static bool postgres_run(struct db *db, const struct query *q, struct db_args ar
 	struct bound b;
 	bool ok;
 
-	if (!db->in_tx && !revive(p, err)) {
+	if ((!db->in_tx && !revive(p, err)) || !stand_behind_wall(p, q, args.v, err)) {
 		return false;
 	}
 	arena_init(&b.texts, 0);
@@ -261,7 +325,7 @@ static bool postgres_many(struct db *db, const struct query *q, const struct db_
 			  db_row_fn on_row, void *arg, struct err *err)
 {
 	struct postgres_db *p = from(db);
-	bool ok = prepare(p, q, err);
+	bool ok = n == 0 || (stand_behind_wall(p, q, v, err) && prepare(p, q, err));
 
 	if (!ok || n == 0) {
 		return ok;
@@ -335,6 +399,7 @@ bool postgres_connect(struct store *store, enum store_role role, struct db **out
 	struct postgres_db *p = mem_alloc(1, sizeof(*p));
 
 	p->base = (struct db) { .driver = &driver, .store = store, .role = role };
+	p->wall = WALL_UNKNOWN;
 	map_init(&p->prepared);
 	if (!pg_open(store_target(store), roles[role].application, roles[role].settings, &p->pg,
 		     err)) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "store/db_impl.h"
+#include "store/walls.h"
 #include "test/t.h"
 
 #define TABLES_MAX 64
@@ -156,6 +157,166 @@ TEST(each_statement_stays_inside_one_org_or_says_why)
 	sqlite3_close(handle);
 }
 
+/* Tables without an org, and why: a new table is in here or has an org_id. */
+static const struct {
+	const char *name, *why;
+} shared[] = {
+	{ "orgs", "its id is the org" },
+	{ "meta", "facts about the installation" },
+	{ "schema_migrations", "the schema is the installation's" },
+	{ "engine_cursors", "the cursor belongs to the journal" },
+	{ "users", "a user may be a member of many orgs" },
+	{ "sessions", "a session is a user's, and decides the org" },
+	{ "one_time_tokens", "who uses one is known by it alone" },
+	{ "recovery_codes", "they are a user's" },
+	{ "oidc_links", "they are a user's" },
+	{ "sign_keys", "tokens are signed for the installation" },
+	{ "plans", "they are offered to all orgs" },
+	{ "guesses", "who guesses is nobody yet" },
+};
+
+TEST(each_table_has_an_org_or_says_why)
+{
+	sqlite3 *handle = schema();
+	sqlite3_stmt *st = NULL;
+	struct tables tables;
+
+	tenant_tables(handle, &tables);
+	T_INT(sqlite3_prepare_v2(handle,
+				 "select name from sqlite_schema where type = 'table'"
+				 " and name not like 'sqlite_%'",
+				 -1, &st, NULL),
+	      SQLITE_OK);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		const char *name = (const char *)sqlite3_column_text(st, 0);
+		bool known = is_tenant_table(&tables, slice_of(name));
+
+		for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+			known = known || strcmp(name, shared[i].name) == 0;
+		}
+		if (!known) {
+			fail_msg("%s has no org_id and no reason", name);
+		}
+	}
+	sqlite3_finalize(st);
+	sqlite3_close(handle);
+}
+
+/* What SQLite itself says a statement touches, whatever its text looks like. */
+struct touched {
+	const struct tables *tenant;
+	struct tables tables;
+	bool by_org[TABLES_MAX]; /* its org is read, or the row comes with one */
+};
+
+static int on_touch(void *arg, int action, const char *table, const char *column,
+		    const char *schema_name UNUSED, const char *trigger UNUSED)
+{
+	struct touched *t = arg;
+	bool orgs = table != NULL && strcmp(table, "orgs") == 0;
+	size_t i = 0;
+
+	if ((action != SQLITE_READ && action != SQLITE_INSERT && action != SQLITE_UPDATE &&
+	     action != SQLITE_DELETE) ||
+	    (!orgs && !is_tenant_table(t->tenant, slice_of(table)))) {
+		return SQLITE_OK;
+	}
+	while (i < t->tables.n && strcmp(t->tables.names[i], table) != 0) {
+		i++;
+	}
+	if (i == t->tables.n) {
+		ensure(t->tables.n < TABLES_MAX);
+		snprintf(t->tables.names[t->tables.n++], sizeof(t->tables.names[0]), "%s", table);
+	}
+	if (action == SQLITE_INSERT ||
+	    (action == SQLITE_READ && strcmp(column, orgs ? "id" : "org_id") == 0)) {
+		t->by_org[i] = true;
+	}
+	return SQLITE_OK;
+}
+
+/* The table whose org a statement does not ask for, "" when it touches none; NULL: all is well. */
+static const char *left_open(sqlite3 *handle, const struct tables *tenant, const char *sql,
+			     struct touched *t)
+{
+	sqlite3_stmt *st = NULL;
+
+	*t = (struct touched) { .tenant = tenant };
+	T_INT(sqlite3_set_authorizer(handle, on_touch, t), SQLITE_OK);
+	T_INT(sqlite3_prepare_v2(handle, sql, -1, &st, NULL), SQLITE_OK);
+	T_INT(sqlite3_set_authorizer(handle, NULL, NULL), SQLITE_OK);
+	sqlite3_finalize(st);
+	for (size_t i = 0; i < t->tables.n; i++) {
+		if (!t->by_org[i]) {
+			return t->tables.names[i];
+		}
+	}
+	return t->tables.n == 0 ? "" : NULL;
+}
+
+TEST(the_authorizer_finds_each_statement_inside_one_org)
+{
+	sqlite3 *handle = schema();
+	struct tables tenant;
+	struct touched t;
+
+	tenant_tables(handle, &tenant);
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		for (size_t j = 0; j < sets[i]->n; j++) {
+			const struct query *q = &sets[i]->queries[j];
+			const char *open = q->global != NULL
+						   ? NULL
+						   : left_open(handle, &tenant, q->sql, &t);
+
+			if (open != NULL) {
+				fail_msg("%s: the org of \"%s\" is not asked for", q->name, open);
+			}
+			if (q->global == NULL && q->args[walls_org_arg(q)] != 'i') {
+				fail_msg("%s does not name its org", q->name);
+			}
+		}
+	}
+	sqlite3_close(handle);
+}
+
+TEST(the_authorizer_sees_what_a_text_hides)
+{
+	static const char *const bad[] = {
+		"select r.id from rules r, alerts a where r.org_id = $1 and a.rule_id = r.id",
+		"select count(*) from alerts where $1 > 0",
+		"delete from rules where id = (select max(rule_id) from alerts)",
+		"update orgs set name = $2 where slug = $1",
+	};
+	sqlite3 *handle = schema();
+	struct tables tenant;
+	struct touched t;
+
+	tenant_tables(handle, &tenant);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (left_open(handle, &tenant, bad[i], &t) == NULL) {
+			fail_msg("not seen: %s", bad[i]);
+		}
+	}
+	sqlite3_close(handle);
+}
+
+TEST(the_org_of_an_insert_is_found)
+{
+	static const struct {
+		const char *sql;
+		size_t at;
+	} rows[] = {
+		{ "insert into a (id, org_id, x) values ($1, $2, $3)", 1 },
+		{ "insert into a (org_id, x) values ($1, $2)", 0 },
+		{ "insert into orgs (id, slug) values ($1, $2)", 0 },
+		{ "select org_id from a where (x, org_id) > ($2, $3) and org_id = $1", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		T_INT(walls_org_arg(&(struct query) { .sql = rows[i].sql }), rows[i].at);
+	}
+}
+
 TEST(the_check_sees_what_crosses)
 {
 	static const char *const bad[] = {
@@ -290,6 +451,8 @@ TEST(names_are_unique)
 	}
 }
 
-T_MAIN(T(each_statement_stays_inside_one_org_or_says_why), T(the_check_sees_what_crosses),
-       T(each_statement_prepares_as_declared), T(frequent_statements_seek_and_do_not_sort),
-       T(names_are_unique))
+T_MAIN(T(each_statement_stays_inside_one_org_or_says_why), T(each_table_has_an_org_or_says_why),
+       T(the_authorizer_finds_each_statement_inside_one_org),
+       T(the_authorizer_sees_what_a_text_hides), T(the_org_of_an_insert_is_found),
+       T(the_check_sees_what_crosses), T(each_statement_prepares_as_declared),
+       T(frequent_statements_seek_and_do_not_sort), T(names_are_unique))

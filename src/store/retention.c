@@ -41,10 +41,12 @@ static const struct query queries[] = {
 		.name = "retention_deleted", .args = RETENTION_LETTERS, .cols = "",
 		.sql = INSERT "deleted_seq = excluded.deleted_seq,"
 			      " deleted_at = excluded.deleted_at, purged_at = 0",
+		.global = "one engine batch serves many orgs",
 	},
 	[GONE] = {
 		.name = "retention_gone", .args = RETENTION_LETTERS, .cols = "",
 		.sql = INSERT LATER_GONE,
+		.global = "the keeper purges for all orgs",
 	},
 };
 const struct query_set retention_queries = { .queries = queries, .n = ARRAY_LEN(queries) };

@@ -16,12 +16,14 @@
 #include "store/db_impl.h"
 #include "store/queries.h"
 #include "store/row.h"
+#include "store/walls.h"
 
 #define TABLES_MAX 256
 #define NAME_CHARS_MAX 63 /* of PostgreSQL */
 #define FILE_HEAD "tocsin state 1\n"
 #define FILE_END "end\n"
 #define ROWS_END "\\.\n"
+#define FOR_ALL "set tocsin.org = '*'" /* see store/walls.h */
 
 enum { SCHEMA, CURSOR, STRAY_ALERTS, STRAY_DELIVERIES, STRAY_ATTEMPTS, SENT_UNLIKE };
 static const struct query queries[] = {
@@ -278,7 +280,7 @@ static bool save_postgres(struct store *store, const char *path, struct store_sa
 	if (f == NULL) {
 		return false;
 	}
-	ok = pg_open(store_target(store), "tocsin backup", "", &pg, err) &&
+	ok = pg_open(store_target(store), "tocsin backup", FOR_ALL, &pg, err) &&
 	     save_tables(pg, f, out, err);
 	pg_close(&pg);
 	if (fclose(f) != 0 && ok) {
@@ -410,8 +412,11 @@ static bool load_file(struct store *store, FILE *f, unsigned schema, struct err 
 
 	arena_init(&req, 0);
 	n = store_tables(schema, &req, &names);
-	ok = pg_open(store_target(store), "tocsin restore", "", &pg, err) &&
-	     pg_script(pg, "begin", err) && load_tables(&in, pg, names, n, err) &&
+	/* COPY does not go into a table with walls, so they are down until the rows are there. */
+	ok = pg_open(store_target(store), "tocsin restore", FOR_ALL, &pg, err) &&
+	     pg_script(pg, "begin", err) && pg_script(pg, walls_sql(schema, false, &req), err) &&
+	     load_tables(&in, pg, names, n, err) &&
+	     (schema < WALLS_SCHEMA || pg_script(pg, walls_sql(schema, true, &req), err)) &&
 	     pg_script(pg, "commit", err);
 	pg_close(&pg);
 	arena_release(&req);

@@ -16,6 +16,7 @@ static const struct query tables_sqlite = {
 	       " and name <> 'schema_migrations' order by rowid",
 };
 static const struct query tables_postgres = {
+	.global = "a test",
 	.name = "test_tables",
 	.args = "",
 	.cols = "t",

@@ -3,7 +3,12 @@
  * Tenants are walls: a table of everything an org can ask for. Each row must find A's thing for A,
  * and nothing for B, even when B names A's project and ids.
  */
+#include <stdio.h>
+
+#include "pg/pg.h"
 #include "store/fixture_contract.h"
+#include "store/save.h"
+#include "store/walls.h"
 
 #define NUMBER 1
 
@@ -110,6 +115,64 @@ static size_t key_revoke(struct fixture *f, struct org_id org)
 	struct err err;
 
 	return one(store_key_revoke(org, f->db, ANY_PROJECT, (struct key_id) { NUMBER }, AT, &err));
+}
+
+static size_t member_looks(struct fixture *f, struct org_id org)
+{
+	struct member_list list;
+	struct member_row row;
+	struct err err = { 0 };
+	uint64_t n;
+
+	T_OK(store_member_list(org, f->db, PAGE_OF(10), &f->arena, &list, &err));
+	T_OK(store_member_count(org, f->db, &n, &err));
+	return list.n + n +
+	       one(store_member_get(org, f->db, (struct user_id) { NUMBER }, &f->arena, &row,
+				    &err)) +
+	       one(store_member_by_mail(org, f->db, S("ana@example.com"), &f->arena, &row, &err));
+}
+
+static size_t member_removed(struct fixture *f, struct org_id org)
+{
+	struct member_ask ask = { .user = { NUMBER + 1 } };
+	struct err err = { 0 };
+	bool done;
+
+	T_OK(db_begin(f->db, &err));
+	done = store_member_change(org, f->db, &ask, &err);
+	T_TRUE(done || err.kind == ERR_NOT_FOUND);
+	T_OK(db_commit(f->db, &err));
+	return done;
+}
+
+static size_t invite_looks(struct fixture *f, struct org_id org)
+{
+	struct invite_id id = { NUMBER };
+	struct invite_list list;
+	struct invite_row row;
+	struct err err = { 0 };
+
+	T_OK(store_invite_list(org, f->db, false, PAGE_OF(10), &f->arena, &list, &err));
+	return list.n + one(store_invite_get(org, f->db, id, &f->arena, &row, &err)) +
+	       one(store_invite_resend(org, f->db, id, S("other"), AT, AT + 1, &err)) +
+	       one(store_invite_revoke(org, f->db, id, AT, &err));
+}
+
+static size_t project_changes(struct fixture *f, struct org_id org)
+{
+	struct project_row row = { .id = { 111 }, .name = S("taken") };
+	struct err err;
+
+	return one(store_project_set(org, f->db, &row, &err)) +
+	       one(store_project_set_delete(org, f->db, row.id, AT, &err));
+}
+
+static size_t key_rotate(struct fixture *f, struct org_id org)
+{
+	struct err err;
+
+	return one(store_key_rotate(org, f->db, ANY_PROJECT, (struct key_id) { NUMBER },
+				    (struct key_id) { 5 }, AT, &err));
 }
 
 static size_t rule_get(struct fixture *f, struct org_id org)
@@ -333,7 +396,12 @@ static const struct {
 	{ "key_get", key_get },
 	{ "key_by", key_by },
 	{ "key_list", key_list },
+	{ "key_rotate", key_rotate },
 	{ "key_revoke", key_revoke },
+	{ "member_looks", member_looks },
+	{ "member_removed", member_removed },
+	{ "invite_looks", invite_looks },
+	{ "project_changes", project_changes },
 	{ "rule_get", rule_get },
 	{ "rule_by_name", rule_by_name },
 	{ "rule_list", rule_list },
@@ -405,6 +473,27 @@ static void put_usage(struct fixture *f)
 	T_OK(db_commit(f->db, &err));
 }
 
+static void put_people(struct fixture *f)
+{
+	struct member_row owner = { .org = ORG_A, .user = { NUMBER }, .role = ROLE_OWNER };
+	struct member_row viewer = { .org = ORG_A, .user = { NUMBER + 1 }, .role = ROLE_VIEWER };
+	struct invite_row invite = { .id = { NUMBER },
+				     .org = ORG_A,
+				     .mail = S("cy@example.com"),
+				     .role = ROLE_VIEWER,
+				     .token_hash = S("h"),
+				     .expires_us = AT };
+	struct err err = { 0 };
+
+	put_user(f, NUMBER, "ana@example.com");
+	put_user(f, NUMBER + 1, "ben@example.com");
+	T_OK(store_member_insert(ORG_A, f->db, &owner, &err));
+	T_OK(store_member_insert(ORG_A, f->db, &viewer, &err));
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_invite_insert(ORG_A, f->db, &invite, &err));
+	T_OK(db_commit(f->db, &err));
+}
+
 /* One of everything, all of it A's. */
 static void fill(struct fixture *f)
 {
@@ -421,6 +510,7 @@ static void fill(struct fixture *f)
 	put_alert(f, sample_alert(ORG_A, PROJECT_A, NUMBER));
 	put_dead_delivery(f, NUMBER);
 	put_rollup(f, ORG_A, PROJECT_A, "a", 1);
+	put_people(f);
 	T_OK(store_retention_set(ORG_A, f->db, PROJECT_A, 30, 0, &err));
 	put_outcome(f);
 	put_usage(f);
@@ -450,4 +540,161 @@ CONTRACT(replay_stays_behind_the_wall)
 	T_INT(delivery_replay(f, ORG_A), 1);
 }
 
-CONTRACTS(walls_contract, C(nothing_of_a_is_seen_or_touched_by_b), C(replay_stays_behind_the_wall))
+/* Statements that forget their org: each is what a slip would be. */
+static const struct query count_leaky = {
+	.name = "test_count_leaky",
+	.args = "i",
+	.cols = "i",
+	.sql = "select count(*) from rules where $1 > 0",
+};
+static const struct query update_leaky = {
+	.name = "test_update_leaky",
+	.args = "i",
+	.cols = "",
+	.sql = "update rules set name = 'mine' where $1 > 0",
+};
+static const struct query insert_leaky = {
+	.name = "test_insert_leaky",
+	.args = "ii",
+	.cols = "",
+	.sql = "insert into change_heads (org_id, number) values ($1 + 11, $2)",
+};
+static const struct query nameless = {
+	.name = "test_nameless",
+	.args = "",
+	.cols = "i",
+	.sql = "select count(*) from rules",
+};
+
+static int64_t count_as(struct db *db, struct org_id org)
+{
+	struct err err = { 0 };
+	int64_t n;
+
+	T_OK(db_run(db, &count_leaky, DB_ARGS(db_id(org.v)), &err));
+	T_INT(db_next(db, &err), FOUND);
+	n = db_col_int(db, 0);
+	db_end(db);
+	return n;
+}
+
+static void slips_stay_inside(struct db *db)
+{
+	struct err err = { 0 };
+	uint64_t changed;
+
+	T_INT(count_as(db, ORG_A), 1);
+	T_INT(count_as(db, ORG_B), 0);
+	T_OK(db_exec(db, &update_leaky, DB_ARGS(db_id(ORG_B.v)), &changed, &err));
+	T_INT(changed, 0);
+	T_FAIL(db_exec(db, &insert_leaky, DB_ARGS(db_id(ORG_A.v), db_int(1)), NULL, &err),
+	       ERR_INTERNAL);
+	T_TRUE(strstr(err.text, "row-level security") != NULL);
+	T_FAIL(db_run(db, &nameless, (struct db_args) { 0 }, &err), ERR_INTERNAL);
+	/* A transaction that is taken back takes its wall along. */
+	T_OK(db_begin(db, &err));
+	T_INT(count_as(db, ORG_A), 1);
+	db_rollback(db);
+	T_INT(count_as(db, ORG_A), 1);
+	T_INT(count_as(db, ORG_B), 0);
+}
+
+CONTRACT(a_slip_of_the_api_stays_inside_its_org)
+{
+	fill(f);
+	slips_stay_inside(f->db);
+}
+
+/* Who asks the server without saying for whom. */
+CONTRACT(a_query_without_an_org_fails)
+{
+	struct pg *pg = NULL;
+	struct err err = { 0 };
+	int64_t n;
+
+	fill(f);
+	T_OK(pg_open(f->url, "contract", "set role " WALLS_ROLE, &pg, &err));
+	T_FAIL(pg_number(pg, "select count(*) from rules", &n, &err), ERR_INTERNAL);
+	T_FAIL(pg_number(pg, "select count(*) from orgs", &n, &err), ERR_INTERNAL);
+	T_OK(pg_script(pg, "set tocsin.org = '22'", &err));
+	T_OK(pg_number(pg, "select count(*) from rules", &n, &err));
+	T_INT(n, 0);
+	T_OK(pg_number(pg, "select id from orgs", &n, &err));
+	T_INT(n, ORG_B.v);
+	T_OK(pg_script(pg, "set tocsin.org = '*'", &err));
+	T_OK(pg_number(pg, "select count(*) from orgs", &n, &err));
+	T_INT(n, 2);
+	T_FAIL(pg_number(pg, "select count(*) from schema_migrations", &n, &err), ERR_INTERNAL);
+	pg_close(&pg);
+}
+
+CONTRACT(every_table_with_an_org_has_a_wall)
+{
+	struct pg *pg = NULL;
+	struct err err = { 0 };
+	int64_t n;
+
+	T_OK(pg_open(f->url, "contract", "", &pg, &err));
+	T_OK(pg_number(pg,
+		       "select count(*) from pg_class c where c.relkind = 'r'"
+		       " and c.relnamespace = current_schema()::regnamespace"
+		       " and (c.relname = 'orgs' or exists (select from pg_attribute a"
+		       " where a.attrelid = c.oid and a.attname = 'org_id'))"
+		       " and not (c.relrowsecurity and c.relforcerowsecurity"
+		       " and exists (select from pg_policy p where p.polrelid = c.oid))",
+		       &n, &err));
+	T_INT(n, 0);
+	T_OK(store_migrate(f->store, WALLS_SCHEMA - 1, AT, NULL, &err));
+	T_OK(pg_number(pg,
+		       "select count(*) from pg_class where relrowsecurity"
+		       " and relnamespace = current_schema()::regnamespace",
+		       &n, &err));
+	T_INT(n, 0);
+	pg_close(&pg);
+}
+
+/*
+ * Most servers have a user for us that owns the tables and is nobody else: it stands behind the
+ * walls, too, and its rows can be copied out and in.
+ */
+CONTRACT(an_owner_of_tables_stands_behind_the_walls)
+{
+	struct fixture own = { .kind = f->kind };
+	struct store_saved saved;
+	struct err err = { 0 };
+	struct slice name = arena_printf(&f->arena, "%s_own", f->place);
+	size_t before = (size_t)(strstr(f->url, f->place) - f->url);
+	const char *path = arena_printf(&f->arena, "/tmp/%s.state", name.p).p;
+
+	fixture_on_server(arena_printf(&f->arena,
+				       "create role %s; create schema %s authorization %s", name.p,
+				       name.p, name.p)
+				  .p);
+	arena_init(&own.arena, 0);
+	T_OK(store_open(arena_printf(&f->arena, "%.*s%s%%20-crole%%3D%s", (int)before, f->url,
+				     name.p, name.p),
+			&own.store, &err));
+	T_OK(store_migrate(own.store, store_schema_newest(), AT, NULL, &err));
+	own.db = fixture_connect(&own);
+	fixture_put_orgs(&own);
+	fill(&own);
+	slips_stay_inside(own.db);
+	db_close(&own.db);
+
+	T_OK(store_save(own.store, path, &saved, &err));
+	T_OK(store_migrate(own.store, STORE_SCHEMA_EMPTY, AT, NULL, &err));
+	T_OK(store_load(own.store, path, saved.schema, AT, &err));
+	T_INT(remove(path), 0);
+	own.db = fixture_connect(&own);
+	slips_stay_inside(own.db);
+	db_close(&own.db);
+	store_close(&own.store);
+	arena_release(&own.arena);
+	fixture_on_server(
+		arena_printf(&f->arena, "drop schema %s cascade; drop role %s", name.p, name.p).p);
+}
+
+CONTRACTS(walls_contract, C(nothing_of_a_is_seen_or_touched_by_b), C(replay_stays_behind_the_wall),
+	  C_POSTGRES(a_slip_of_the_api_stays_inside_its_org),
+	  C_POSTGRES(a_query_without_an_org_fails), C_POSTGRES(every_table_with_an_org_has_a_wall),
+	  C_POSTGRES(an_owner_of_tables_stands_behind_the_walls))

@@ -159,7 +159,7 @@ TEST(every_row_says_what_a_caller_has_to_know)
 		if (r->name == NULL || r->summary == NULL) {
 			fail_msg("%s has no name or no summary", r->path);
 		}
-		print_message("%s\n", r->name);
+		print_message("# %s\n", r->name);
 		check_name(r);
 		check_who(r);
 		check_params(r);

@@ -3,7 +3,7 @@
  * Deliveries, called notifications on the older routes: what was sent to whom, every attempt, and
  * the dead letters with replay and purge.
  */
-#include "store/deliveries.h"
+#include "api/deliveries.h"
 
 #include "api/api.h"
 #include "api/page.h"
@@ -14,29 +14,6 @@
 #include "engine/notice_json.h"
 
 #define REPLAY_LIMIT 10000 /* dead letters in one call; call again for more */
-
-/* The four words of SignalDesk, and what each stands for: every delivery has exactly one. */
-static const struct older_word {
-	const char *word;
-	struct delivery_set set;
-} older_words[] = {
-	{ "pending",
-	  { DELIVERY_BIT(DELIVERY_PENDING) | DELIVERY_BIT(DELIVERY_SENDING), SENDING_FIRST } },
-	{ "retrying",
-	  { DELIVERY_BIT(DELIVERY_RETRYING) | DELIVERY_BIT(DELIVERY_SENDING), SENDING_AGAIN } },
-	{ "sent", { DELIVERY_BIT(DELIVERY_SENT), SENDING_ANY } },
-	{ "failed", { DELIVERY_BITS_FAILED, SENDING_ANY } },
-};
-
-static struct slice older_word_of(const struct delivery_row *row)
-{
-	for (size_t i = 0; i < ARRAY_LEN(older_words); i++) {
-		if (delivery_in(&older_words[i].set, row)) {
-			return slice_of(older_words[i].word);
-		}
-	}
-	never("a delivery without a word");
-}
 
 static void write_delivery(struct call *c, const struct delivery_row *row, struct json_w *w)
 {
@@ -55,20 +32,6 @@ static void write_delivery(struct call *c, const struct delivery_row *row, struc
 	json_put_time_or_null(w, "doneAt", row->done_us);
 	json_put_str_or_null(w, "error", row->last_error);
 	json_put_int_or_null(w, "httpStatus", row->last_status);
-}
-
-static void write_older(struct call *c, const struct delivery_row *row, struct json_w *w)
-{
-	show_log_id(c, w, "id", ID_DELIVERY, row->number.v, row->created_us);
-	show_id(w, "ruleId", ID_RULE, row->rule.v);
-	json_put_str(w, "ruleName", row->rule_name);
-	show_log_id(c, w, "eventId", ID_EVENT, row->event_seq, row->event_us);
-	json_put_str(w, "eventType", row->event_type);
-	json_put_str(w, "channel", row->channel);
-	json_put_str(w, "status", older_word_of(row));
-	json_put_time_or_null(w, "sentAt", row->status == DELIVERY_SENT ? row->done_us : 0);
-	json_put_str_or_null(w, "error", row->last_error);
-	json_put_time(w, "createdAt", row->created_us);
 }
 
 static bool read_status(struct call *c, struct delivery_set *set, struct err *err)
@@ -127,52 +90,7 @@ static bool list_deliveries(struct call *c, struct err *err)
 	return true;
 }
 
-static bool read_filter_older(struct call *c, struct delivery_filter *f, struct err *err)
-{
-	struct slice text;
-
-	*f = (struct delivery_filter) { .project = c->caller.project };
-	if (!call_query(c, "status", &text)) {
-		return true;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(older_words); i++) {
-		if (slice_eq(text, slice_of(older_words[i].word))) {
-			f->set = older_words[i].set;
-			return true;
-		}
-	}
-	return err_field(err, ERR_INVALID, "status",
-			 "\"status\" must be pending, sent, retrying or failed");
-}
-
-static bool list_older(struct call *c, struct err *err)
-{
-	struct delivery_filter filter;
-	struct delivery_list list;
-	struct page page = { 0 };
-	struct json_w w;
-
-	if (!read_filter_older(c, &filter, err) ||
-	    !call_query_limit(c, 50, 100, &page.limit, err) ||
-	    !call_query_offset(c, &page.offset, err) ||
-	    !store_delivery_list(c->caller.org, c->db, &filter, &page, c->req, &list, err)) {
-		return false;
-	}
-	w = call_json(c, 200);
-	json_w_object(&w);
-	json_w_key(&w, "notifications");
-	json_w_array(&w);
-	for (size_t i = 0; i < list.n; i++) {
-		json_w_object(&w);
-		write_older(c, &list.rows[i], &w);
-		json_w_end(&w);
-	}
-	json_w_end(&w);
-	json_w_end(&w);
-	return true;
-}
-
-static bool find(struct call *c, struct delivery_row *row, struct err *err)
+bool deliveries_find(struct call *c, struct delivery_row *row, struct err *err)
 {
 	enum found found = NOT_FOUND;
 	struct delivery_id id;
@@ -207,16 +125,16 @@ static void write_attempts(const struct attempt_list *list, struct json_w *w)
 }
 
 /* What was told; a purged delivery has forgotten it, and leaves *notice zeroed. */
-static bool read_notice(struct call *c, const struct delivery_row *row, struct notice *notice,
-			struct err *err)
+bool deliveries_notice(struct call *c, const struct delivery_row *row, struct notice *notice,
+		       struct err *err)
 {
 	*notice = (struct notice) { 0 };
 	return row->payload.n == 0 || notice_decode(row->payload, c->req, notice, err);
 }
 
 /* As streams show it; what the store holds is our own affair. */
-static void write_notice(const struct delivery_row *row, const struct notice *notice,
-			 const char *name, const char *absent, struct json_w *w)
+void deliveries_write_notice(const struct delivery_row *row, const struct notice *notice,
+			     const char *name, const char *absent, struct json_w *w)
 {
 	if (row->payload.n == 0) {
 		json_put_raw(w, name, row->payload, absent);
@@ -235,33 +153,15 @@ static bool get_delivery(struct call *c, struct err *err)
 	struct notice notice;
 	struct json_w w;
 
-	if (!find(c, &row, err) || !read_notice(c, &row, &notice, err) ||
+	if (!deliveries_find(c, &row, err) || !deliveries_notice(c, &row, &notice, err) ||
 	    !store_attempt_list(c->caller.org, c->db, row.number, c->req, &attempts, err)) {
 		return false;
 	}
 	w = call_json(c, 200);
 	json_w_object(&w);
 	write_delivery(c, &row, &w);
-	write_notice(&row, &notice, "notice", "null", &w);
+	deliveries_write_notice(&row, &notice, "notice", "null", &w);
 	write_attempts(&attempts, &w);
-	json_w_end(&w);
-	return true;
-}
-
-static bool get_older(struct call *c, struct err *err)
-{
-	struct delivery_row row;
-	struct notice notice;
-	struct json_w w;
-
-	if (!find(c, &row, err) || !read_notice(c, &row, &notice, err)) {
-		return false;
-	}
-	w = call_json(c, 200);
-	json_w_object(&w);
-	write_older(c, &row, &w);
-	json_put_raw(&w, "eventMetadata", notice.event_payload, "{}");
-	write_notice(&row, &notice, "payload", "{}", &w);
 	json_w_end(&w);
 	return true;
 }
@@ -292,7 +192,7 @@ static bool on_one(struct call *c, on_dead_fn fn, uint64_t *n, struct err *err)
 {
 	struct delivery_row row;
 
-	return find(c, &row, err) && only_dead(&row, err) &&
+	return deliveries_find(c, &row, err) && only_dead(&row, err) &&
 	       fn(c->caller.org, c->db, c->caller.project, row.number, c->now_us, 1, n, err);
 }
 
@@ -393,15 +293,9 @@ static const struct prop notice_props[] = {
 	PROP_TIME("receivedAt"),
 	PROP_TIME("occurredAt"),
 };
-static const struct shape shape_notice = { .name = "Notice",
-					   .help = "What is told.",
-					   SHAPE_PROPS(notice_props) };
-static const struct prop any_notice_props[] = {
-	PROP_SHAPE(NULL, &shape_notice),
-	PROP_SHAPE(NULL, &(const struct shape) { .help = "It was purged." }),
-};
-static const struct shape shape_any_notice = { .one_of = true, SHAPE_PROPS(any_notice_props) };
-
+const struct shape shape_notice = { .name = "Notice",
+				    .help = "What is told.",
+				    SHAPE_PROPS(notice_props) };
 static const struct prop whole_props[] = {
 	PROP_SHAPE("notice", &shape_notice, .flags = PROP_NULL),
 	PROP_SHAPE("attemptList", &shape_attempt, .many = PROP_LIST, .help = "The newest ones."),
@@ -416,33 +310,6 @@ static const struct shape shape_replayed = { SHAPE_PROPS(replayed_props) };
 static const struct prop purged_props[] = { PROP_INT("purged") };
 static const struct shape shape_purged = { SHAPE_PROPS(purged_props) };
 
-static const char *const older_status_words[] = { "pending", "retrying", "sent", "failed", NULL };
-static const struct prop older_props[] = {
-	PROP_ID("id", ID_DELIVERY),
-	PROP_ID("ruleId", ID_RULE),
-	PROP_STR("ruleName"),
-	PROP_ID("eventId", ID_EVENT),
-	PROP_STR("eventType", .example = "\"checkout_failed\""),
-	PROP_STR("channel", .example = "\"webhook\""),
-	PROP_WORD("status", older_status_words),
-	PROP_TIME("sentAt", .flags = PROP_NULL),
-	PROP_STR("error", .flags = PROP_NULL, .example = "null"),
-	PROP_TIME("createdAt"),
-};
-static const struct shape shape_older = { .name = "SignalDeskNotification",
-					  .help = "A delivery in the older form.",
-					  SHAPE_PROPS(older_props) };
-static const struct prop older_list_props[] = {
-	PROP_SHAPE("notifications", &shape_older, .many = PROP_LIST),
-};
-static const struct shape shape_older_list = { SHAPE_PROPS(older_list_props) };
-static const struct prop older_whole_props[] = {
-	PROP_OBJECT("eventMetadata"),
-	PROP_SHAPE("payload", &shape_any_notice),
-};
-static const struct shape shape_older_whole = { .also = &shape_older,
-						SHAPE_PROPS(older_whole_props) };
-
 /* For descriptions and the check of names: the read_filter functions read them. */
 struct delivery_query {
 	unsigned status;
@@ -455,12 +322,6 @@ static const struct field query_rows[] = {
 	FIELD_STR(struct delivery_query, channel, "channel", .help = "Only by this channel."),
 };
 static const struct field_set delivery_query = { query_rows, ARRAY_LEN(query_rows) };
-static const struct field older_query_rows[] = {
-	FIELD_ENUM(struct delivery_query, status, "status", older_status_words,
-		   .help = "Only this status."),
-};
-static const struct field_set older_query = { older_query_rows, ARRAY_LEN(older_query_rows) };
-
 static const struct route rows[] = {
 	{
 		.method = HTTP_GET,
@@ -556,36 +417,6 @@ static const struct route rows[] = {
 		.replies = { { .status = 204, .help = "It is purged." } },
 		.errors = { ERR_CONFLICT },
 		.work = purge_one,
-	},
-	{
-		.method = HTTP_GET,
-		.path = "/notifications",
-		.name = "signaldeskListNotifications",
-		.older = "SignalDesk",
-		.summary = "List notifications",
-		.who = WHO_CALLER,
-		.scope = SCOPE_NOTIFICATIONS_READ,
-		.role = ROLE_VIEWER,
-		.query = { &older_query, &older_page_query },
-		.replies = { { .status = 200,
-			       .help = "Notifications, newest first.",
-			       .shape = &shape_older_list } },
-		.work = list_older,
-	},
-	{
-		.method = HTTP_GET,
-		.path = "/notifications/:id",
-		.name = "signaldeskGetNotification",
-		.older = "SignalDesk",
-		.summary = "Get one notification",
-		.who = WHO_CALLER,
-		.scope = SCOPE_NOTIFICATIONS_READ,
-		.role = ROLE_VIEWER,
-		.params = { ROUTE_ID(ID_DELIVERY) },
-		.replies = { { .status = 200,
-			       .help = "The notification.",
-			       .shape = &shape_older_whole } },
-		.work = get_older,
 	},
 };
 const struct route_set routes_deliveries = { rows, ARRAY_LEN(rows) };

@@ -3,9 +3,9 @@
  * Looking at events: straight from the log, newest first. A page reads a bounded part of the log;
  * when that part had too few matches the page is short and its cursor goes on from there.
  */
+#include "api/events.h"
+
 #include "api/api.h"
-#include "api/event_filter.h"
-#include "api/guess.h"
 #include "api/route.h"
 #include "api/page.h"
 #include "api/shapes.h"
@@ -17,22 +17,7 @@
 #define PAGE_DEFAULT 50
 #define PAGE_MAX 1000
 
-struct page_walk {
-	struct call *c;
-	struct event_filter filter;
-	size_t limit, offset;
-	size_t bytes_max;   /* the page ends with the event that reaches it */
-	struct arena one;   /* for one event at a time */
-	struct buf scratch; /* likewise */
-	uint64_t before;    /* records below this number; 0: from the newest */
-	void (*write)(const struct event_view *view, struct json_w *w,
-		      const struct page_walk *walk);
-	uint64_t applied;
-	uint64_t next; /* where the next page starts; 0: nowhere */
-	uint64_t lost; /* places on the way that cannot be read */
-};
-
-static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct json_w *w,
+static bool write_page(struct event_page *walk, struct journal_iter *iter, struct json_w *w,
 		       struct err *err)
 {
 	const struct journal_meta *meta = journal_meta(walk->c->api->journal);
@@ -73,7 +58,7 @@ static bool write_page(struct page_walk *walk, struct journal_iter *iter, struct
 }
 
 /* A search in a list is a short one: what takes longer is not for a worker (see search.c). */
-static size_t budget_of(const struct page_walk *walk)
+static size_t budget_of(const struct event_page *walk)
 {
 	size_t budget = walk->c->api->page_read_bytes;
 
@@ -83,7 +68,7 @@ static size_t budget_of(const struct page_walk *walk)
 	return walk->filter.query.n > 0 ? PAGE_SEARCH_BYTES_MAX : PAGE_READ_BYTES_MAX;
 }
 
-static bool walk_page(struct page_walk *walk, struct json_w *w, struct err *err)
+bool event_page_walk(struct event_page *walk, struct json_w *w, struct err *err)
 {
 	struct call *c = walk->c;
 	struct journal_filter filter = event_filter_for_journal(&walk->filter, &c->caller, c->req);
@@ -106,26 +91,12 @@ static bool walk_page(struct page_walk *walk, struct json_w *w, struct err *err)
 }
 
 static void write_native(const struct event_view *view, struct json_w *w,
-			 const struct page_walk *walk UNUSED)
+			 const struct event_page *walk UNUSED)
 {
 	event_json_write(view, w);
 }
 
-static void write_signaldesk(const struct event_view *view, struct json_w *w,
-			     const struct page_walk *walk)
-{
-	bool processed = view->record->seq <= walk->applied;
-
-	event_json_write_signaldesk(view, &processed, w);
-}
-
-static void write_pulseboard(const struct event_view *view, struct json_w *w,
-			     const struct page_walk *walk UNUSED)
-{
-	event_json_write_pulseboard(view, w);
-}
-
-static void write_cursor(struct json_w *w, const struct page_walk *walk)
+static void write_cursor(struct json_w *w, const struct event_page *walk)
 {
 	struct id_text text;
 
@@ -143,7 +114,7 @@ static void write_cursor(struct json_w *w, const struct page_walk *walk)
 
 static bool list_events(struct call *c, struct err *err)
 {
-	struct page_walk walk = { .c = c, .write = write_native, .bytes_max = PAGE_BYTES_MAX };
+	struct event_page walk = { .c = c, .write = write_native, .bytes_max = PAGE_BYTES_MAX };
 	struct json_w w;
 
 	if (!event_filter_read(c, c->req, &walk.filter, err) ||
@@ -155,94 +126,13 @@ static bool list_events(struct call *c, struct err *err)
 	json_w_object(&w);
 	json_w_key(&w, "data");
 	json_w_array(&w);
-	if (!walk_page(&walk, &w, err)) {
+	if (!event_page_walk(&walk, &w, err)) {
 		return false;
 	}
 	json_w_end(&w);
 	write_cursor(&w, &walk);
 	json_w_end(&w);
 	return true;
-}
-
-static bool list_signaldesk(struct call *c, struct err *err)
-{
-	struct page_walk walk = { .c = c,
-				  .write = write_signaldesk,
-				  .bytes_max = ANSWER_BYTES_MAX,
-				  .applied = engine_applied(c->api->engine) };
-	struct json_w w;
-
-	if (!call_query(c, "type", &walk.filter.type)) {
-		walk.filter.type = (struct slice) { 0 };
-	}
-	if (!call_query_limit(c, 50, 100, &walk.limit, err) ||
-	    !call_query_offset(c, &walk.offset, err)) {
-		return false;
-	}
-	w = call_json(c, 200);
-	json_w_object(&w);
-	json_w_key(&w, "events");
-	json_w_array(&w);
-	if (!walk_page(&walk, &w, err)) {
-		return false;
-	}
-	json_w_end(&w);
-	json_w_end(&w);
-	return true;
-}
-
-static bool list_pulseboard(struct call *c, struct err *err)
-{
-	struct page_walk walk = {
-		.c = c, .write = write_pulseboard, .limit = 20, .bytes_max = ANSWER_BYTES_MAX
-	};
-	struct json_w w = call_json(c, 200);
-
-	call_header(c, S("Deprecation"), S("true"));
-	json_w_object(&w);
-	json_put_bool(&w, "success", true);
-	json_w_key(&w, "data");
-	json_w_array(&w);
-	if (!walk_page(&walk, &w, err)) {
-		return false;
-	}
-	json_w_end(&w);
-	json_w_end(&w);
-	return true;
-}
-
-static bool caller_by_query(struct call *c, struct err *err)
-{
-	struct slice secret = { 0 };
-	bool known = call_query(c, "apiKey", &secret) && api_caller_of(c->api, secret, &c->caller);
-
-	if (!guess_key(c, secret, known, err)) {
-		return false;
-	}
-	if (!known) {
-		return err_set(err, ERR_UNAUTHORIZED,
-			       "an API key is needed, or this one is unknown");
-	}
-	c->by_query = true;
-	return rate_admit(c, err);
-}
-
-/* GET /events: a header key means SignalDesk; ?apiKey= means PulseBoard. */
-static void get_events_older(struct call *c)
-{
-	if (c->caller.key.v == 0 && !caller_by_query(c, &c->err)) {
-		call_problem(c, &c->err);
-		call_send(c);
-		return;
-	}
-	if ((c->caller.scopes & SCOPE_EVENTS_READ) == 0) {
-		err_set(&c->err, ERR_FORBIDDEN, "this API key lacks the scope \"events:read\"");
-		call_problem(c, &c->err);
-		call_send(c);
-		return;
-	}
-	c->work = c->by_query ? list_pulseboard : list_signaldesk;
-	api_submit(c);
 }
 
 /* The record of a public id, if it is the caller's. Somebody else's is as good as none. */
@@ -268,41 +158,33 @@ static enum found find_event(struct call *c, struct record *record, struct event
 	return event_decode(record->body, c->req, event, err) ? FOUND : FAILED;
 }
 
-static bool get_one(struct call *c, bool signaldesk, struct err *err)
+bool events_get(struct call *c, struct record *record, struct event *event, struct err *err)
 {
-	struct event_view view;
-	struct record record;
-	struct event event;
-	struct json_w w;
-	bool processed;
-
-	switch (find_event(c, &record, &event, err)) {
+	switch (find_event(c, record, event, err)) {
 	case NOT_FOUND:
 		return err_set(err, ERR_NOT_FOUND, "there is no such event");
 	case FAILED:
 		return false;
 	case FOUND:
-		break;
+		return true;
 	}
-	view = (struct event_view) { .record = &record, .event = &event, .id = c->params[0] };
-	w = call_json(c, 200);
-	if (signaldesk) {
-		processed = record.seq <= engine_applied(c->api->engine);
-		event_json_write_signaldesk(&view, &processed, &w);
-	} else {
-		event_json_write(&view, &w);
-	}
-	return true;
+	never("a look-up without a result");
 }
 
 static bool get_event(struct call *c, struct err *err)
 {
-	return get_one(c, false, err);
-}
+	struct event_view view;
+	struct record record;
+	struct event event;
+	struct json_w w;
 
-static bool get_event_signaldesk(struct call *c, struct err *err)
-{
-	return get_one(c, true, err);
+	if (!events_get(c, &record, &event, err)) {
+		return false;
+	}
+	view = (struct event_view) { .record = &record, .event = &event, .id = c->params[0] };
+	w = call_json(c, 200);
+	event_json_write(&view, &w);
+	return true;
 }
 
 static const struct prop event_props[] = {
@@ -326,55 +208,6 @@ static const struct prop event_props[] = {
 const struct shape shape_event = { .name = "Event",
 				   .help = "One thing that happened.",
 				   SHAPE_PROPS(event_props) };
-
-static const struct prop signaldesk_props[] = {
-	PROP_ID("id", ID_EVENT),
-	PROP_STR("type", .example = "\"checkout_failed\""),
-	PROP_OBJECT("metadata"),
-	PROP_TIME("timestamp"),
-	PROP_BOOL("processed", .help = "The rules have looked at it."),
-};
-static const struct shape shape_signaldesk = { .name = "SignalDeskEvent",
-					       .help = "An event in SignalDesk's form.",
-					       SHAPE_PROPS(signaldesk_props) };
-static const struct prop signaldesk_list_props[] = {
-	PROP_SHAPE("events", &shape_signaldesk, .many = PROP_LIST),
-};
-static const struct shape shape_signaldesk_list = { SHAPE_PROPS(signaldesk_list_props) };
-
-static const struct prop pulseboard_props[] = {
-	PROP_ID("id", ID_EVENT),
-	PROP_ID("projectId", ID_PROJECT),
-	PROP_WORD("type", event_kind_names),
-	PROP_STR("name", .example = "\"checkout_failed\""),
-	PROP_OBJECT("payload"),
-	PROP_TIME("timestamp"),
-	PROP_TIME("receivedAt"),
-};
-const struct shape shape_pulseboard_event = { .name = "PulseBoardEvent",
-					      .help = "An event in PulseBoard's form.",
-					      SHAPE_PROPS(pulseboard_props) };
-static const struct prop pulseboard_list_props[] = {
-	PROP_BOOL("success"),
-	PROP_SHAPE("data", &shape_pulseboard_event, .many = PROP_LIST),
-};
-static const struct shape shape_pulseboard_list = { SHAPE_PROPS(pulseboard_list_props) };
-static const struct prop older_list_props[] = {
-	PROP_SHAPE(NULL, &shape_signaldesk_list),
-	PROP_SHAPE(NULL, &shape_pulseboard_list),
-};
-static const struct shape shape_older_list = { .one_of = true, SHAPE_PROPS(older_list_props) };
-
-struct older_query {
-	struct slice type, key;
-};
-static const struct field older_rows[] = {
-	FIELD_STR(struct older_query, type, "type",
-		  .help = "Only this type, or with .* at the end all that begin so."),
-	FIELD_STR(struct older_query, key, "apiKey",
-		  .help = "PulseBoard's way to send the key; better send it as a header."),
-};
-static const struct field_set older_query = { older_rows, ARRAY_LEN(older_rows) };
 
 static const struct route rows[] = {
 	{
@@ -407,38 +240,6 @@ static const struct route rows[] = {
 		.params = { ROUTE_ID(ID_EVENT) },
 		.replies = { { .status = 200, .help = "The event.", .shape = &shape_event } },
 		.work = get_event,
-	},
-	{
-		.method = HTTP_GET,
-		.path = "/events",
-		.name = "olderListEvents",
-		.older = "SignalDesk",
-		.summary = "List events",
-		.who = WHO_OWN,
-		.scope = SCOPE_EVENTS_READ,
-		.role = ROLE_VIEWER,
-		.doc = "With a key in a header the reply has SignalDesk's form, with apiKey in the "
-		       "query PulseBoard's: the newest 20.",
-		.query = { &older_query, &older_page_query },
-		.replies = { { .status = 200,
-			       .help = "Events, newest first.",
-			       .shape = &shape_older_list } },
-		.errors = { ERR_TOO_LARGE, ERR_IO, ERR_CORRUPT, ERR_INTERNAL, ERR_OVERLOADED,
-			    ERR_SHUTTING_DOWN },
-		.loop = get_events_older,
-	},
-	{
-		.method = HTTP_GET,
-		.path = "/events/:id",
-		.name = "signaldeskGetEvent",
-		.older = "SignalDesk",
-		.summary = "Get one event",
-		.who = WHO_CALLER,
-		.scope = SCOPE_EVENTS_READ,
-		.role = ROLE_VIEWER,
-		.params = { ROUTE_ID(ID_EVENT) },
-		.replies = { { .status = 200, .help = "The event.", .shape = &shape_signaldesk } },
-		.work = get_event_signaldesk,
 	},
 };
 const struct route_set routes_events = { rows, ARRAY_LEN(rows) };

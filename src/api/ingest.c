@@ -17,8 +17,6 @@
 #include "base/json_put.h"
 #include "base/utf8.h"
 
-#define SINGLE_BYTES_MAX (EVENT_BYTES_MAX + 4096) /* white space and names around the event */
-
 struct single {
 	struct journal_batch batch;
 	struct journal_result result;
@@ -270,7 +268,7 @@ void ingest_single(struct call *c, const struct ingest_form *form)
 	}
 }
 
-static int64_t said_time(const struct ingest_receipt *r)
+int64_t ingest_said_time(const struct ingest_receipt *r)
 {
 	return r->event->has_occurred_at ? r->event->occurred_at_us : r->received_at_us;
 }
@@ -285,60 +283,9 @@ static void reply_native(struct call *c UNUSED, const struct ingest_receipt *r, 
 	json_w_end(w);
 }
 
-static void reply_signaldesk(struct call *c UNUSED, const struct ingest_receipt *r,
-			     struct json_w *w)
-{
-	json_w_object(w);
-	json_put_str(w, "id", r->id);
-	json_put_str(w, "type", r->event->type);
-	json_put_time(w, "timestamp", said_time(r));
-	json_w_end(w);
-}
-
-static void reply_signalops(struct call *c UNUSED, const struct ingest_receipt *r, struct json_w *w)
-{
-	json_w_object(w);
-	json_put_str(w, "id", r->id);
-	json_put_str(w, "status", S("enqueued"));
-	json_w_end(w);
-}
-
-static void reply_pulseboard(struct call *c, const struct ingest_receipt *r, struct json_w *w)
-{
-	struct id_text project = id_format(ID_PROJECT, c->caller.project.v);
-
-	json_w_object(w);
-	json_put_bool(w, "success", true);
-	json_w_key(w, "data");
-	json_w_object(w);
-	json_put_str(w, "id", r->id);
-	json_put_str(w, "projectId", slice_of(project.p));
-	json_put_str(w, "type", event_kind_name(r->event->kind));
-	json_put_str(w, "name", r->event->type);
-	json_w_key(w, "payload");
-	json_w_raw(w, r->event->payload);
-	json_put_time(w, "timestamp", said_time(r));
-	json_put_time(w, "receivedAt", r->received_at_us);
-	json_w_end(w);
-	json_w_end(w);
-}
-
 static const struct ingest_form native = {
 	.source = &source_native, .header_key = true, .over = ERR_LIMIT, .reply = reply_native
 };
-static const struct ingest_form signaldesk = { .source = &source_signaldesk,
-					       .header_key = true,
-					       .over = ERR_LIMIT,
-					       .reply = reply_signaldesk };
-static const struct ingest_form signalops = {
-	.source = &source_signalops, .header_key = true, .over = ERR_QUOTA, .reply = reply_signalops
-};
-static const struct ingest_form pulseboard = { .source = &source_pulseboard,
-					       .header_key = true,
-					       .body_key = true,
-					       .envelope = true,
-					       .over = ERR_LIMIT,
-					       .reply = reply_pulseboard };
 
 static bool is_ndjson(struct slice type)
 {
@@ -370,21 +317,6 @@ static void post_events(struct call *c)
 	} else {
 		ingest_single(c, &native);
 	}
-}
-
-static void post_signaldesk(struct call *c)
-{
-	ingest_single(c, &signaldesk);
-}
-
-static void post_signalops(struct call *c)
-{
-	ingest_single(c, &signalops);
-}
-
-static void post_pulseboard(struct call *c)
-{
-	ingest_single(c, &pulseboard);
 }
 
 /* The yardstick of the benchmark: the checks, the body and the reply of an event, and no more. */
@@ -491,58 +423,6 @@ static const struct shape shape_verdicts = {
 	SHAPE_PROPS(verdicts_props)
 };
 
-/* The forms of the older systems. */
-static const struct prop signaldesk_in_props[] = {
-	PROP_STR("type", .min = 1, .max = 255, .example = "\"checkout_failed\""),
-	PROP_OBJECT("metadata", .flags = PROP_NULL | PROP_MAYBE),
-	PROP_TIME("timestamp", .flags = PROP_NULL | PROP_MAYBE),
-	PROP_STR("idempotencyKey", .flags = PROP_NULL | PROP_MAYBE, .min = 1),
-};
-static const struct shape shape_signaldesk_in = { .sent = true,
-						  .open = true,
-						  SHAPE_PROPS(signaldesk_in_props) };
-static const struct prop signaldesk_props[] = {
-	PROP_ID("id", ID_EVENT),
-	PROP_STR("type", .example = "\"checkout_failed\""),
-	PROP_TIME("timestamp"),
-};
-static const struct shape shape_signaldesk = { SHAPE_PROPS(signaldesk_props) };
-static const struct prop signalops_in_props[] = {
-	PROP_STR("type", .min = 1, .max = 120, .example = "\"checkout_failed\""),
-	PROP_OBJECT("payload"),
-	PROP_STR("source", .flags = PROP_NULL | PROP_MAYBE, .max = 255),
-	PROP_TIME("occurredAt", .flags = PROP_NULL | PROP_MAYBE),
-};
-static const struct shape shape_signalops_in = { .sent = true,
-						 .open = true,
-						 SHAPE_PROPS(signalops_in_props) };
-static const char *const enqueued_words[] = { "enqueued", NULL };
-static const struct prop signalops_props[] = { PROP_ID("id", ID_EVENT),
-					       PROP_WORD("status", enqueued_words) };
-static const struct shape shape_signalops = { SHAPE_PROPS(signalops_props) };
-static const struct prop pulseboard_in_props[] = {
-	PROP_STR("apiKey", .help = "The key; this call takes it here alone."),
-	PROP_STR("type", .help = "event, error or metric.", .example = "\"event\""),
-	PROP_STR("name", .min = 1, .example = "\"checkout_failed\""),
-	PROP_OBJECT("payload"),
-	PROP_TIME("timestamp", .flags = PROP_NULL | PROP_MAYBE),
-	PROP_OBJECT("context", .flags = PROP_NULL | PROP_MAYBE),
-};
-static const struct shape shape_pulseboard_in = { .sent = true,
-						  .open = true,
-						  SHAPE_PROPS(pulseboard_in_props) };
-static const struct prop pulseboard_props[] = {
-	PROP_BOOL("success"),
-	PROP_SHAPE("data", &shape_pulseboard_event),
-};
-static const struct shape shape_pulseboard = { SHAPE_PROPS(pulseboard_props) };
-static const struct prop envelope_props[] = {
-	PROP_BOOL("success", .example = "false"),
-	PROP_STR("message"),
-	PROP_STR("code"),
-};
-static const struct shape shape_envelope = { SHAPE_PROPS(envelope_props) };
-
 static const struct route rows[] = {
 	{
 		.method = HTTP_POST,
@@ -570,65 +450,6 @@ static const struct route rows[] = {
 			       .headers = REPLY_USAGE } },
 		.errors = { ERR_LIMIT },
 		.loop = post_events,
-	},
-	{
-		.method = HTTP_POST,
-		.path = "/events",
-		.name = "signaldeskIngest",
-		.older = "SignalDesk",
-		.summary = "Store one event",
-		.who = WHO_CALLER,
-		.scope = SCOPE_EVENTS_WRITE,
-		.role = ROLE_MEMBER,
-		.limit = LIMIT_INGEST,
-		.body_max = SINGLE_BYTES_MAX,
-		.takes_key = true,
-		.bodies = { { .shape = &shape_signaldesk_in } },
-		.replies = { { .status = 201,
-			       .help = "The event is stored.",
-			       .shape = &shape_signaldesk,
-			       .headers = REPLY_REPLAYED | REPLY_USAGE } },
-		.errors = { ERR_LIMIT },
-		.loop = post_signaldesk,
-	},
-	{
-		.method = HTTP_POST,
-		.path = "/api/events",
-		.name = "signalopsIngest",
-		.older = "SignalOps",
-		.summary = "Store one event",
-		.who = WHO_CALLER,
-		.scope = SCOPE_EVENTS_WRITE,
-		.role = ROLE_MEMBER,
-		.limit = LIMIT_INGEST,
-		.body_max = SINGLE_BYTES_MAX,
-		.takes_key = true,
-		.bodies = { { .shape = &shape_signalops_in } },
-		.replies = { { .status = 201,
-			       .help = "The event is stored.",
-			       .shape = &shape_signalops,
-			       .headers = REPLY_REPLAYED | REPLY_USAGE } },
-		.errors = { ERR_QUOTA },
-		.loop = post_signalops,
-	},
-	{
-		.method = HTTP_POST,
-		.path = "/ingest",
-		.name = "pulseboardIngest",
-		.older = "PulseBoard",
-		.summary = "Store one event",
-		.who = WHO_PUBLIC,
-		.limit = LIMIT_INGEST,
-		.body_max = SINGLE_BYTES_MAX,
-		.takes_key = true,
-		.bodies = { { .shape = &shape_pulseboard_in } },
-		.replies = { { .status = 201,
-			       .help = "The event is stored.",
-			       .shape = &shape_pulseboard,
-			       .headers = REPLY_REPLAYED | REPLY_USAGE } },
-		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_LIMIT },
-		.problem = &shape_envelope,
-		.loop = post_pulseboard,
 	},
 	{
 		.method = HTTP_POST,

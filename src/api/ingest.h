@@ -14,6 +14,8 @@
  */
 #define INGEST_BODY_BYTES_MAX ((size_t)10 << 20)
 #define INGEST_ITEMS_MAX 10000
+/* Of one event: white space and names around it. */
+#define INGEST_SINGLE_BYTES_MAX (EVENT_BYTES_MAX + 4096)
 #define INGEST_SLICE_US 1000
 
 /* What is said of one stored (or known) event. */
@@ -35,6 +37,8 @@ struct ingest_form {
 	void (*reply)(struct call *c, const struct ingest_receipt *receipt, struct json_w *w);
 };
 
+/* When it happened, as the sender said; else when it came. */
+int64_t ingest_said_time(const struct ingest_receipt *receipt);
 /* One event in the body; ends in a reply. */
 void ingest_single(struct call *c, const struct ingest_form *form);
 /* How a body holds many: [...], {"events": [...]}, or one object a line (NDJSON). */

@@ -4,6 +4,8 @@
  * first key of an installation may be made without one, by who sits at this machine or holds the
  * setup token; the refusal says so.
  */
+#include "api/keys.h"
+
 #include "api/api.h"
 #include "api/guess.h"
 #include "api/page.h"
@@ -16,8 +18,6 @@
 #include "base/rand.h"
 #include "model/month.h"
 #include "store/global.h"
-
-#define KEY_BODY_BYTES_MAX ((size_t)16 << 10)
 
 struct key_fields {
 	struct slice name;
@@ -175,7 +175,7 @@ static bool local_or_token(struct call *c)
 }
 
 /* Without a key: only as the first one, which setup_insert_key makes sure of. */
-static void post_key(struct call *c)
+void keys_post(struct call *c)
 {
 	c->work = create_key;
 	if (c->caller.key.v != 0) {
@@ -232,7 +232,7 @@ static void write_live_keys(const struct key_list *list, struct json_w *w)
 }
 
 /* Page by page, so that only the answer grows with the keys. */
-static bool write_all_keys(struct call *c, struct json_w *w, struct err *err)
+bool keys_write_live(struct call *c, struct json_w *w, struct err *err)
 {
 	struct page page = { .limit = PAGE_ROWS_MAX };
 	struct key_list list;
@@ -254,23 +254,7 @@ static bool write_all_keys(struct call *c, struct json_w *w, struct err *err)
 	return ok;
 }
 
-/* The older list shows live keys only, all of them. */
-static bool list_keys_signaldesk(struct call *c, struct err *err)
-{
-	struct json_w w = call_json(c, 200);
-
-	json_w_object(&w);
-	json_w_key(&w, "apiKeys");
-	json_w_array(&w);
-	if (!write_all_keys(c, &w, err)) {
-		return false;
-	}
-	json_w_end(&w);
-	json_w_end(&w);
-	return true;
-}
-
-static bool revoke_key(struct call *c, struct err *err)
+bool keys_revoke(struct call *c, struct err *err)
 {
 	struct ring_change *change = arena_new(c->req, struct ring_change);
 	enum found found = NOT_FOUND;
@@ -296,9 +280,7 @@ static const struct field_set key_fields = { key_rows, ARRAY_LEN(key_rows) };
 static const struct shape shape_key_in = {
 	.name = "KeyInput", .help = "A key to be made.", .fields = &key_fields, .sent = true
 };
-static const struct shape shape_older_key_in = { .fields = &key_fields,
-						 .sent = true,
-						 .open = true };
+const struct shape shape_open_key_in = { .fields = &key_fields, .sent = true, .open = true };
 
 static const struct prop made_props[] = {
 	PROP_ID("id", ID_KEY),
@@ -310,9 +292,9 @@ static const struct prop made_props[] = {
 	PROP_TIME("expiresAt", .flags = PROP_NULL, .example = "null"),
 	PROP_TIME("createdAt"),
 };
-static const struct shape shape_made = { .name = "KeyMade",
-					 .help = "A new key, with its secret.",
-					 SHAPE_PROPS(made_props) };
+const struct shape shape_key_made = { .name = "KeyMade",
+				      .help = "A new key, with its secret.",
+				      SHAPE_PROPS(made_props) };
 static const struct prop key_props[] = {
 	PROP_ID("id", ID_KEY),
 	PROP_STR("name", .example = "\"shop\""),
@@ -324,17 +306,9 @@ static const struct prop key_props[] = {
 	PROP_TIME("revokedAt", .flags = PROP_NULL),
 	PROP_TIME("createdAt"),
 };
-static const struct shape shape_key = { .name = "Key",
-					.help = "A key, without its secret.",
-					SHAPE_PROPS(key_props) };
-static const struct prop older_list_props[] = {
-	PROP_SHAPE("apiKeys", &shape_key, .many = PROP_LIST),
-};
-static const struct shape shape_older_list = { SHAPE_PROPS(older_list_props) };
-
-#define FIRST_KEY \
-	"The first key of an installation is made without one: from the machine itself, or with the " \
-	"setup token as X-Setup-Token. A key can give no scope that it does not have."
+const struct shape shape_key = { .name = "Key",
+				 .help = "A key, without its secret.",
+				 SHAPE_PROPS(key_props) };
 
 static const struct route rows[] = {
 	{
@@ -347,11 +321,11 @@ static const struct route rows[] = {
 		.scope = SCOPE_KEYS_WRITE,
 		.role = ROLE_ADMIN,
 		.body_max = KEY_BODY_BYTES_MAX,
-		.doc = FIRST_KEY,
+		.doc = KEYS_FIRST,
 		.bodies = { { .shape = &shape_key_in } },
-		.replies = { { .status = 201, .help = "The key.", .shape = &shape_made } },
+		.replies = { { .status = 201, .help = "The key.", .shape = &shape_key_made } },
 		.errors = { ERR_IO, ERR_CORRUPT, ERR_INTERNAL, ERR_OVERLOADED, ERR_SHUTTING_DOWN },
-		.loop = post_key,
+		.loop = keys_post,
 	},
 	{
 		.method = HTTP_GET,
@@ -380,51 +354,7 @@ static const struct route rows[] = {
 		.role = ROLE_ADMIN,
 		.params = { ROUTE_ID(ID_KEY) },
 		.replies = { { .status = 204, .help = "It opens nothing from now on." } },
-		.work = revoke_key,
-	},
-	{
-		.method = HTTP_POST,
-		.path = "/api-keys",
-		.name = "signaldeskCreateKey",
-		.older = "SignalDesk",
-		.summary = "Make an API key",
-		.who = WHO_OWN,
-		.scope = SCOPE_KEYS_WRITE,
-		.role = ROLE_ADMIN,
-		.body_max = KEY_BODY_BYTES_MAX,
-		.doc = FIRST_KEY,
-		.bodies = { { .shape = &shape_older_key_in } },
-		.replies = { { .status = 201, .help = "The key.", .shape = &shape_made } },
-		.errors = { ERR_IO, ERR_CORRUPT, ERR_INTERNAL, ERR_OVERLOADED, ERR_SHUTTING_DOWN },
-		.loop = post_key,
-	},
-	{
-		.method = HTTP_GET,
-		.path = "/api-keys",
-		.name = "signaldeskListKeys",
-		.older = "SignalDesk",
-		.summary = "List API keys",
-		.who = WHO_CALLER,
-		.scope = SCOPE_KEYS_READ,
-		.role = ROLE_VIEWER,
-		.replies = { { .status = 200,
-			       .help = "All keys that work.",
-			       .shape = &shape_older_list } },
-		.errors = { ERR_TOO_LARGE },
-		.work = list_keys_signaldesk,
-	},
-	{
-		.method = HTTP_DELETE,
-		.path = "/api-keys/:id",
-		.name = "signaldeskRevokeKey",
-		.older = "SignalDesk",
-		.summary = "Revoke an API key",
-		.who = WHO_CALLER,
-		.scope = SCOPE_KEYS_WRITE,
-		.role = ROLE_ADMIN,
-		.params = { ROUTE_ID(ID_KEY) },
-		.replies = { { .status = 204, .help = "It opens nothing from now on." } },
-		.work = revoke_key,
+		.work = keys_revoke,
 	},
 };
 const struct route_set routes_keys = { rows, ARRAY_LEN(rows) };

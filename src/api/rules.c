@@ -3,6 +3,8 @@
  * Rules: what people write is checked here, applied by the engine, and read back from the store,
  * where the engine has put it.
  */
+#include "api/rules.h"
+
 #include <inttypes.h>
 
 #include "api/action.h"
@@ -14,8 +16,7 @@
 #include "model/rule_json.h"
 #include "store/rules.h"
 
-#define RULE_BODY_BYTES_MAX (RULE_DEF_BYTES_MAX * 2) /* with white space and escapes */
-#define PATCH_TRIES 5				     /* against others who change the same rule */
+#define PATCH_TRIES 5 /* against others who change the same rule */
 
 static bool read_row(const struct rule_row *row, struct arena *req, struct rule_def *def,
 		     struct err *err)
@@ -91,16 +92,16 @@ static bool answer_rule(struct call *c, struct rule_id id, int status, struct er
 }
 
 /* How rules are read: the older routes ignore members that no rule has. */
-static struct rule_json_in how(struct call *c, bool lenient)
+static struct rule_json_in how(struct call *c)
 {
 	return (struct rule_json_in) { .check = action_check,
 				       .arg = &c->api->policy,
-				       .ignore_unknown = lenient };
+				       .ignore_unknown = !route_is_strict(c->route) };
 }
 
-static bool create(struct call *c, bool lenient, struct err *err)
+bool rules_post(struct call *c, struct err *err)
 {
-	struct rule_json_in in = how(c, lenient);
+	struct rule_json_in in = how(c);
 	struct control control = { .op = CONTROL_RULE_PUT, .rule_id = { id_random() } };
 	const struct json *body;
 
@@ -108,16 +109,6 @@ static bool create(struct call *c, bool lenient, struct err *err)
 		return false;
 	}
 	return change_apply(c, &control, err) && answer_rule(c, control.rule_id, 201, err);
-}
-
-static bool create_rule(struct call *c, struct err *err)
-{
-	return create(c, false, err);
-}
-
-static bool create_rule_signaldesk(struct call *c, struct err *err)
-{
-	return create(c, true, err);
 }
 
 /* If-Match: "7" or 7; 0 when there is none. */
@@ -140,9 +131,9 @@ static bool if_match(struct call *c, uint64_t *version, struct err *err)
 }
 
 /* Without If-Match a change that lost a race is made again on top of the other's. */
-static bool patch(struct call *c, bool lenient, struct err *err)
+bool rules_change(struct call *c, struct err *err)
 {
-	struct rule_json_in in = how(c, lenient);
+	struct rule_json_in in = how(c);
 	struct control control = { .op = CONTROL_RULE_PUT };
 	const struct json *body;
 	uint64_t expect;
@@ -176,17 +167,7 @@ static bool patch(struct call *c, bool lenient, struct err *err)
 	return false;
 }
 
-static bool patch_rule(struct call *c, struct err *err)
-{
-	return patch(c, false, err);
-}
-
-static bool patch_rule_signaldesk(struct call *c, struct err *err)
-{
-	return patch(c, true, err);
-}
-
-static bool get_rule(struct call *c, struct err *err)
+bool rules_get(struct call *c, struct err *err)
 {
 	struct rule_id id;
 	struct rule_row row;
@@ -194,7 +175,7 @@ static bool get_rule(struct call *c, struct err *err)
 	return find_rule(c, &id, &row, err) && answer_rule(c, id, 200, err);
 }
 
-static bool delete_rule(struct call *c, struct err *err)
+bool rules_delete(struct call *c, struct err *err)
 {
 	struct control control = { .op = CONTROL_RULE_DELETE };
 	struct rule_row row;
@@ -237,7 +218,7 @@ static bool list_rules(struct call *c, struct err *err)
 }
 
 /* Page by page, so that only the answer grows with the rules. */
-static bool write_all_rules(struct call *c, struct json_w *w, struct err *err)
+bool rules_write_all(struct call *c, struct json_w *w, struct err *err)
 {
 	struct page page = { .limit = PAGE_ROWS_MAX };
 	struct rule_list list;
@@ -254,22 +235,6 @@ static bool write_all_rules(struct call *c, struct json_w *w, struct err *err)
 	} while (page.after.id != 0 && !w->out->overflow);
 	arena_release(&one);
 	return ok;
-}
-
-/* The older list has no pages: all rules, or 413 when an answer cannot hold them. */
-static bool list_rules_signaldesk(struct call *c, struct err *err)
-{
-	struct json_w w = call_json(c, 200);
-
-	json_w_object(&w);
-	json_w_key(&w, "rules");
-	json_w_array(&w);
-	if (!write_all_rules(c, &w, err)) {
-		return false;
-	}
-	json_w_end(&w);
-	json_w_end(&w);
-	return true;
 }
 
 static const struct prop action_props[] = {
@@ -297,7 +262,7 @@ static const struct shape shape_rule_in = { .name = "RuleInput",
 					    .fields = &rule_field_set,
 					    .sent = true,
 					    SHAPE_PROPS(rule_in_props) };
-static const struct shape shape_older_rule_in = {
+const struct shape shape_open_rule_in = {
 	.fields = &rule_field_set, .sent = true, .open = true, SHAPE_PROPS(rule_in_props)
 };
 
@@ -311,16 +276,11 @@ static const struct prop rule_props[] = {
 	PROP_TIME("createdAt"),
 	PROP_TIME("updatedAt"),
 };
-static const struct shape shape_rule = { .name = "Rule",
-					 .help = "When is what told to whom.",
-					 .also = &shape_rule_id,
-					 .fields = &rule_field_set,
-					 SHAPE_PROPS(rule_props) };
-static const struct prop older_list_props[] = {
-	PROP_SHAPE("rules", &shape_rule, .many = PROP_LIST),
-};
-static const struct shape shape_older_list = { SHAPE_PROPS(older_list_props) };
-
+const struct shape shape_rule = { .name = "Rule",
+				  .help = "When is what told to whom.",
+				  .also = &shape_rule_id,
+				  .fields = &rule_field_set,
+				  SHAPE_PROPS(rule_props) };
 static const struct route rows[] = {
 	{
 		.method = HTTP_POST,
@@ -338,7 +298,7 @@ static const struct route rows[] = {
 			       .shape = &shape_rule,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_LIMIT, ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
-		.work = create_rule,
+		.work = rules_post,
 	},
 	{
 		.method = HTTP_GET,
@@ -370,7 +330,7 @@ static const struct route rows[] = {
 			       .help = "The rule.",
 			       .shape = &shape_rule,
 			       .headers = REPLY_ETAG } },
-		.work = get_rule,
+		.work = rules_get,
 	},
 	{
 		.method = HTTP_PATCH,
@@ -392,7 +352,7 @@ static const struct route rows[] = {
 			       .shape = &shape_rule,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
-		.work = patch_rule,
+		.work = rules_change,
 	},
 	{
 		.method = HTTP_DELETE,
@@ -407,89 +367,7 @@ static const struct route rows[] = {
 		.match = MATCH_MAY,
 		.replies = { { .status = 204, .help = "It is gone." } },
 		.errors = { ERR_DISK_FULL },
-		.work = delete_rule,
-	},
-	{
-		.method = HTTP_POST,
-		.path = "/rules",
-		.name = "signaldeskCreateRule",
-		.older = "SignalDesk",
-		.summary = "Create a rule",
-		.who = WHO_CALLER,
-		.scope = SCOPE_RULES_WRITE,
-		.role = ROLE_ADMIN,
-		.body_max = RULE_BODY_BYTES_MAX,
-		.bodies = { { .shape = &shape_older_rule_in } },
-		.replies = { { .status = 201,
-			       .help = "The rule, which counts from now on.",
-			       .shape = &shape_rule,
-			       .headers = REPLY_ETAG } },
-		.errors = { ERR_LIMIT, ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
-		.work = create_rule_signaldesk,
-	},
-	{
-		.method = HTTP_GET,
-		.path = "/rules",
-		.name = "signaldeskListRules",
-		.older = "SignalDesk",
-		.summary = "List rules",
-		.who = WHO_CALLER,
-		.scope = SCOPE_RULES_READ,
-		.role = ROLE_VIEWER,
-		.replies = { { .status = 200, .help = "All rules.", .shape = &shape_older_list } },
-		.errors = { ERR_TOO_LARGE },
-		.work = list_rules_signaldesk,
-	},
-	{
-		.method = HTTP_GET,
-		.path = "/rules/:id",
-		.name = "signaldeskGetRule",
-		.older = "SignalDesk",
-		.summary = "Get one rule",
-		.who = WHO_CALLER,
-		.scope = SCOPE_RULES_READ,
-		.role = ROLE_VIEWER,
-		.params = { ROUTE_ID(ID_RULE) },
-		.replies = { { .status = 200,
-			       .help = "The rule.",
-			       .shape = &shape_rule,
-			       .headers = REPLY_ETAG } },
-		.work = get_rule,
-	},
-	{
-		.method = HTTP_PATCH,
-		.path = "/rules/:id",
-		.name = "signaldeskChangeRule",
-		.older = "SignalDesk",
-		.summary = "Change a rule",
-		.who = WHO_CALLER,
-		.scope = SCOPE_RULES_WRITE,
-		.role = ROLE_ADMIN,
-		.body_max = RULE_BODY_BYTES_MAX,
-		.params = { ROUTE_ID(ID_RULE) },
-		.match = MATCH_MAY,
-		.bodies = { { .shape = &shape_older_rule_in } },
-		.replies = { { .status = 200,
-			       .help = "The rule as it is now.",
-			       .shape = &shape_rule,
-			       .headers = REPLY_ETAG } },
-		.errors = { ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
-		.work = patch_rule_signaldesk,
-	},
-	{
-		.method = HTTP_DELETE,
-		.path = "/rules/:id",
-		.name = "signaldeskDeleteRule",
-		.older = "SignalDesk",
-		.summary = "Delete a rule",
-		.who = WHO_CALLER,
-		.scope = SCOPE_RULES_WRITE,
-		.role = ROLE_ADMIN,
-		.params = { ROUTE_ID(ID_RULE) },
-		.match = MATCH_MAY,
-		.replies = { { .status = 204, .help = "It is gone." } },
-		.errors = { ERR_DISK_FULL },
-		.work = delete_rule,
+		.work = rules_delete,
 	},
 };
 const struct route_set routes_rules = { rows, ARRAY_LEN(rows) };

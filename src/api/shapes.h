@@ -10,7 +10,6 @@
  */
 extern const struct shape shape_event;	     /* events.c */
 extern const struct shape shape_scan_failed; /* feed.c: how a search or export ends that failed */
-extern const struct shape shape_pulseboard_event; /* events.c */
 /* What an open body looks like of which nothing is read. */
 extern const struct shape shape_ignored; /* routes.c */
 

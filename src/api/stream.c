@@ -3,6 +3,8 @@
  * Live streams and their tickets. A browser cannot set headers on a socket, so a ticket stands in
  * for the key: good for one stream within thirty seconds, kept by its hash, in memory alone.
  */
+#include "api/stream.h"
+
 #include "api/api.h"
 #include "api/guess.h"
 #include "api/route.h"
@@ -22,7 +24,7 @@ static void answer_problem(struct call *c, enum err_kind kind, const char *text)
 	call_send(c);
 }
 
-static void make_ticket(struct call *c, int status, bool with_expiry)
+void stream_ticket(struct call *c, int status, bool with_expiry)
 {
 	char ticket[TICKET_LEN];
 	struct json_w w;
@@ -43,12 +45,7 @@ static void make_ticket(struct call *c, int status, bool with_expiry)
 
 static void post_ticket(struct call *c)
 {
-	make_ticket(c, 201, true);
-}
-
-static void get_ticket_signaldesk(struct call *c)
-{
-	make_ticket(c, 200, false);
+	stream_ticket(c, 201, true);
 }
 
 /* A ticket is worth what its key is worth: nothing once that was revoked or has expired. */
@@ -179,7 +176,7 @@ static void refuse_socket(struct http_stream *stream, const char *text)
 	buf_release(&out);
 }
 
-static void get_socket(struct call *c)
+void stream_socket(struct call *c)
 {
 	struct http_header headers[3] = {
 		{ S("Upgrade"), S("websocket") },
@@ -223,11 +220,6 @@ static const struct prop ticket_props[] = {
 static const struct shape shape_ticket = { .name = "Ticket",
 					   .help = "Opens one live stream, once.",
 					   SHAPE_PROPS(ticket_props) };
-static const struct prop older_ticket_props[] = {
-	PROP_STR("ticket", .example = "\"tkt_7XVFGFTEDR1CR7XVFGFTEDR1CR7XVFGF\""),
-};
-static const struct shape shape_older_ticket = { SHAPE_PROPS(older_ticket_props) };
-
 /* For descriptions and the check of names: find_caller and subscription read them. */
 struct stream_query {
 	struct slice ticket, token, last_id;
@@ -239,7 +231,7 @@ static const struct field query_rows[] = {
 	FIELD_STR(struct stream_query, last_id, "lastEventId",
 		  .help = "As the header Last-Event-ID: go on behind this frame."),
 };
-static const struct field_set stream_query = { query_rows, ARRAY_LEN(query_rows) };
+const struct field_set stream_query = { query_rows, ARRAY_LEN(query_rows) };
 
 static const struct route rows[] = {
 	{
@@ -276,36 +268,6 @@ static const struct route rows[] = {
 		.replies = { { .status = 201, .help = "The ticket.", .shape = &shape_ticket } },
 		.errors = { ERR_OVERLOADED },
 		.loop = post_ticket,
-	},
-	{
-		.method = HTTP_GET,
-		.path = "/auth/ws-ticket",
-		.name = "signaldeskCreateTicket",
-		.older = "SignalDesk",
-		.summary = "A ticket for one live stream",
-		.who = WHO_CALLER,
-		.scope = SCOPE_EVENTS_READ,
-		.role = ROLE_VIEWER,
-		.replies = { { .status = 200,
-			       .help = "The ticket.",
-			       .shape = &shape_older_ticket } },
-		.errors = { ERR_OVERLOADED },
-		.loop = get_ticket_signaldesk,
-	},
-	{
-		.method = HTTP_GET,
-		.path = "/ws",
-		.name = "signaldeskOpenSocket",
-		.older = "SignalDesk",
-		.summary = "Live frames over WebSocket",
-		.who = WHO_OWN,
-		.scope = SCOPE_EVENTS_READ,
-		.role = ROLE_VIEWER,
-		.doc = "Who may not is told so in a frame, and by close code 4401.",
-		.query = { &stream_query },
-		.replies = { { .status = 101, .help = "WebSocket from here on." } },
-		.errors = { ERR_UPGRADE, ERR_MALFORMED, ERR_OVERLOADED },
-		.loop = get_socket,
 	},
 };
 const struct route_set routes_stream = { rows, ARRAY_LEN(rows) };

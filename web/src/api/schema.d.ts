@@ -32,6 +32,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/noop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store nothing, for the benchmark
+         * @description Not there unless the server was started for it.
+         */
+        post: operations["noop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -47,6 +67,169 @@ export interface paths {
         put?: never;
         /** Store one event */
         post: operations["signaldeskIngest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get one event */
+        get: operations["signaldeskGetEvent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List rules */
+        get: operations["signaldeskListRules"];
+        put?: never;
+        /** Create a rule */
+        post: operations["signaldeskCreateRule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get one rule */
+        get: operations["signaldeskGetRule"];
+        put?: never;
+        post?: never;
+        /** Delete a rule */
+        delete: operations["signaldeskDeleteRule"];
+        options?: never;
+        head?: never;
+        /** Change a rule */
+        patch: operations["signaldeskChangeRule"];
+        trace?: never;
+    };
+    "/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List notifications */
+        get: operations["signaldeskListNotifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get one notification */
+        get: operations["signaldeskGetNotification"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List API keys */
+        get: operations["signaldeskListKeys"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have.
+         */
+        post: operations["signaldeskCreateKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke an API key */
+        delete: operations["signaldeskRevokeKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/ws-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A ticket for one live stream */
+        get: operations["signaldeskCreateTicket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live frames over WebSocket
+         * @description Who may not is told so in a frame, and by close code 4401.
+         */
+        get: operations["signaldeskOpenSocket"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -81,26 +264,6 @@ export interface paths {
         put?: never;
         /** Store one event */
         post: operations["pulseboardIngest"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/noop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store nothing, for the benchmark
-         * @description Not there unless the server was started for it.
-         */
-        post: operations["noop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -161,23 +324,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/events/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one event */
-        get: operations["signaldeskGetEvent"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/rules": {
         parameters: {
             query?: never;
@@ -218,43 +364,6 @@ export interface paths {
         patch: operations["changeRule"];
         trace?: never;
     };
-    "/rules": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List rules */
-        get: operations["signaldeskListRules"];
-        put?: never;
-        /** Create a rule */
-        post: operations["signaldeskCreateRule"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/rules/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one rule */
-        get: operations["signaldeskGetRule"];
-        put?: never;
-        post?: never;
-        /** Delete a rule */
-        delete: operations["signaldeskDeleteRule"];
-        options?: never;
-        head?: never;
-        /** Change a rule */
-        patch: operations["signaldeskChangeRule"];
-        trace?: never;
-    };
     "/api/v1/keys": {
         parameters: {
             query?: never;
@@ -288,44 +397,6 @@ export interface paths {
         post?: never;
         /** Revoke an API key */
         delete: operations["revokeKey"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api-keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List API keys */
-        get: operations["signaldeskListKeys"];
-        put?: never;
-        /**
-         * Make an API key
-         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have.
-         */
-        post: operations["signaldeskCreateKey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api-keys/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Revoke an API key */
-        delete: operations["signaldeskRevokeKey"];
         options?: never;
         head?: never;
         patch?: never;
@@ -457,40 +528,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/notifications": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List notifications */
-        get: operations["signaldeskListNotifications"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/notifications/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one notification */
-        get: operations["signaldeskGetNotification"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/stream": {
         parameters: {
             query?: never;
@@ -525,43 +562,6 @@ export interface paths {
          * @description For browsers, which cannot send headers with a stream: good once, for 30 seconds.
          */
         post: operations["createStreamTicket"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/ws-ticket": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** A ticket for one live stream */
-        get: operations["signaldeskCreateTicket"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/ws": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live frames over WebSocket
-         * @description Who may not is told so in a frame, and by close code 4401.
-         */
-        get: operations["signaldeskOpenSocket"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -711,40 +711,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/usage": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What was used this month */
-        get: operations["signaldeskGetUsage"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/plans": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Which plans there are */
-        get: operations["signaldeskListPlans"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -805,6 +771,40 @@ export interface paths {
         };
         /** The program of that page */
         get: operations["getDocsScript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was used this month */
+        get: operations["signaldeskGetUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which plans there are */
+        get: operations["signaldeskListPlans"];
         put?: never;
         post?: never;
         delete?: never;
@@ -967,6 +967,155 @@ export interface components {
             /** Format: date-time */
             receivedAt: string;
         };
+        /** @description One way in which somebody is to be told; a masked secret keeps its value. */
+        ActionInput: {
+            /** @constant */
+            channel: "in_app";
+            config?: Record<string, never>;
+        } | {
+            /** @constant */
+            channel: "webhook";
+            config: {
+                /**
+                 * Format: uri
+                 * @description Where to send the message by POST.
+                 */
+                url: string;
+                /** @description Further request headers, for example Authorization. */
+                headers?: {
+                    [key: string]: string;
+                } | null;
+                /** @description whsec_ and base64 of 24 to 64 bytes; several with spaces between while you change it. */
+                secret?: string | null;
+            };
+        };
+        /** @description When is what told to whom. */
+        Rule: {
+            id: string;
+            projectId: string;
+            /** @description What people see. */
+            name: string;
+            /** @description The type of event to count: exact, "prefix.*" or "*". */
+            eventType: string;
+            /**
+             * @description How the count compares with the threshold.
+             * @enum {string}
+             */
+            condition: "count_gte" | "count_gt" | "count_eq";
+            /**
+             * Format: int64
+             * @description How many events it takes.
+             */
+            threshold: number;
+            /**
+             * Format: int64
+             * @description How long an event counts.
+             */
+            windowSeconds: number;
+            /**
+             * Format: int64
+             * @description How long the rule is quiet about a key after it fired.
+             * @default 60
+             */
+            cooldownSeconds: number;
+            /** @description Paths whose values are counted apart, such as payload.userId. */
+            groupBy: string[];
+            /**
+             * @description How bad the alerts are.
+             * @default medium
+             * @enum {string}
+             */
+            severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
+            /**
+             * @description A disabled rule counts nothing; enabling starts it empty.
+             * @default true
+             */
+            enabled: boolean;
+            /** @description Who is told, and how. */
+            actions: components["schemas"]["Action"][];
+            /**
+             * Format: int64
+             * @description Counts the changes.
+             */
+            version: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+        };
+        /** @description A delivery in the older form. */
+        SignalDeskNotification: {
+            id: string;
+            ruleId: string;
+            ruleName: string;
+            eventId: string;
+            eventType: string;
+            channel: string;
+            /** @enum {string} */
+            status: "pending" | "retrying" | "sent" | "failed";
+            /** Format: date-time */
+            sentAt: string | null;
+            error: string | null;
+            /** Format: date-time */
+            createdAt: string;
+        };
+        /** @description What is told. */
+        Notice: {
+            alertId: string;
+            ruleId: string;
+            ruleName: string;
+            /** @enum {string} */
+            severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
+            /** Format: int64 */
+            threshold: number;
+            /** Format: int64 */
+            windowSeconds: number;
+            /** Format: int64 */
+            count: number;
+            countAtLeast: boolean;
+            group: Record<string, never>;
+            /** Format: date-time */
+            triggeredAt: string;
+            eventId: string;
+            eventType: string;
+            eventMetadata: Record<string, never>;
+            /** Format: date-time */
+            receivedAt: string;
+            /** Format: date-time */
+            occurredAt: string;
+        };
+        /** @description A new key, with its secret. */
+        KeyMade: {
+            id: string;
+            name: string;
+            /** @description The key itself: shown once, never again. */
+            key: string;
+            keyPrefix: string;
+            scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
+            /** Format: date-time */
+            expiresAt: string | null;
+            /** Format: date-time */
+            createdAt: string;
+        };
+        /** @description A key, without its secret. */
+        Key: {
+            id: string;
+            name: string;
+            /** @description Enough to tell keys apart. */
+            keyPrefix: string;
+            scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
+            /** Format: date-time */
+            expiresAt: string | null;
+            /**
+             * Format: date-time
+             * @description Within a minute or so.
+             */
+            lastUsedAt: string | null;
+            /** Format: date-time */
+            revokedAt: string | null;
+            /** Format: date-time */
+            createdAt: string;
+        };
         /** @description A line of a search; it has one of these members. */
         SearchLine: {
             search?: {
@@ -1111,60 +1260,6 @@ export interface components {
             actions: components["schemas"]["ActionInput"][];
         };
         /** @description When is what told to whom. */
-        Rule: {
-            id: string;
-            projectId: string;
-            /** @description What people see. */
-            name: string;
-            /** @description The type of event to count: exact, "prefix.*" or "*". */
-            eventType: string;
-            /**
-             * @description How the count compares with the threshold.
-             * @enum {string}
-             */
-            condition: "count_gte" | "count_gt" | "count_eq";
-            /**
-             * Format: int64
-             * @description How many events it takes.
-             */
-            threshold: number;
-            /**
-             * Format: int64
-             * @description How long an event counts.
-             */
-            windowSeconds: number;
-            /**
-             * Format: int64
-             * @description How long the rule is quiet about a key after it fired.
-             * @default 60
-             */
-            cooldownSeconds: number;
-            /** @description Paths whose values are counted apart, such as payload.userId. */
-            groupBy: string[];
-            /**
-             * @description How bad the alerts are.
-             * @default medium
-             * @enum {string}
-             */
-            severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
-            /**
-             * @description A disabled rule counts nothing; enabling starts it empty.
-             * @default true
-             */
-            enabled: boolean;
-            /** @description Who is told, and how. */
-            actions: components["schemas"]["Action"][];
-            /**
-             * Format: int64
-             * @description Counts the changes.
-             */
-            version: number;
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            updatedAt: string;
-        };
-        /** @description When is what told to whom. */
         RuleInputChange: {
             /** @description What people see. */
             name?: string;
@@ -1207,28 +1302,6 @@ export interface components {
             /** @description Who is told, and how. */
             actions?: components["schemas"]["ActionInput"][];
         };
-        /** @description One way in which somebody is to be told; a masked secret keeps its value. */
-        ActionInput: {
-            /** @constant */
-            channel: "in_app";
-            config?: Record<string, never>;
-        } | {
-            /** @constant */
-            channel: "webhook";
-            config: {
-                /**
-                 * Format: uri
-                 * @description Where to send the message by POST.
-                 */
-                url: string;
-                /** @description Further request headers, for example Authorization. */
-                headers?: {
-                    [key: string]: string;
-                } | null;
-                /** @description whsec_ and base64 of 24 to 64 bytes; several with spaces between while you change it. */
-                secret?: string | null;
-            };
-        };
         /** @description A key to be made. */
         KeyInput: {
             /** @description What people will see in the list of keys. */
@@ -1241,38 +1314,6 @@ export interface components {
             expiresIn: "never" | "30d" | "90d" | "1y" | null;
             /** @description What the key may do; empty means everything. */
             scopes?: string[] | null;
-        };
-        /** @description A new key, with its secret. */
-        KeyMade: {
-            id: string;
-            name: string;
-            /** @description The key itself: shown once, never again. */
-            key: string;
-            keyPrefix: string;
-            scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
-            /** Format: date-time */
-            expiresAt: string | null;
-            /** Format: date-time */
-            createdAt: string;
-        };
-        /** @description A key, without its secret. */
-        Key: {
-            id: string;
-            name: string;
-            /** @description Enough to tell keys apart. */
-            keyPrefix: string;
-            scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
-            /** Format: date-time */
-            expiresAt: string | null;
-            /**
-             * Format: date-time
-             * @description Within a minute or so.
-             */
-            lastUsedAt: string | null;
-            /** Format: date-time */
-            revokedAt: string | null;
-            /** Format: date-time */
-            createdAt: string;
         };
         /** @description What a rule said. */
         Alert: {
@@ -1381,47 +1422,6 @@ export interface components {
             notice: components["schemas"]["Notice"] | null;
             /** @description The newest ones. */
             attemptList: components["schemas"]["Attempt"][];
-        };
-        /** @description A delivery in the older form. */
-        SignalDeskNotification: {
-            id: string;
-            ruleId: string;
-            ruleName: string;
-            eventId: string;
-            eventType: string;
-            channel: string;
-            /** @enum {string} */
-            status: "pending" | "retrying" | "sent" | "failed";
-            /** Format: date-time */
-            sentAt: string | null;
-            error: string | null;
-            /** Format: date-time */
-            createdAt: string;
-        };
-        /** @description What is told. */
-        Notice: {
-            alertId: string;
-            ruleId: string;
-            ruleName: string;
-            /** @enum {string} */
-            severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
-            /** Format: int64 */
-            threshold: number;
-            /** Format: int64 */
-            windowSeconds: number;
-            /** Format: int64 */
-            count: number;
-            countAtLeast: boolean;
-            group: Record<string, never>;
-            /** Format: date-time */
-            triggeredAt: string;
-            eventId: string;
-            eventType: string;
-            eventMetadata: Record<string, never>;
-            /** Format: date-time */
-            receivedAt: string;
-            /** Format: date-time */
-            occurredAt: string;
         };
         /** @description Opens one live stream, once. */
         Ticket: {
@@ -1867,31 +1867,9 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `rate_limited`: too many requests; wait as Retry-After says. `quota_exceeded`: the plan's limit is reached, as POST /api/events says it. */
-        "rate_limited.quota_exceeded": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
         /** @description `not_found`: there is no such thing, or it is not yours. */
         not_found: {
             headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
-        "rate_limited.too_many_searches": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -1925,15 +1903,6 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `conflict`: it exists already, or was changed meanwhile. */
-        conflict: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
         /** @description `overloaded`: a queue is full; wait as Retry-After says. */
         overloaded: {
             headers: {
@@ -1947,6 +1916,37 @@ export interface components {
         };
         /** @description `upgrade_required`: this path speaks WebSocket only. */
         upgrade_required: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `rate_limited`: too many requests; wait as Retry-After says. `quota_exceeded`: the plan's limit is reached, as POST /api/events says it. */
+        "rate_limited.quota_exceeded": {
+            headers: {
+                /** @description After how many seconds the same request may succeed. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
+        "rate_limited.too_many_searches": {
+            headers: {
+                /** @description After how many seconds the same request may succeed. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `conflict`: it exists already, or was changed meanwhile. */
+        conflict: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2219,6 +2219,52 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    noop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description As if an event were stored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+                     *       "type": "checkout_failed",
+                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
+                     *       "status": "accepted"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.engine_lag.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
     olderListEvents: {
         parameters: {
             query?: {
@@ -2345,530 +2391,6 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
-    signalopsIngest: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "type": "checkout_failed",
-                 *       "payload": {}
-                 *     }
-                 */
-                "application/json": {
-                    type: string;
-                    payload: Record<string, never>;
-                    source?: string | null;
-                    /** Format: date-time */
-                    occurredAt?: string | null;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "status": "enqueued"
-                     *     }
-                     */
-                    "application/json": {
-                        id: string;
-                        /** @enum {string} */
-                        status: "enqueued";
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            409: components["responses"]["idempotency_conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited.quota_exceeded"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardIngest: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "apiKey": "text",
-                 *       "type": "event",
-                 *       "name": "checkout_failed",
-                 *       "payload": {}
-                 *     }
-                 */
-                "application/json": {
-                    /** @description The key; this call takes it here alone. */
-                    apiKey: string;
-                    /** @description event, error or metric. */
-                    type: string;
-                    name: string;
-                    payload: Record<string, never>;
-                    /** Format: date-time */
-                    timestamp?: string | null;
-                    context?: Record<string, never> | null;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "data": {
-                     *         "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *         "projectId": "prj_2YTGWJFAYGYT1",
-                     *         "type": "event",
-                     *         "name": "checkout_failed",
-                     *         "payload": {},
-                     *         "timestamp": "2026-01-31T09:30:00.000Z",
-                     *         "receivedAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        data: components["schemas"]["PulseBoardEvent"];
-                    };
-                };
-            };
-            /** @description a field is missing, of the wrong type or out of bounds */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description no credential, or one that is unknown, expired or revoked */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description the plan's limit is reached */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description the credential does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description this idempotency key was used with another body */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description a body, item or field is over its limit */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description this content type or encoding is not understood */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description too many requests; wait as Retry-After says */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description a fault of ours; the log has the request id */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description a queue is full; wait as Retry-After says */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description the disk has no room for the next segment */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            default: components["responses"]["transport"];
-        };
-    };
-    noop: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example {} */
-                "application/json": {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description As if an event were stored. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "type": "checkout_failed",
-                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *       "status": "accepted"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Receipt"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    searchEvents: {
-        parameters: {
-            query?: {
-                /** @description Only this type, or with .* at the end all that begin so. */
-                type?: string;
-                /** @description Only this kind. */
-                kind?: "event" | "error" | "metric";
-                /** @description Only this severity, in any known spelling. */
-                severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
-                /** @description Only this source. */
-                source?: string;
-                /** @description Only this environment. */
-                environment?: string;
-                /** @description Received at this time or later. */
-                from?: string;
-                /** @description Received before this time. */
-                to?: string;
-                /** @description Words and member:value terms that an event has to match. */
-                q?: string;
-                /** @description How many events; counts are of all. */
-                limit?: number;
-                /** @description The histogram has at most so many. */
-                buckets?: number;
-                /** @description Newest first, or oldest first. */
-                order?: "desc" | "asc";
-                /** @description Search to the end, and count. */
-                counts?: boolean;
-                /** @description Where to go on: nextCursor of the page line before. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Lines until everything was looked at. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /** @example {} */
-                    "application/x-ndjson": components["schemas"]["SearchLine"] | components["schemas"]["ScanFailed"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            429: components["responses"]["rate_limited.too_many_searches"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    exportEvents: {
-        parameters: {
-            query?: {
-                /** @description Only this type, or with .* at the end all that begin so. */
-                type?: string;
-                /** @description Only this kind. */
-                kind?: "event" | "error" | "metric";
-                /** @description Only this severity, in any known spelling. */
-                severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
-                /** @description Only this source. */
-                source?: string;
-                /** @description Only this environment. */
-                environment?: string;
-                /** @description Received at this time or later. */
-                from?: string;
-                /** @description Received before this time. */
-                to?: string;
-                /** @description Words and member:value terms that an event has to match. */
-                q?: string;
-                /** @description ndjson or csv; else as Accept says. */
-                format?: "" | "ndjson" | "csv";
-                /** @description Oldest first, or newest first. */
-                order?: "asc" | "desc";
-                /** @description The id of the last event that arrived: go on behind it. */
-                after?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description An event a line. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "type": "checkout_failed",
-                     *       "kind": "event",
-                     *       "severity": "debug",
-                     *       "source": "shop",
-                     *       "environment": "production",
-                     *       "message": "card declined",
-                     *       "value": 12.5,
-                     *       "payload": {
-                     *         "amount": 1999
-                     *       },
-                     *       "tags": {
-                     *         "region": "eu"
-                     *       },
-                     *       "fingerprint": null,
-                     *       "idempotencyKey": null,
-                     *       "occurredAt": "2026-01-31T09:30:00.000Z",
-                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "keyId": "key_2YTGWJFAYGYT1"
-                     *     }
-                     */
-                    "application/x-ndjson": components["schemas"]["Event"] | components["schemas"]["ExportEnd"] | components["schemas"]["ScanFailed"];
-                    "text/csv": string;
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            429: components["responses"]["rate_limited.too_many_searches"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getEvent: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The event. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "type": "checkout_failed",
-                     *       "kind": "event",
-                     *       "severity": "debug",
-                     *       "source": "shop",
-                     *       "environment": "production",
-                     *       "message": "card declined",
-                     *       "value": 12.5,
-                     *       "payload": {
-                     *         "amount": 1999
-                     *       },
-                     *       "tags": {
-                     *         "region": "eu"
-                     *       },
-                     *       "fingerprint": null,
-                     *       "idempotencyKey": null,
-                     *       "occurredAt": "2026-01-31T09:30:00.000Z",
-                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "keyId": "key_2YTGWJFAYGYT1"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Event"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
     signaldeskGetEvent: {
         parameters: {
             query?: never;
@@ -2906,335 +2428,6 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listRules: {
-        parameters: {
-            query?: {
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of rules. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "rul_2YTGWJFAYGYT1",
-                     *           "projectId": "prj_2YTGWJFAYGYT1",
-                     *           "name": "Checkout failures",
-                     *           "eventType": "checkout_failed",
-                     *           "condition": "count_gte",
-                     *           "threshold": 5,
-                     *           "windowSeconds": 60,
-                     *           "cooldownSeconds": 60,
-                     *           "groupBy": [],
-                     *           "severity": "medium",
-                     *           "enabled": true,
-                     *           "actions": [
-                     *             {
-                     *               "channel": "in_app",
-                     *               "config": {}
-                     *             }
-                     *           ],
-                     *           "version": 1,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Rule"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    createRule: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Checkout failures",
-                 *       "eventType": "checkout_failed",
-                 *       "condition": "count_gte",
-                 *       "threshold": 5,
-                 *       "windowSeconds": 60,
-                 *       "actions": [
-                 *         {
-                 *           "channel": "in_app",
-                 *           "config": {}
-                 *         }
-                 *       ]
-                 *     }
-                 */
-                "application/json": components["schemas"]["RuleInput"];
-            };
-        };
-        responses: {
-            /** @description The rule, which counts from now on. */
-            201: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "rul_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "Checkout failures",
-                     *       "eventType": "checkout_failed",
-                     *       "condition": "count_gte",
-                     *       "threshold": 5,
-                     *       "windowSeconds": 60,
-                     *       "cooldownSeconds": 60,
-                     *       "groupBy": [],
-                     *       "severity": "medium",
-                     *       "enabled": true,
-                     *       "actions": [
-                     *         {
-                     *           "channel": "in_app",
-                     *           "config": {}
-                     *         }
-                     *       ],
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Rule"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            501: components["responses"]["not_implemented"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getRule: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @example rul_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The rule. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "rul_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "Checkout failures",
-                     *       "eventType": "checkout_failed",
-                     *       "condition": "count_gte",
-                     *       "threshold": 5,
-                     *       "windowSeconds": 60,
-                     *       "cooldownSeconds": 60,
-                     *       "groupBy": [],
-                     *       "severity": "medium",
-                     *       "enabled": true,
-                     *       "actions": [
-                     *         {
-                     *           "channel": "in_app",
-                     *           "config": {}
-                     *         }
-                     *       ],
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Rule"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    deleteRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example rul_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is gone. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            412: components["responses"]["precondition_failed"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example rul_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Checkout failures",
-                 *       "eventType": "checkout_failed",
-                 *       "condition": "count_gte",
-                 *       "threshold": 5,
-                 *       "windowSeconds": 60,
-                 *       "actions": [
-                 *         {
-                 *           "channel": "in_app",
-                 *           "config": {}
-                 *         }
-                 *       ]
-                 *     }
-                 */
-                "application/json": components["schemas"]["RuleInputChange"];
-            };
-        };
-        responses: {
-            /** @description The rule as it is now. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "rul_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "Checkout failures",
-                     *       "eventType": "checkout_failed",
-                     *       "condition": "count_gte",
-                     *       "threshold": 5,
-                     *       "windowSeconds": 60,
-                     *       "cooldownSeconds": 60,
-                     *       "groupBy": [],
-                     *       "severity": "medium",
-                     *       "enabled": true,
-                     *       "actions": [
-                     *         {
-                     *           "channel": "in_app",
-                     *           "config": {}
-                     *         }
-                     *       ],
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Rule"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            412: components["responses"]["precondition_failed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            501: components["responses"]["not_implemented"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
             default: components["responses"]["transport"];
         };
     };
@@ -3640,13 +2833,15 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
-    listKeys: {
+    signaldeskListNotifications: {
         parameters: {
             query?: {
-                /** @description How many items a page has at most. */
+                /** @description Only this status. */
+                status?: "pending" | "retrying" | "sent" | "failed";
+                /** @description How many items at most. */
                 limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
+                /** @description How many to pass over. */
+                offset?: number;
             };
             header?: never;
             path?: never;
@@ -3654,7 +2849,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of keys, revoked ones, too. */
+            /** @description Notifications, newest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3662,33 +2857,24 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "data": [
+                     *       "notifications": [
                      *         {
-                     *           "id": "key_2YTGWJFAYGYT1",
-                     *           "name": "shop",
-                     *           "keyPrefix": "sk_4f1d0b27c...",
-                     *           "scopes": [
-                     *             "events:read"
-                     *           ],
-                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *           "revokedAt": "2026-01-31T09:30:00.000Z",
+                     *           "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
+                     *           "ruleId": "rul_2YTGWJFAYGYT1",
+                     *           "ruleName": "text",
+                     *           "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+                     *           "eventType": "checkout_failed",
+                     *           "channel": "webhook",
+                     *           "status": "pending",
+                     *           "sentAt": "2026-01-31T09:30:00.000Z",
+                     *           "error": null,
                      *           "createdAt": "2026-01-31T09:30:00.000Z"
                      *         }
-                     *       ],
-                     *       "nextCursor": null
+                     *       ]
                      *     }
                      */
                     "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Key"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
+                        notifications: components["schemas"]["SignalDeskNotification"][];
                     };
                 };
             };
@@ -3701,77 +2887,76 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
-    createKey: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "shop"
-                 *     }
-                 */
-                "application/json": components["schemas"]["KeyInput"];
-            };
-        };
-        responses: {
-            /** @description The key. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "key_2YTGWJFAYGYT1",
-                     *       "name": "shop",
-                     *       "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
-                     *       "keyPrefix": "sk_4f1d0b27c...",
-                     *       "scopes": [
-                     *         "events:read"
-                     *       ],
-                     *       "expiresAt": null,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["KeyMade"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    revokeKey: {
+    signaldeskGetNotification: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                /** @example key_2YTGWJFAYGYT1 */
+                /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description It opens nothing from now on. */
-            204: {
+            /** @description The notification. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
+                     *       "ruleId": "rul_2YTGWJFAYGYT1",
+                     *       "ruleName": "text",
+                     *       "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+                     *       "eventType": "checkout_failed",
+                     *       "channel": "webhook",
+                     *       "status": "pending",
+                     *       "sentAt": "2026-01-31T09:30:00.000Z",
+                     *       "error": null,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "eventMetadata": {},
+                     *       "payload": {
+                     *         "alertId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
+                     *         "ruleId": "rul_2YTGWJFAYGYT1",
+                     *         "ruleName": "text",
+                     *         "severity": "debug",
+                     *         "threshold": 1,
+                     *         "windowSeconds": 60,
+                     *         "count": 1,
+                     *         "countAtLeast": true,
+                     *         "group": {},
+                     *         "triggeredAt": "2026-01-31T09:30:00.000Z",
+                     *         "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+                     *         "eventType": "checkout_failed",
+                     *         "eventMetadata": {},
+                     *         "receivedAt": "2026-01-31T09:30:00.000Z",
+                     *         "occurredAt": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        id: string;
+                        ruleId: string;
+                        ruleName: string;
+                        eventId: string;
+                        eventType: string;
+                        channel: string;
+                        /** @enum {string} */
+                        status: "pending" | "retrying" | "sent" | "failed";
+                        /** Format: date-time */
+                        sentAt: string | null;
+                        error: string | null;
+                        /** Format: date-time */
+                        createdAt: string;
+                        eventMetadata: Record<string, never>;
+                        payload: components["schemas"]["Notice"] | Record<string, never>;
+                    };
+                };
             };
-            400: components["responses"]["invalid.malformed"];
+            400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
@@ -3913,6 +3098,1019 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskCreateTicket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "ticket": "tkt_7XVFGFTEDR1CR7XVFGFTEDR1CR7XVFGF"
+                     *     }
+                     */
+                    "application/json": {
+                        ticket: string;
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["overloaded"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskOpenSocket: {
+        parameters: {
+            query?: {
+                /** @description Stands in for a key. */
+                ticket?: string;
+                /** @description A ticket or a key, as older clients send it. */
+                token?: string;
+                /** @description As the header Last-Event-ID: go on behind this frame. */
+                lastEventId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description WebSocket from here on. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            426: components["responses"]["upgrade_required"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["overloaded"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalopsIngest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
+                 * @example order-4711-failed
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "checkout_failed",
+                 *       "payload": {}
+                 *     }
+                 */
+                "application/json": {
+                    type: string;
+                    payload: Record<string, never>;
+                    source?: string | null;
+                    /** Format: date-time */
+                    occurredAt?: string | null;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The event is stored. */
+            201: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+                     *       "status": "enqueued"
+                     *     }
+                     */
+                    "application/json": {
+                        id: string;
+                        /** @enum {string} */
+                        status: "enqueued";
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["idempotency_conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited.quota_exceeded"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.engine_lag.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardIngest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
+                 * @example order-4711-failed
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "apiKey": "text",
+                 *       "type": "event",
+                 *       "name": "checkout_failed",
+                 *       "payload": {}
+                 *     }
+                 */
+                "application/json": {
+                    /** @description The key; this call takes it here alone. */
+                    apiKey: string;
+                    /** @description event, error or metric. */
+                    type: string;
+                    name: string;
+                    payload: Record<string, never>;
+                    /** Format: date-time */
+                    timestamp?: string | null;
+                    context?: Record<string, never> | null;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The event is stored. */
+            201: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+                     *         "projectId": "prj_2YTGWJFAYGYT1",
+                     *         "type": "event",
+                     *         "name": "checkout_failed",
+                     *         "payload": {},
+                     *         "timestamp": "2026-01-31T09:30:00.000Z",
+                     *         "receivedAt": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                        data: components["schemas"]["PulseBoardEvent"];
+                    };
+                };
+            };
+            /** @description a field is missing, of the wrong type or out of bounds */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description no credential, or one that is unknown, expired or revoked */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the plan's limit is reached */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the credential does not allow this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this idempotency key was used with another body */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a body, item or field is over its limit */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description this content type or encoding is not understood */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too many requests; wait as Retry-After says */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a fault of ours; the log has the request id */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a queue is full; wait as Retry-After says */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the disk has no room for the next segment */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        code: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            default: components["responses"]["transport"];
+        };
+    };
+    searchEvents: {
+        parameters: {
+            query?: {
+                /** @description Only this type, or with .* at the end all that begin so. */
+                type?: string;
+                /** @description Only this kind. */
+                kind?: "event" | "error" | "metric";
+                /** @description Only this severity, in any known spelling. */
+                severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
+                /** @description Only this source. */
+                source?: string;
+                /** @description Only this environment. */
+                environment?: string;
+                /** @description Received at this time or later. */
+                from?: string;
+                /** @description Received before this time. */
+                to?: string;
+                /** @description Words and member:value terms that an event has to match. */
+                q?: string;
+                /** @description How many events; counts are of all. */
+                limit?: number;
+                /** @description The histogram has at most so many. */
+                buckets?: number;
+                /** @description Newest first, or oldest first. */
+                order?: "desc" | "asc";
+                /** @description Search to the end, and count. */
+                counts?: boolean;
+                /** @description Where to go on: nextCursor of the page line before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines until everything was looked at. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {} */
+                    "application/x-ndjson": components["schemas"]["SearchLine"] | components["schemas"]["ScanFailed"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited.too_many_searches"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    exportEvents: {
+        parameters: {
+            query?: {
+                /** @description Only this type, or with .* at the end all that begin so. */
+                type?: string;
+                /** @description Only this kind. */
+                kind?: "event" | "error" | "metric";
+                /** @description Only this severity, in any known spelling. */
+                severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
+                /** @description Only this source. */
+                source?: string;
+                /** @description Only this environment. */
+                environment?: string;
+                /** @description Received at this time or later. */
+                from?: string;
+                /** @description Received before this time. */
+                to?: string;
+                /** @description Words and member:value terms that an event has to match. */
+                q?: string;
+                /** @description ndjson or csv; else as Accept says. */
+                format?: "" | "ndjson" | "csv";
+                /** @description Oldest first, or newest first. */
+                order?: "asc" | "desc";
+                /** @description The id of the last event that arrived: go on behind it. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An event a line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+                     *       "type": "checkout_failed",
+                     *       "kind": "event",
+                     *       "severity": "debug",
+                     *       "source": "shop",
+                     *       "environment": "production",
+                     *       "message": "card declined",
+                     *       "value": 12.5,
+                     *       "payload": {
+                     *         "amount": 1999
+                     *       },
+                     *       "tags": {
+                     *         "region": "eu"
+                     *       },
+                     *       "fingerprint": null,
+                     *       "idempotencyKey": null,
+                     *       "occurredAt": "2026-01-31T09:30:00.000Z",
+                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "keyId": "key_2YTGWJFAYGYT1"
+                     *     }
+                     */
+                    "application/x-ndjson": components["schemas"]["Event"] | components["schemas"]["ExportEnd"] | components["schemas"]["ScanFailed"];
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited.too_many_searches"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+                     *       "type": "checkout_failed",
+                     *       "kind": "event",
+                     *       "severity": "debug",
+                     *       "source": "shop",
+                     *       "environment": "production",
+                     *       "message": "card declined",
+                     *       "value": 12.5,
+                     *       "payload": {
+                     *         "amount": 1999
+                     *       },
+                     *       "tags": {
+                     *         "region": "eu"
+                     *       },
+                     *       "fingerprint": null,
+                     *       "idempotencyKey": null,
+                     *       "occurredAt": "2026-01-31T09:30:00.000Z",
+                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "keyId": "key_2YTGWJFAYGYT1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Event"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listRules: {
+        parameters: {
+            query?: {
+                /** @description How many items a page has at most. */
+                limit?: number;
+                /** @description Where the page begins: nextCursor of the one before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of rules. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "rul_2YTGWJFAYGYT1",
+                     *           "projectId": "prj_2YTGWJFAYGYT1",
+                     *           "name": "Checkout failures",
+                     *           "eventType": "checkout_failed",
+                     *           "condition": "count_gte",
+                     *           "threshold": 5,
+                     *           "windowSeconds": 60,
+                     *           "cooldownSeconds": 60,
+                     *           "groupBy": [],
+                     *           "severity": "medium",
+                     *           "enabled": true,
+                     *           "actions": [
+                     *             {
+                     *               "channel": "in_app",
+                     *               "config": {}
+                     *             }
+                     *           ],
+                     *           "version": 1,
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
+                     *           "updatedAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The items of this page. */
+                        data: components["schemas"]["Rule"][];
+                        /** @description For `cursor`, to get the next page; null at the end. */
+                        nextCursor: string | null;
+                        /**
+                         * Format: int64
+                         * @description How many items of the page could not be read.
+                         */
+                        lost?: number;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    createRule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Checkout failures",
+                 *       "eventType": "checkout_failed",
+                 *       "condition": "count_gte",
+                 *       "threshold": 5,
+                 *       "windowSeconds": 60,
+                 *       "actions": [
+                 *         {
+                 *           "channel": "in_app",
+                 *           "config": {}
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["RuleInput"];
+            };
+        };
+        responses: {
+            /** @description The rule, which counts from now on. */
+            201: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "rul_2YTGWJFAYGYT1",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "name": "Checkout failures",
+                     *       "eventType": "checkout_failed",
+                     *       "condition": "count_gte",
+                     *       "threshold": 5,
+                     *       "windowSeconds": 60,
+                     *       "cooldownSeconds": 60,
+                     *       "groupBy": [],
+                     *       "severity": "medium",
+                     *       "enabled": true,
+                     *       "actions": [
+                     *         {
+                     *           "channel": "in_app",
+                     *           "config": {}
+                     *         }
+                     *       ],
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            501: components["responses"]["not_implemented"];
+            503: components["responses"]["overloaded.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getRule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example rul_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rule. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "rul_2YTGWJFAYGYT1",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "name": "Checkout failures",
+                     *       "eventType": "checkout_failed",
+                     *       "condition": "count_gte",
+                     *       "threshold": 5,
+                     *       "windowSeconds": 60,
+                     *       "cooldownSeconds": 60,
+                     *       "groupBy": [],
+                     *       "severity": "medium",
+                     *       "enabled": true,
+                     *       "actions": [
+                     *         {
+                     *           "channel": "in_app",
+                     *           "config": {}
+                     *         }
+                     *       ],
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    deleteRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example rul_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
+    changeRule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example rul_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Checkout failures",
+                 *       "eventType": "checkout_failed",
+                 *       "condition": "count_gte",
+                 *       "threshold": 5,
+                 *       "windowSeconds": 60,
+                 *       "actions": [
+                 *         {
+                 *           "channel": "in_app",
+                 *           "config": {}
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["RuleInputChange"];
+            };
+        };
+        responses: {
+            /** @description The rule as it is now. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "rul_2YTGWJFAYGYT1",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "name": "Checkout failures",
+                     *       "eventType": "checkout_failed",
+                     *       "condition": "count_gte",
+                     *       "threshold": 5,
+                     *       "windowSeconds": 60,
+                     *       "cooldownSeconds": 60,
+                     *       "groupBy": [],
+                     *       "severity": "medium",
+                     *       "enabled": true,
+                     *       "actions": [
+                     *         {
+                     *           "channel": "in_app",
+                     *           "config": {}
+                     *         }
+                     *       ],
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Rule"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            501: components["responses"]["not_implemented"];
+            503: components["responses"]["overloaded.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: {
+                /** @description How many items a page has at most. */
+                limit?: number;
+                /** @description Where the page begins: nextCursor of the one before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of keys, revoked ones, too. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "key_2YTGWJFAYGYT1",
+                     *           "name": "shop",
+                     *           "keyPrefix": "sk_4f1d0b27c...",
+                     *           "scopes": [
+                     *             "events:read"
+                     *           ],
+                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
+                     *           "revokedAt": "2026-01-31T09:30:00.000Z",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The items of this page. */
+                        data: components["schemas"]["Key"][];
+                        /** @description For `cursor`, to get the next page; null at the end. */
+                        nextCursor: string | null;
+                        /**
+                         * Format: int64
+                         * @description How many items of the page could not be read.
+                         */
+                        lost?: number;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    createKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "shop"
+                 *     }
+                 */
+                "application/json": components["schemas"]["KeyInput"];
+            };
+        };
+        responses: {
+            /** @description The key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "key_2YTGWJFAYGYT1",
+                     *       "name": "shop",
+                     *       "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+                     *       "keyPrefix": "sk_4f1d0b27c...",
+                     *       "scopes": [
+                     *         "events:read"
+                     *       ],
+                     *       "expiresAt": null,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["KeyMade"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    revokeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example key_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It opens nothing from now on. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
@@ -4353,139 +4551,6 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
-    signaldeskListNotifications: {
-        parameters: {
-            query?: {
-                /** @description Only this status. */
-                status?: "pending" | "retrying" | "sent" | "failed";
-                /** @description How many items at most. */
-                limit?: number;
-                /** @description How many to pass over. */
-                offset?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Notifications, newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "notifications": [
-                     *         {
-                     *           "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
-                     *           "ruleId": "rul_2YTGWJFAYGYT1",
-                     *           "ruleName": "text",
-                     *           "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *           "eventType": "checkout_failed",
-                     *           "channel": "webhook",
-                     *           "status": "pending",
-                     *           "sentAt": "2026-01-31T09:30:00.000Z",
-                     *           "error": null,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        notifications: components["schemas"]["SignalDeskNotification"][];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskGetNotification: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The notification. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
-                     *       "ruleId": "rul_2YTGWJFAYGYT1",
-                     *       "ruleName": "text",
-                     *       "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "eventType": "checkout_failed",
-                     *       "channel": "webhook",
-                     *       "status": "pending",
-                     *       "sentAt": "2026-01-31T09:30:00.000Z",
-                     *       "error": null,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "eventMetadata": {},
-                     *       "payload": {
-                     *         "alertId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
-                     *         "ruleId": "rul_2YTGWJFAYGYT1",
-                     *         "ruleName": "text",
-                     *         "severity": "debug",
-                     *         "threshold": 1,
-                     *         "windowSeconds": 60,
-                     *         "count": 1,
-                     *         "countAtLeast": true,
-                     *         "group": {},
-                     *         "triggeredAt": "2026-01-31T09:30:00.000Z",
-                     *         "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *         "eventType": "checkout_failed",
-                     *         "eventMetadata": {},
-                     *         "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *         "occurredAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        id: string;
-                        ruleId: string;
-                        ruleName: string;
-                        eventId: string;
-                        eventType: string;
-                        channel: string;
-                        /** @enum {string} */
-                        status: "pending" | "retrying" | "sent" | "failed";
-                        /** Format: date-time */
-                        sentAt: string | null;
-                        error: string | null;
-                        /** Format: date-time */
-                        createdAt: string;
-                        eventMetadata: Record<string, never>;
-                        payload: components["schemas"]["Notice"] | Record<string, never>;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
     openStream: {
         parameters: {
             query?: {
@@ -4555,71 +4620,6 @@ export interface operations {
             403: components["responses"]["forbidden"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskCreateTicket: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The ticket. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "ticket": "tkt_7XVFGFTEDR1CR7XVFGFTEDR1CR7XVFGF"
-                     *     }
-                     */
-                    "application/json": {
-                        ticket: string;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskOpenSocket: {
-        parameters: {
-            query?: {
-                /** @description Stands in for a key. */
-                ticket?: string;
-                /** @description A ticket or a key, as older clients send it. */
-                token?: string;
-                /** @description As the header Last-Event-ID: go on behind this frame. */
-                lastEventId?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description WebSocket from here on. */
-            101: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            426: components["responses"]["upgrade_required"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
@@ -5046,6 +5046,133 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    getOpenapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example {} */
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description It is what you have. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getDocs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description It is what you have. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getDocsStyle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The style sheet. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                };
+            };
+            /** @description It is what you have. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getDocsScript: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The script. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/javascript": string;
+                };
+            };
+            /** @description It is what you have. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            default: components["responses"]["transport"];
+        };
+    };
     signaldeskGetUsage: {
         parameters: {
             query?: never;
@@ -5232,133 +5359,6 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             429: components["responses"]["rate_limited"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getOpenapi: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OpenAPI 3.1. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /** @example {} */
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getDocs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The page. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getDocsStyle: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The style sheet. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/css": string;
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getDocsScript: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The script. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/javascript": string;
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
             default: components["responses"]["transport"];
         };
     };

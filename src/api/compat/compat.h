@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_COMPAT_COMPAT_H
+#define API_COMPAT_COMPAT_H
+
+#include "api/call.h"
+#include "api/shape.h"
+
+/*
+ * The calls of earlier systems, one file each: rows, and what writes their shapes. What they do is
+ * done by the functions of our own calls. Here is what one system's file shares with another's.
+ */
+
+/* GET /events with the key in the query: the newest 20. On a worker; may block. */
+NODISCARD bool pulseboard_list_events(struct call *c, struct err *err);
+extern const struct shape shape_pulseboard_events;
+
+#endif

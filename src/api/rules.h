@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_RULES_H
+#define API_RULES_H
+
+#include "api/call.h"
+#include "api/shape.h"
+#include "model/rule_def.h"
+
+/*
+ * The calls of rules, which several rows share. Whether a member that no rule has is refused or
+ * passed over is the row's (route_is_strict). On a worker; each may wait for a commit.
+ */
+#define RULE_BODY_BYTES_MAX (RULE_DEF_BYTES_MAX * 2) /* with white space and escapes */
+
+NODISCARD bool rules_post(struct call *c, struct err *err);
+NODISCARD bool rules_get(struct call *c, struct err *err);
+NODISCARD bool rules_change(struct call *c, struct err *err);
+NODISCARD bool rules_delete(struct call *c, struct err *err);
+/* All rules of the caller's project as elements of the open array. */
+NODISCARD bool rules_write_all(struct call *c, struct json_w *w, struct err *err);
+
+extern const struct shape shape_rule;
+extern const struct shape shape_open_rule_in; /* a rule as it is sent, and whatever else */
+
+#endif

@@ -260,7 +260,7 @@ bool keys_revoke(struct call *c, struct err *err)
 	enum found found = NOT_FOUND;
 
 	if (id_parse(ID_KEY, c->params[0], &change->del.v)) {
-		found = store_key_revoke(c->caller.org, c->db, c->caller.project, change->del,
+		found = store_key_revoke(c->caller.org, c->db, c->caller.project, change->del, 0,
 					 c->now_us, err);
 	}
 	if (found == NOT_FOUND) {

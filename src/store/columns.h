@@ -13,13 +13,13 @@
 
 #define PROJECT_COLS \
 	"id, org_id, slug, name, is_default, created_at, owner_id, environments, origins," \
-	" delete_after"
-#define PROJECT_LETTERS "iittiiitti"
+	" delete_after, version"
+#define PROJECT_LETTERS "iittiiittii"
 
 #define KEY_COLS \
 	"id, org_id, project_id, name, key_hash, key_prefix, scopes, created_at, expires_at," \
-	" revoked_at, last_used_at, made_by, rotated_to, last_used_address"
-#define KEY_LETTERS "iiittttiiiiiit"
+	" revoked_at, last_used_at, made_by, rotated_to, last_used_address, version"
+#define KEY_LETTERS "iiittttiiiiiiti"
 
 #define RULE_COLS \
 	"id, org_id, project_id, name, version, definition, event_type, enabled, created_at," \

@@ -25,6 +25,7 @@ struct key_row {
 	struct user_id made_by;	  /* 0: a key, or nobody */
 	struct key_id rotated_to; /* the key that takes its place; 0: none */
 	struct slice used_from;	  /* the address of its last use; empty: not known */
+	uint64_t version;	  /* counts the changes, from 1; inserts set it */
 };
 struct key_list {
 	struct key_row *rows;
@@ -50,16 +51,33 @@ NODISCARD enum found store_key_by_name(struct org_id org, struct db *db, struct 
 NODISCARD bool store_key_list(struct org_id org, struct db *db, struct project_id project,
 			      const struct page *page, struct arena *req, struct key_list *out,
 			      struct err *err);
-/* NOT_FOUND also when it was revoked before. project 0: of any project of the org. */
+/* The newest that works, not revoked and not expired. */
+NODISCARD enum found store_key_newest(struct org_id org, struct db *db, struct project_id project,
+				      int64_t now_us, struct arena *req, struct key_row *out,
+				      struct err *err);
+/* How many of a project are neither revoked nor expired. */
+NODISCARD bool store_key_live(struct org_id org, struct db *db, struct project_id project,
+			      int64_t now_us, uint64_t *out, struct err *err);
+/*
+ * Changes of one key. project 0: of any project of the org. expect is the version that it has to be
+ * at; 0: any. NOT_FOUND: there is no such key, it is revoked, or at another version.
+ */
+NODISCARD enum found store_key_rename(struct org_id org, struct db *db, struct project_id project,
+				      struct key_id id, struct slice name, uint64_t expect,
+				      struct err *err);
 NODISCARD enum found store_key_revoke(struct org_id org, struct db *db, struct project_id project,
-				      struct key_id id, int64_t now_us, struct err *err);
+				      struct key_id id, uint64_t expect, int64_t now_us,
+				      struct err *err);
+/* All keys of a project that are not revoked. */
+NODISCARD bool store_key_revoke_all(struct org_id org, struct db *db, struct project_id project,
+				    int64_t now_us, struct err *err);
 
 /*
- * Another key takes its place: the old one expires at expires_us, or earlier if it would anyway.
- * NOT_FOUND: no such key, revoked, or rotated before.
+ * Likewise: another key takes its place, and the old one expires at expires_us, or earlier if it
+ * would anyway. NOT_FOUND also when it was rotated before.
  */
 NODISCARD enum found store_key_rotate(struct org_id org, struct db *db, struct project_id project,
 				      struct key_id id, struct key_id to, int64_t expires_us,
-				      struct err *err);
+				      uint64_t expect, struct err *err);
 
 #endif

@@ -447,18 +447,112 @@ CONTRACT(projects_are_made_changed_and_leave)
 	got.owner.v = 5;
 	got.environments = S("[\"production\"]");
 	got.origins = S("[\"https://shop.example\"]");
+	T_INT(got.version, 1);
 	T_INT(store_project_set(ORG_A, f->db, &got, &err), FOUND);
-	T_INT(store_project_set_delete(ORG_A, f->db, got.id, AT + 9, &err), FOUND);
+	T_INT(store_project_set(ORG_A, f->db, &got, &err), NOT_FOUND);
 	T_INT(store_project_get(ORG_A, f->db, got.id, &f->arena, &row, &err), FOUND);
 	T_SLICE(row.name, "Shop");
 	T_SLICE(row.slug, "web-shop-2");
 	T_SLICE(row.environments, "[\"production\"]");
 	T_SLICE(row.origins, "[\"https://shop.example\"]");
 	T_INT(row.owner.v, 5);
-	T_INT(row.delete_after_us, AT + 9);
-	T_INT(store_project_set_delete(ORG_A, f->db, PROJECT_A, AT + 9, &err), NOT_FOUND);
+	T_INT(row.version, 2);
+	row.version = 0;
+	T_INT(store_project_set(ORG_A, f->db, &row, &err), FOUND);
+	row.slug = S("web-shop");
+	T_INT(store_project_set(ORG_A, f->db, &row, &err), FAILED);
+	T_INT(err.kind, ERR_CONFLICT);
+	row.id.v = 999;
+	row.slug = S("other");
+	T_INT(store_project_set(ORG_A, f->db, &row, &err), NOT_FOUND);
 	T_INT(store_project_get(ORG_A, f->db, PROJECT_A, &f->arena, &row, &err), FOUND);
 	T_SLICE(row.environments, "[]");
+}
+
+CONTRACT(a_deleted_project_is_found_nowhere)
+{
+	struct project_row row = {
+		.id = { 113 }, .org = ORG_A, .name = S("Shop"), .slug = S("shop")
+	};
+	struct project_list list;
+	struct store_counts counts;
+	struct project_row got;
+	struct err err = { 0 };
+	uint64_t n;
+
+	T_OK(store_project_insert(ORG_A, f->db, &row, &err));
+	T_INT(store_project_end(ORG_B, f->db, row.id, AT, &err), NOT_FOUND);
+	T_INT(store_project_end(ORG_A, f->db, PROJECT_A, AT, &err), NOT_FOUND);
+	T_INT(store_project_end(ORG_A, f->db, row.id, AT, &err), FOUND);
+	T_INT(store_project_end(ORG_A, f->db, row.id, AT, &err), NOT_FOUND);
+	T_INT(store_project_get(ORG_A, f->db, row.id, &f->arena, &got, &err), NOT_FOUND);
+	T_INT(store_project_by_slug(ORG_A, f->db, row.slug, &f->arena, &got, &err), NOT_FOUND);
+	T_INT(store_project_set(ORG_A, f->db, &row, &err), NOT_FOUND);
+	T_OK(store_project_list(ORG_A, f->db, PAGE_OF(10), &f->arena, &list, &err));
+	T_INT(list.n, 1);
+	T_OK(store_project_count(ORG_A, f->db, &n, &err));
+	T_INT(n, 1);
+	T_OK(store_counts(f->db, &counts, &err));
+	T_INT(counts.projects, 2);
+	T_OK(store_projects_all(f->db, (struct project_id) { 112 }, 1, &f->arena, &list, &err));
+	T_INT(list.n, 1);
+	T_INT(list.rows[0].delete_after_us, AT);
+	row.id.v++;
+	T_OK(store_project_insert(ORG_A, f->db, &row, &err));
+	T_INT(store_project_end(ORG_A, f->db, row.id, AT, &err), FOUND);
+}
+
+CONTRACT(keys_change_over_the_version_that_was_meant)
+{
+	struct key_row row = sample_key(ORG_A, PROJECT_A, 1);
+	struct err err = { 0 };
+
+	T_OK(store_key_insert(ORG_A, f->db, &row, &err));
+	T_INT(store_key_rename(ORG_A, f->db, PROJECT_A, row.id, S("new"), 2, &err), NOT_FOUND);
+	T_INT(store_key_rename(ORG_B, f->db, PROJECT_B, row.id, S("new"), 0, &err), NOT_FOUND);
+	T_INT(store_key_rename(ORG_A, f->db, PROJECT_A, row.id, S("new"), 1, &err), FOUND);
+	T_INT(store_key_get(ORG_A, f->db, PROJECT_A, row.id, &f->arena, &row, &err), FOUND);
+	T_SLICE(row.name, "new");
+	T_INT(row.version, 2);
+	T_INT(store_key_rotate(ORG_A, f->db, PROJECT_A, row.id, (struct key_id) { 2 }, AT + 9, 1,
+			       &err),
+	      NOT_FOUND);
+	T_INT(store_key_rotate(ORG_A, f->db, PROJECT_A, row.id, (struct key_id) { 2 }, AT + 9, 2,
+			       &err),
+	      FOUND);
+	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, row.id, 2, AT, &err), NOT_FOUND);
+	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, row.id, 3, AT, &err), FOUND);
+	T_INT(store_key_rename(ORG_A, f->db, PROJECT_A, row.id, S("x"), 0, &err), NOT_FOUND);
+	T_INT(store_key_get(ORG_A, f->db, PROJECT_A, row.id, &f->arena, &row, &err), FOUND);
+	T_INT(row.version, 4);
+}
+
+CONTRACT(keys_that_work_are_counted_and_end_together)
+{
+	struct key_row old = sample_key(ORG_A, PROJECT_A, 1),
+		       timed = sample_key(ORG_A, PROJECT_A, 2);
+	struct key_row other = sample_key(ORG_B, PROJECT_B, 3), got;
+	struct err err = { 0 };
+	uint64_t n;
+
+	timed.expires_us = AT + 9;
+	T_OK(store_key_insert(ORG_A, f->db, &old, &err));
+	T_OK(store_key_insert(ORG_A, f->db, &timed, &err));
+	T_OK(store_key_insert(ORG_B, f->db, &other, &err));
+	T_OK(store_key_live(ORG_A, f->db, PROJECT_A, AT + 8, &n, &err));
+	T_INT(n, 2);
+	T_INT(store_key_newest(ORG_A, f->db, PROJECT_A, AT + 8, &f->arena, &got, &err), FOUND);
+	T_INT(got.id.v, 2);
+	T_OK(store_key_live(ORG_A, f->db, PROJECT_A, AT + 9, &n, &err));
+	T_INT(n, 1);
+	T_INT(store_key_newest(ORG_A, f->db, PROJECT_A, AT + 9, &f->arena, &got, &err), FOUND);
+	T_INT(got.id.v, 1);
+	T_OK(store_key_revoke_all(ORG_A, f->db, PROJECT_A, AT + 3, &err));
+	T_INT(store_key_newest(ORG_A, f->db, PROJECT_A, AT, &f->arena, &got, &err), NOT_FOUND);
+	T_INT(store_key_get(ORG_A, f->db, PROJECT_A, old.id, &f->arena, &got, &err), FOUND);
+	T_INT(got.revoked_us, AT + 3);
+	T_OK(store_key_live(ORG_B, f->db, PROJECT_B, AT, &n, &err));
+	T_INT(n, 1);
 }
 
 CONTRACT(keys_are_rotated_once_and_end_later)
@@ -469,13 +563,13 @@ CONTRACT(keys_are_rotated_once_and_end_later)
 
 	row.made_by.v = 8;
 	T_OK(store_key_insert(ORG_A, f->db, &row, &err));
-	T_INT(store_key_rotate(ORG_B, f->db, PROJECT_B, row.id, (struct key_id) { 2 }, AT + 9,
+	T_INT(store_key_rotate(ORG_B, f->db, PROJECT_B, row.id, (struct key_id) { 2 }, AT + 9, 0,
 			       &err),
 	      NOT_FOUND);
-	T_INT(store_key_rotate(ORG_A, f->db, PROJECT_A, row.id, (struct key_id) { 2 }, AT + 9,
+	T_INT(store_key_rotate(ORG_A, f->db, PROJECT_A, row.id, (struct key_id) { 2 }, AT + 9, 0,
 			       &err),
 	      FOUND);
-	T_INT(store_key_rotate(ORG_A, f->db, PROJECT_A, row.id, (struct key_id) { 3 }, AT + 9,
+	T_INT(store_key_rotate(ORG_A, f->db, PROJECT_A, row.id, (struct key_id) { 3 }, AT + 9, 0,
 			       &err),
 	      NOT_FOUND);
 	T_OK(db_begin(f->db, &err));
@@ -524,5 +618,7 @@ CONTRACTS(members_contract, C(members_are_found_with_their_names), C(a_user_is_a
 	  C(an_invite_lets_in_whom_it_names), C(an_invite_is_accepted_once),
 	  C(orgs_are_founded_whole_under_a_name_of_their_own),
 	  C(orgs_of_one_name_are_founded_at_a_time), C(orgs_are_renamed_suspended_and_leave),
-	  C(projects_are_made_changed_and_leave), C(keys_are_rotated_once_and_end_later),
+	  C(projects_are_made_changed_and_leave), C(a_deleted_project_is_found_nowhere),
+	  C(keys_change_over_the_version_that_was_meant),
+	  C(keys_that_work_are_counted_and_end_together), C(keys_are_rotated_once_and_end_later),
 	  C(who_is_who_is_loaded_in_pages))

@@ -84,8 +84,8 @@ CONTRACT(keys_live_and_are_revoked)
 	T_OK(store_keys_all(f->db, (struct key_id) { 0 }, 10, &f->arena, &all, &err));
 	T_INT(all.n, 2);
 	T_INT(all.rows[0].id.v, 4);
-	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, row.id, AT + 1, &err), FOUND);
-	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, row.id, AT + 2, &err), NOT_FOUND);
+	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, row.id, 0, AT + 1, &err), FOUND);
+	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, row.id, 0, AT + 2, &err), NOT_FOUND);
 	T_INT(store_key_get(ORG_A, f->db, (struct project_id) { 0 }, row.id, &f->arena, &got, &err),
 	      FOUND);
 	T_TRUE(got.revoked_us == AT + 1);
@@ -108,7 +108,7 @@ CONTRACT(keys_and_rules_are_found_by_what_they_are_called)
 	T_INT(store_key_by_name(ORG_A, f->db, PROJECT_A, S("key 5"), &f->arena, &key, &err), FOUND);
 	T_INT(store_key_by_name(ORG_A, f->db, PROJECT_B, S("key 5"), &f->arena, &key, &err),
 	      NOT_FOUND);
-	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, key.id, AT + 1, &err), FOUND);
+	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, key.id, 0, AT + 1, &err), FOUND);
 	T_INT(store_key_by_hash(ORG_A, f->db, S("hash5"), &f->arena, &key, &err), FOUND);
 	T_INT(store_key_by_name(ORG_A, f->db, PROJECT_A, S("key 5"), &f->arena, &key, &err),
 	      NOT_FOUND);
@@ -425,7 +425,7 @@ CONTRACT(counts_are_of_what_lives)
 
 	put_key(f, ORG_A, PROJECT_A, 1);
 	put_key(f, ORG_A, PROJECT_A, 2);
-	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, (struct key_id) { 1 }, AT, &err), FOUND);
+	T_INT(store_key_revoke(ORG_A, f->db, PROJECT_A, (struct key_id) { 1 }, 0, AT, &err), FOUND);
 	T_OK(store_rule_put(ORG_A, f->db, &rule, &err));
 	T_OK(store_counts(f->db, &counts, &err));
 	T_TRUE(counts.orgs == 2 && counts.projects == 2 && counts.keys == 1 && counts.rules == 1);

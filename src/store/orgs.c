@@ -24,12 +24,12 @@ enum {
 	PROJECT_COUNT,
 	PROJECT_LIST,
 	PROJECT_SET,
-	PROJECT_DELETE
+	PROJECT_END
 };
 #define ORG_VALUES "insert into orgs (" ORG_COLS ") values ($1, $2, $3, $4, $5, $6, $7, $8)"
 #define PROJECT_VALUES \
 	"insert into projects (" PROJECT_COLS ")" \
-	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+	" values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 static const struct query queries[] = {
 	[ORG_INSERT] = {
 		.name = "org_insert", .args = ORG_LETTERS, .cols = "", .sql = ORG_VALUES,
@@ -73,11 +73,13 @@ static const struct query queries[] = {
 	},
 	[PROJECT_GET] = {
 		.name = "project_get", .args = "ii", .cols = PROJECT_LETTERS,
-		.sql = "select " PROJECT_COLS " from projects where org_id = $1 and id = $2",
+		.sql = "select " PROJECT_COLS " from projects"
+		       " where org_id = $1 and id = $2 and delete_after is null",
 	},
 	[PROJECT_BY_SLUG] = {
 		.name = "project_by_slug", .args = "it", .cols = PROJECT_LETTERS,
-		.sql = "select " PROJECT_COLS " from projects where org_id = $1 and slug = $2",
+		.sql = "select " PROJECT_COLS " from projects"
+		       " where org_id = $1 and slug = $2 and delete_after is null",
 	},
 	[PROJECT_DEFAULT] = {
 		.name = "project_default", .args = "i", .cols = PROJECT_LETTERS,
@@ -85,23 +87,29 @@ static const struct query queries[] = {
 	},
 	[PROJECT_COUNT] = {
 		.name = "project_count", .args = "i", .cols = "i",
-		.sql = "select count(*) from projects where org_id = $1",
+		.sql = "select count(*) from projects"
+		       " where org_id = $1 and delete_after is null",
 	},
 	[PROJECT_LIST] = {
 		.name = "project_list", .args = "iiiii", .cols = PROJECT_LETTERS,
 		.sql = "select " PROJECT_COLS " from projects"
-		       " where org_id = $1 and (created_at, id) < ($2, $3)"
+		       " where org_id = $1 and delete_after is null"
+		       " and (created_at, id) < ($2, $3)"
 		       " order by created_at desc, id desc limit $4 offset $5",
 	},
 	[PROJECT_SET] = {
-		.name = "project_set", .args = "iititt", .cols = "",
-		.sql = "update projects set name = $3, owner_id = $4, environments = $5,"
-		       " origins = $6 where org_id = $1 and id = $2",
+		.name = "project_set", .args = "iiittitt", .cols = "",
+		.sql = "update projects set slug = $4, name = $5, owner_id = $6,"
+		       " environments = $7, origins = $8, version = version + 1"
+		       " where org_id = $1 and id = $2 and (version = $3 or $3 = 0)"
+		       " and delete_after is null",
 	},
-	[PROJECT_DELETE] = {
-		.name = "project_delete", .args = "iii", .cols = "",
-		.sql = "update projects set delete_after = $3"
-		       " where org_id = $1 and id = $2 and is_default = 0",
+	[PROJECT_END] = {
+		/* With a blank no other slug is like it. */
+		.name = "project_end", .args = "iii", .cols = "",
+		.sql = "update projects set delete_after = $3, slug = slug || ' ' || id,"
+		       " version = version + 1 where org_id = $1 and id = $2"
+		       " and is_default = 0 and delete_after is null",
 	},
 };
 const struct query_set org_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
@@ -124,6 +132,7 @@ static const struct row_field project_fields[] = {
 	FIELD(struct project_row, is_default),	   FIELD(struct project_row, created_us),
 	FIELD_OPT_ID(struct project_row, owner.v), FIELD(struct project_row, environments),
 	FIELD(struct project_row, origins),	   FIELD_OPT(struct project_row, delete_after_us),
+	FIELD(struct project_row, version),
 };
 const struct row_shape project_shape = SHAPE(struct project_row, project_fields);
 
@@ -148,6 +157,7 @@ static bool project_insert(struct db *db, const struct query *q, const struct pr
 
 	whole.environments = or_else(row->environments, S("[]"));
 	whole.origins = or_else(row->origins, S("[]"));
+	whole.version = 1;
 	return row_insert(db, q, &project_shape, &whole, changed, err);
 }
 
@@ -251,6 +261,7 @@ bool store_project_found(struct org_id org, struct db *db, const struct project_
 		}
 		if (changed > 0) {
 			if (out != NULL) {
+				made.version = 1;
 				*out = made;
 			}
 			return true;
@@ -263,18 +274,19 @@ enum found store_project_set(struct org_id org, struct db *db, const struct proj
 			     struct err *err)
 {
 	return row_touch(db, &queries[PROJECT_SET],
-			 DB_ARGS(db_id(org.v), db_id(row->id.v), db_text(row->name),
+			 DB_ARGS(db_id(org.v), db_id(row->id.v), db_id(row->version),
+				 db_text(row->slug), db_text(row->name),
 				 row->owner.v == 0 ? db_null() : db_id(row->owner.v),
 				 db_text(or_else(row->environments, S("[]"))),
 				 db_text(or_else(row->origins, S("[]")))),
 			 err);
 }
 
-enum found store_project_set_delete(struct org_id org, struct db *db, struct project_id id,
-				    int64_t after_us, struct err *err)
+enum found store_project_end(struct org_id org, struct db *db, struct project_id id, int64_t now_us,
+			     struct err *err)
 {
-	return row_touch(db, &queries[PROJECT_DELETE],
-			 DB_ARGS(db_id(org.v), db_id(id.v), db_opt(after_us)), err);
+	return row_touch(db, &queries[PROJECT_END],
+			 DB_ARGS(db_id(org.v), db_id(id.v), db_int(now_us)), err);
 }
 
 enum found store_project_get(struct org_id org, struct db *db, struct project_id id,

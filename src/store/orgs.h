@@ -33,7 +33,8 @@ struct project_row {
 	struct user_id owner;	   /* 0: nobody in particular */
 	struct slice environments; /* a JSON array of names; empty when inserted: [] */
 	struct slice origins;	   /* of pages that may send events: likewise */
-	int64_t delete_after_us;   /* when it may be purged; 0: stays */
+	int64_t delete_after_us;   /* when it was deleted; 0: it is there */
+	uint64_t version;	   /* counts the changes, from 1; inserts set it */
 };
 struct project_list {
 	struct project_row *rows;
@@ -72,7 +73,11 @@ NODISCARD enum found store_org_suspend(struct org_id org, struct db *db, int64_t
 NODISCARD enum found store_org_set_delete(struct org_id org, struct db *db, int64_t after_us,
 					  struct err *err);
 
-/* ERR_CONFLICT when id or slug is taken, the org has a default already, or there is no org. */
+/*
+ * Deleted projects are found nowhere but in store_projects_all.
+ *
+ * ERR_CONFLICT when id or slug is taken, the org has a default already, or there is no org.
+ */
 NODISCARD bool store_project_insert(struct org_id org, struct db *db, const struct project_row *row,
 				    struct err *err);
 NODISCARD enum found store_project_get(struct org_id org, struct db *db, struct project_id id,
@@ -93,12 +98,17 @@ NODISCARD bool store_project_list(struct org_id org, struct db *db, const struct
  */
 NODISCARD bool store_project_found(struct org_id org, struct db *db, const struct project_row *row,
 				   struct arena *req, struct project_row *out, struct err *err);
-/* Name, owner, environments and origins as they are in row; NOT_FOUND: no such project. */
+/*
+ * Slug, name, owner, environments and origins as they are in row, over the version in it (0: over
+ * any). NOT_FOUND: no such project, or it is at another version. ERR_CONFLICT: the slug is taken.
+ */
 NODISCARD enum found store_project_set(struct org_id org, struct db *db,
 				       const struct project_row *row, struct err *err);
-/* When it may be purged; 0: it stays after all. NOT_FOUND also for the default project. */
-NODISCARD enum found store_project_set_delete(struct org_id org, struct db *db,
-					      struct project_id id, int64_t after_us,
-					      struct err *err);
+/*
+ * It is gone: its slug is free, its row stays for what points to it. Keys, rules and events are
+ * others' affair. NOT_FOUND also for the default project.
+ */
+NODISCARD enum found store_project_end(struct org_id org, struct db *db, struct project_id id,
+				       int64_t now_us, struct err *err);
 
 #endif

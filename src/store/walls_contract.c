@@ -110,11 +110,30 @@ static size_t key_list(struct fixture *f, struct org_id org)
 	return named.n + any.n;
 }
 
+static size_t key_live(struct fixture *f, struct org_id org)
+{
+	struct key_row row;
+	struct err err = { 0 };
+	uint64_t n;
+
+	T_OK(store_key_live(org, f->db, PROJECT_A, AT, &n, &err));
+	return n + one(store_key_newest(org, f->db, PROJECT_A, AT, &f->arena, &row, &err));
+}
+
+static size_t key_rename(struct fixture *f, struct org_id org)
+{
+	struct err err;
+
+	return one(store_key_rename(org, f->db, ANY_PROJECT, (struct key_id) { NUMBER }, S("taken"),
+				    0, &err));
+}
+
 static size_t key_revoke(struct fixture *f, struct org_id org)
 {
 	struct err err;
 
-	return one(store_key_revoke(org, f->db, ANY_PROJECT, (struct key_id) { NUMBER }, AT, &err));
+	return one(
+		store_key_revoke(org, f->db, ANY_PROJECT, (struct key_id) { NUMBER }, 0, AT, &err));
 }
 
 static size_t member_looks(struct fixture *f, struct org_id org)
@@ -160,11 +179,11 @@ static size_t invite_looks(struct fixture *f, struct org_id org)
 
 static size_t project_changes(struct fixture *f, struct org_id org)
 {
-	struct project_row row = { .id = { 111 }, .name = S("taken") };
+	struct project_row row = { .id = { 111 }, .slug = S("taken"), .name = S("taken") };
 	struct err err;
 
 	return one(store_project_set(org, f->db, &row, &err)) +
-	       one(store_project_set_delete(org, f->db, row.id, AT, &err));
+	       one(store_project_end(org, f->db, row.id, AT, &err));
 }
 
 static size_t key_rotate(struct fixture *f, struct org_id org)
@@ -172,7 +191,7 @@ static size_t key_rotate(struct fixture *f, struct org_id org)
 	struct err err;
 
 	return one(store_key_rotate(org, f->db, ANY_PROJECT, (struct key_id) { NUMBER },
-				    (struct key_id) { 5 }, AT, &err));
+				    (struct key_id) { 5 }, AT + 9, 0, &err));
 }
 
 static size_t rule_get(struct fixture *f, struct org_id org)
@@ -396,6 +415,8 @@ static const struct {
 	{ "key_get", key_get },
 	{ "key_by", key_by },
 	{ "key_list", key_list },
+	{ "key_live", key_live },
+	{ "key_rename", key_rename },
 	{ "key_rotate", key_rotate },
 	{ "key_revoke", key_revoke },
 	{ "member_looks", member_looks },

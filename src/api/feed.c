@@ -44,10 +44,7 @@ static void has_room(void *arg, struct http_stream *st UNUSED)
 
 static bool may_still(const struct feed *f)
 {
-	const struct caller *caller = &f->caller;
-
-	return keyring_get(f->api->keys, caller->key) != NULL &&
-	       (caller->expires_at_us == 0 || caller->expires_at_us > clock_wall_us());
+	return keyring_alive(f->api->keys, f->caller.key, clock_wall_us()) != NULL;
 }
 
 static void send_parcel(struct feed *f, struct chunk *parcel)

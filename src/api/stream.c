@@ -51,14 +51,18 @@ static void post_ticket(struct call *c)
 /* A ticket is worth what its key is worth: nothing once that was revoked or has expired. */
 static bool ticket_caller(struct call *c, struct slice text, int64_t now_us)
 {
+	const struct api_key *key;
 	struct caller caller;
 
-	if (!tickets_use(c->api->tickets, text, now_us, &caller) ||
-	    keyring_get(c->api->keys, caller.key) == NULL ||
-	    (caller.expires_at_us != 0 && caller.expires_at_us <= c->now_us)) {
+	if (!tickets_use(c->api->tickets, text, now_us, &caller)) {
+		return false;
+	}
+	key = keyring_alive(c->api->keys, caller.key, c->now_us);
+	if (key == NULL) {
 		return false;
 	}
 	c->caller = caller;
+	c->caller.expires_at_us = key->expires_at_us;
 	return true;
 }
 

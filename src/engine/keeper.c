@@ -56,6 +56,7 @@ struct chore {
 
 struct uses {
 	struct key_use items[USES_MAX];
+	struct ip_text from[USES_MAX];
 	size_t n;
 };
 
@@ -173,7 +174,7 @@ static void collect_uses(void *arg)
 {
 	struct keeper *k = arg;
 
-	k->uses.n = keyring_uses(k->o.keys, k->uses.items, USES_MAX);
+	k->uses.n = keyring_uses(k->o.keys, k->uses.items, k->uses.from, USES_MAX);
 	/* A closed inbox is the end of the thread, and keeper_close asks once more. */
 	(void)!queue_put(k->inbox, &k->uses);
 }
@@ -344,7 +345,7 @@ void keeper_close(struct keeper **kp)
 	if (queue_take(k->inbox, 0) != NULL) {
 		write_uses(k);
 	}
-	k->uses.n = keyring_uses(k->o.keys, k->uses.items, USES_MAX);
+	k->uses.n = keyring_uses(k->o.keys, k->uses.items, k->uses.from, USES_MAX);
 	write_uses(k);
 	save_books(k);
 	save_guesses(k);

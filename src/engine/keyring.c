@@ -86,6 +86,18 @@ void keyring_del(struct keyring *k, struct key_id id)
 	}
 }
 
+void keyring_del_project(struct keyring *k, struct project_id project)
+{
+	const struct entry *e;
+	size_t at = 0;
+
+	while ((e = map_next(&k->by_id, &at)) != NULL) {
+		if (e->key.project.v == project.v) {
+			keyring_del(k, e->key.id);
+		}
+	}
+}
+
 void keyring_put(struct keyring *k, const struct api_key *key)
 {
 	struct entry *e = mem_alloc(1, sizeof(*e));
@@ -134,6 +146,11 @@ static struct entry *look_up(struct keyring *k, struct slice secret)
 	return e;
 }
 
+static bool is_alive(const struct entry *e, int64_t now_us)
+{
+	return e->key.expires_at_us == 0 || e->key.expires_at_us > now_us;
+}
+
 const struct api_key *keyring_find(struct keyring *k, struct slice secret, int64_t now_us)
 {
 	struct entry *e;
@@ -142,7 +159,7 @@ const struct api_key *keyring_find(struct keyring *k, struct slice secret, int64
 		return NULL;
 	}
 	e = look_up(k, secret);
-	if (e == NULL || (e->key.expires_at_us != 0 && e->key.expires_at_us <= now_us)) {
+	if (e == NULL || !is_alive(e, now_us)) {
 		return NULL;
 	}
 	e->key.last_used_us = now_us;
@@ -156,6 +173,26 @@ const struct api_key *keyring_get(const struct keyring *k, struct key_id id)
 	const struct entry *e = map_get(&k->by_id, MAP_KEY(id));
 
 	return e == NULL ? NULL : &e->key;
+}
+
+const struct api_key *keyring_alive(const struct keyring *k, struct key_id id, int64_t now_us)
+{
+	const struct entry *e = map_get(&k->by_id, MAP_KEY(id));
+
+	return e == NULL || !is_alive(e, now_us) ? NULL : &e->key;
+}
+
+int64_t keyring_expire(struct keyring *k, struct key_id id, int64_t at_us)
+{
+	struct entry *e = map_get(&k->by_id, MAP_KEY(id));
+
+	if (e == NULL) {
+		return 0;
+	}
+	if (is_alive(e, at_us)) {
+		e->key.expires_at_us = at_us;
+	}
+	return e->key.expires_at_us;
 }
 
 static struct entry *entry_of(const struct keyring *k, struct key_id id)
@@ -198,16 +235,30 @@ void keyring_set_at(struct keyring *k, struct key_id id, struct ip ip)
 	}
 }
 
-size_t keyring_uses(struct keyring *k, struct key_use *uses, size_t max)
+/* Zeroes are no address that anybody comes from. */
+static struct slice address_of(const struct entry *e, struct ip_text *text)
+{
+	struct ip none = { 0 };
+
+	if (ip_eq(e->at, none)) {
+		return (struct slice) { 0 };
+	}
+	*text = ip_format(e->at);
+	return slice_of(text->p);
+}
+
+size_t keyring_uses(struct keyring *k, struct key_use *uses, struct ip_text *from, size_t max)
 {
 	struct entry *e;
 	size_t at = 0, n = 0;
 
 	while (n < max && (e = map_next(&k->by_id, &at)) != NULL) {
 		if (e->used) {
-			uses[n++] = (struct key_use) { .id = e->key.id,
-						       .at_us = e->key.last_used_us };
+			uses[n] = (struct key_use) { .id = e->key.id,
+						     .at_us = e->key.last_used_us,
+						     .from = address_of(e, &from[n]) };
 			e->used = false;
+			n++;
 		}
 	}
 	return n;

@@ -29,10 +29,14 @@ struct api_key {
 struct keyring *keyring_new(void);
 void keyring_free(struct keyring **k);
 
-/* Add or replace by hash. */
+/* Add or replace by id. */
 void keyring_put(struct keyring *k, const struct api_key *key);
 /* Remove; does nothing when there is no such key. */
 void keyring_del(struct keyring *k, struct key_id id);
+/* All of a project's. */
+void keyring_del_project(struct keyring *k, struct project_id project);
+/* It ends at that time, or earlier if it does anyway. Returns when; 0: there is no such key. */
+int64_t keyring_expire(struct keyring *k, struct key_id id, int64_t at_us);
 size_t keyring_len(const struct keyring *k);
 
 /*
@@ -42,6 +46,8 @@ size_t keyring_len(const struct keyring *k);
 const struct api_key *keyring_find(struct keyring *k, struct slice secret, int64_t now_us);
 /* The key with this id, or NULL. Does not mark it. */
 const struct api_key *keyring_get(const struct keyring *k, struct key_id id);
+/* The same if it is alive at now_us. */
+const struct api_key *keyring_alive(const struct keyring *k, struct key_id id, int64_t now_us);
 
 /* What a key has a budget for. */
 enum key_budget { KEY_BUDGET_API, KEY_BUDGET_INGEST, KEY_BUDGETS };
@@ -62,9 +68,9 @@ bool keyring_was_at(const struct keyring *k, struct key_id id, struct ip ip);
 void keyring_set_at(struct keyring *k, struct key_id id, struct ip ip);
 
 /*
- * Take up to max keys used since the last call: their ids and times. For the lazy last-used
- * update. Returns how many.
+ * Take up to max keys used since the last call: their ids, times and, where it is known, addresses,
+ * as texts in from. For the lazy last-used update. Returns how many.
  */
-size_t keyring_uses(struct keyring *k, struct key_use *uses, size_t max);
+size_t keyring_uses(struct keyring *k, struct key_use *uses, struct ip_text *from, size_t max);
 
 #endif

@@ -55,15 +55,54 @@ TEST(uses_are_reported_once)
 	struct keyring *k = keyring_new();
 	struct api_key a = key_of(1, S("a")), b = key_of(2, S("b"));
 	struct key_use uses[4];
+	struct ip_text from[4];
+	struct ip ip;
 
 	keyring_put(k, &a);
 	keyring_put(k, &b);
-	T_INT(keyring_uses(k, uses, 4), 0);
+	T_INT(keyring_uses(k, uses, from, 4), 0);
 	T_TRUE(keyring_find(k, S("b"), 42) != NULL);
-	T_INT(keyring_uses(k, uses, 4), 1);
+	T_INT(keyring_uses(k, uses, from, 4), 1);
 	T_INT(uses[0].id.v, 2);
 	T_INT(uses[0].at_us, 42);
-	T_INT(keyring_uses(k, uses, 4), 0);
+	T_SLICE(uses[0].from, "");
+	T_INT(keyring_uses(k, uses, from, 4), 0);
+	T_TRUE(ip_parse(S("192.0.2.7"), &ip));
+	T_TRUE(keyring_find(k, S("a"), 43) != NULL);
+	keyring_set_at(k, a.id, ip);
+	T_INT(keyring_uses(k, uses, from, 4), 1);
+	T_SLICE(uses[0].from, "192.0.2.7");
+	keyring_free(&k);
+}
+
+TEST(an_end_comes_earlier_and_never_later)
+{
+	struct keyring *k = keyring_new();
+	struct api_key key = key_of(1, S("a"));
+
+	keyring_put(k, &key);
+	T_INT(keyring_expire(k, key.id, 100), 100);
+	T_INT(keyring_expire(k, key.id, 200), 100);
+	T_INT(keyring_expire(k, key.id, 50), 50);
+	T_INT(keyring_expire(k, (struct key_id) { 2 }, 50), 0);
+	T_TRUE(keyring_alive(k, key.id, 49) != NULL);
+	T_TRUE(keyring_alive(k, key.id, 50) == NULL);
+	T_TRUE(keyring_find(k, S("a"), 50) == NULL);
+	keyring_free(&k);
+}
+
+TEST(the_keys_of_a_project_end_together)
+{
+	struct keyring *k = keyring_new();
+	struct api_key a = key_of(1, S("a")), b = key_of(2, S("b")), c = key_of(3, S("c"));
+
+	c.project.v = 9;
+	keyring_put(k, &a);
+	keyring_put(k, &b);
+	keyring_put(k, &c);
+	keyring_del_project(k, a.project);
+	T_INT(keyring_len(k), 1);
+	T_TRUE(keyring_find(k, S("a"), 5) == NULL && keyring_find(k, S("c"), 5) != NULL);
 	keyring_free(&k);
 }
 
@@ -93,4 +132,5 @@ TEST(what_a_key_has_taken_outlives_its_change)
 
 T_MAIN(T(a_key_is_found_by_its_secret_only), T(what_a_key_has_taken_outlives_its_change),
        T(a_removed_key_is_refused_at_once_even_when_remembered), T(a_key_dies_at_its_expiry),
-       T(uses_are_reported_once))
+       T(uses_are_reported_once), T(an_end_comes_earlier_and_never_later),
+       T(the_keys_of_a_project_end_together))

@@ -19,6 +19,7 @@
 #define WS_UNAUTHORIZED 4401 /* SignalDesk's: get a new credential, then come back */
 
 static void on_ping(void *arg);
+static void on_expiry(void *arg);
 
 struct live *live_new(const struct live_options *options)
 {
@@ -33,6 +34,7 @@ struct live *live_new(const struct live_options *options)
 	arena_init(&live->tick, 0);
 	buf_init(&live->scratch, EVENT_BYTES_MAX * 3);
 	loop_timer_init(&live->ping, options->loop, on_ping, live);
+	loop_timer_init(&live->expiry, options->loop, on_expiry, live);
 	loop_timer_start(&live->ping, loop_now_us(options->loop) + LIVE_PING_US);
 	return live;
 }
@@ -52,13 +54,51 @@ static void each_client(struct live *live, void (*fn)(struct live_client *, void
 	}
 }
 
+/* The timer fires for the first one; the pings see to it when somebody moves the wall clock. */
+static void watch_expiry(struct live *live, int64_t expires_at_us, int64_t now_us)
+{
+	int64_t left_us = expires_at_us - now_us;
+
+	if (expires_at_us == 0 ||
+	    (live->expires_at_us != 0 && live->expires_at_us <= expires_at_us)) {
+		return;
+	}
+	live->expires_at_us = expires_at_us;
+	loop_timer_start(&live->expiry, loop_now_us(live->o.loop) + (left_us > 0 ? left_us : 0));
+}
+
+static bool end_if_expired(struct live_client *client, int64_t now_us)
+{
+	if (client->expires_at_us == 0 || client->expires_at_us > now_us) {
+		return false;
+	}
+	client_end(client, WS_UNAUTHORIZED, S("this API key has expired"));
+	return true;
+}
+
+static void expire_one(struct live_client *client, void *arg)
+{
+	const int64_t *now_us = arg;
+
+	if (!end_if_expired(client, *now_us)) {
+		watch_expiry(client->live, client->expires_at_us, *now_us);
+	}
+}
+
+static void on_expiry(void *arg)
+{
+	struct live *live = arg;
+	int64_t now_us = clock_wall_us();
+
+	live->expires_at_us = 0;
+	each_client(live, expire_one, &now_us);
+}
+
 static void ping_one(struct live_client *client, void *arg)
 {
 	const int64_t *now_us = arg;
 
-	if (client->expires_at_us != 0 && client->expires_at_us <= *now_us) {
-		client_end(client, WS_UNAUTHORIZED, S("this API key has expired"));
-	} else {
+	if (!end_if_expired(client, *now_us)) {
 		client_ping(client);
 	}
 }
@@ -95,6 +135,39 @@ static void end_if_key(struct live_client *client, void *arg)
 void live_drop_key(struct live *live, struct key_id key)
 {
 	each_client(live, end_if_key, &key);
+}
+
+struct key_end {
+	struct key_id key;
+	int64_t at_us, now_us;
+};
+
+static void set_expiry(struct live_client *client, void *arg)
+{
+	const struct key_end *end = arg;
+
+	if (client->key.v == end->key.v) {
+		client->expires_at_us = end->at_us;
+		watch_expiry(client->live, end->at_us, end->now_us);
+	}
+}
+
+void live_expire_key(struct live *live, struct key_id key, int64_t expires_at_us)
+{
+	struct key_end end = { .key = key, .at_us = expires_at_us, .now_us = clock_wall_us() };
+
+	each_client(live, set_expiry, &end);
+}
+
+void live_drop_project(struct live *live, struct project_id project)
+{
+	struct room *room = map_get(&live->rooms, MAP_KEY(project));
+	struct live_client *next;
+
+	for (struct live_client *c = room == NULL ? NULL : room->clients; c != NULL; c = next) {
+		next = c->next;
+		client_end(c, WS_UNAUTHORIZED, S("this project was deleted"));
+	}
 }
 
 static struct feed *feed_of(struct live *live, struct org_id org)
@@ -266,6 +339,7 @@ bool live_join(struct live *live, struct http_stream *stream, const struct live_
 		client->ws = ws_new(&handlers, client);
 	}
 	enter(live, client, room_of(live, sub->org, sub->project));
+	watch_expiry(live, sub->expires_at_us, clock_wall_us());
 	http_stream_on_close(stream, on_close, client);
 	http_stream_on_data(stream, on_data, client);
 	if (sub->last_id.n > 0) {
@@ -485,6 +559,7 @@ void live_free(struct live **lp)
 	}
 	ensure(live->clients == 0);
 	loop_timer_stop(&live->ping);
+	loop_timer_stop(&live->expiry);
 	journal_iter_free(&live->iter);
 	map_release(&live->rooms);
 	map_release(&live->feeds);

@@ -46,7 +46,7 @@ struct live_subscription {
 	struct org_id org;
 	struct project_id project;
 	struct key_id key;
-	int64_t expires_at_us; /* when the key does; 0: never. The stream ends at the next ping */
+	int64_t expires_at_us; /* when the key does, and the stream with it; 0: never */
 	enum live_form form;
 	struct slice last_id; /* the id to go on behind; empty: from now on */
 };
@@ -66,6 +66,10 @@ void live_pump(struct live *live);
 void live_news(struct live *live, const struct org_id *orgs, size_t n);
 /* A key was revoked: its streams end. */
 void live_drop_key(struct live *live, struct key_id key);
+/* A key ends at that time now: its streams, too. */
+void live_expire_key(struct live *live, struct key_id key, int64_t expires_at_us);
+/* A project was deleted: the streams of it end. */
+void live_drop_project(struct live *live, struct project_id project);
 /* The server is stopping: say so and end all streams. */
 void live_end_all(struct live *live);
 

@@ -67,6 +67,8 @@ struct live {
 	struct buf scratch;
 	size_t slice_bytes; /* of frames made in this slice */
 	struct loop_timer ping;
+	struct loop_timer expiry;
+	int64_t expires_at_us; /* the first client's whose time is up; 0: nobody's is */
 };
 
 /* live_client.c */

@@ -101,7 +101,8 @@ static const struct query queries[] = {
 	},
 	[COUNTS] = {
 		.name = "counts", .args = "", .cols = "iiii",
-		.sql = "select (select count(*) from orgs), (select count(*) from projects where delete_after is null),"
+		.sql = "select (select count(*) from orgs),"
+		       " (select count(*) from projects where delete_after is null),"
 		       " (select count(*) from api_keys where revoked_at is null),"
 		       " (select count(*) from rules where deleted_at is null)",
 		.global = "metrics are about the installation",

@@ -12,6 +12,7 @@
 #include "store/orgs.h"
 #include "store/outcomes.h"
 #include "store/plans.h"
+#include "store/replies.h"
 #include "store/retention.h"
 #include "store/rollups.h"
 #include "store/rules.h"
@@ -32,6 +33,7 @@
  *   tokens.h     who uses a one-time token is known by it alone
  *   directory.h  whose call it is, is answered from memory, for all orgs
  *   sign_keys.h  access tokens are signed for the installation
+ *   replies.h    besides those of one org, what engine and keeper do for all
  *
  * "In a transaction" means that the caller has called db_begin and will commit.
  */

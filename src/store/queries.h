@@ -28,6 +28,7 @@ extern const struct query_set courier_queries;
 extern const struct query_set outcome_queries;
 extern const struct query_set plan_queries;
 extern const struct query_set guess_queries;
+extern const struct query_set reply_queries;
 extern const struct query_set retention_queries;
 extern const struct query_set rollup_queries;
 extern const struct query_set global_queries;
@@ -41,7 +42,7 @@ extern const struct query_set usage_queries;
 			&outcome_queries, &plan_queries, &retention_queries, &rollup_queries, \
 			&global_queries, &guess_queries, &save_queries, &usage_queries, \
 			&user_queries, &session_queries, &token_queries, &sign_key_queries, \
-			&member_queries, &invite_queries, &directory_queries \
+			&member_queries, &invite_queries, &directory_queries, &reply_queries \
 	}
 
 #endif

@@ -401,6 +401,16 @@ static size_t usage_events_sum(struct fixture *f, struct org_id org)
 	return n;
 }
 
+static size_t reply_looks(struct fixture *f, struct org_id org)
+{
+	struct reply_row row;
+	struct err err = { 0 };
+	uint64_t n;
+
+	T_OK(store_reply_count(org, f->db, AT, &n, &err));
+	return n + one(store_reply_get(org, f->db, S("aa"), AT, &f->arena, &row, &err));
+}
+
 /* B asks first, so that what A's own call changes cannot hide a leak. */
 static const struct {
 	const char *name;
@@ -442,6 +452,7 @@ static const struct {
 	{ "usage_lists", usage_lists },
 	{ "usage_sent_sum", usage_sent_sum },
 	{ "usage_events_sum", usage_events_sum },
+	{ "reply_looks", reply_looks },
 };
 
 static void put_dead_delivery(struct fixture *f, uint64_t number)
@@ -494,6 +505,18 @@ static void put_usage(struct fixture *f)
 	T_OK(db_commit(f->db, &err));
 }
 
+static void put_reply(struct fixture *f)
+{
+	struct reply_row row = {
+		.org = ORG_A, .key = S("aa"), .status = 201, .expires_us = AT + 1
+	};
+	struct err err = { 0 };
+
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_reply_insert(ORG_A, f->db, &row, &err));
+	T_OK(db_commit(f->db, &err));
+}
+
 static void put_people(struct fixture *f)
 {
 	struct member_row owner = { .org = ORG_A, .user = { NUMBER }, .role = ROLE_OWNER };
@@ -532,6 +555,7 @@ static void fill(struct fixture *f)
 	put_dead_delivery(f, NUMBER);
 	put_rollup(f, ORG_A, PROJECT_A, "a", 1);
 	put_people(f);
+	put_reply(f);
 	T_OK(store_retention_set(ORG_A, f->db, PROJECT_A, 30, 0, &err));
 	put_outcome(f);
 	put_usage(f);

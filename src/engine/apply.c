@@ -157,7 +157,9 @@ static bool check(struct engine *e, const struct record *record, struct rule_id 
 	return true;
 }
 
-static void effect_put(struct engine *e, const struct record *record, const struct rule_def *def)
+/* The row is in the batch, and stays where it is until the next one of its kind. */
+static const struct rule_row *effect_put(struct engine *e, const struct record *record,
+					 const struct rule_def *def)
 {
 	struct rule_effect *effect = effects_rule(&e->effects);
 	struct slice json = rule_def_text(def, &e->tick);
@@ -179,6 +181,25 @@ static void effect_put(struct engine *e, const struct record *record, const stru
 			 .seq = record->seq },
 	};
 	e->effects.bytes += json.n;
+	return &effect->put;
+}
+
+/* In the commit of the rule: there is a reply exactly when there is a rule. */
+static void keep_reply(struct engine *e, const struct control *control, const struct rule_row *rule)
+{
+	struct reply_row *row;
+
+	if (control->once_key.n == 0 || e->o.reply == NULL) {
+		return;
+	}
+	row = effects_reply(&e->effects);
+	*row = (struct reply_row) { .org = rule->org,
+				    .key = arena_dup(&e->tick, control->once_key),
+				    .request = arena_dup(&e->tick, control->once_request),
+				    .created_us = rule->created_us,
+				    .expires_us = rule->created_us + REPLY_KEPT_US };
+	e->o.reply(rule, &e->tick, row);
+	e->effects.bytes += row->body.n;
 }
 
 static void put_rule(struct engine *e, const struct record *record, struct control *control)
@@ -207,7 +228,9 @@ static void put_rule(struct engine *e, const struct record *record, struct contr
 		rule_set_rebuilt(e->state.rules, def->id);
 	}
 	if (e->with_effects) {
-		effect_put(e, record, def);
+		const struct rule_row *row = effect_put(e, record, def);
+
+		keep_reply(e, control, row);
 	}
 	say(e, record, (struct verdict) { .ok = true, .version = def->version });
 }

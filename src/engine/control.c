@@ -2,6 +2,8 @@
 /* Control records as JSON: readable in an export, and checked to the last byte when read. */
 #include "engine/control.h"
 
+#include "base/hash.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/json_put.h"
 #include "model/rule_json.h"
@@ -17,6 +19,18 @@ struct slice control_type(enum control_op op)
 {
 	ensure((size_t)op < CONTROL_OPS);
 	return slice_of(types[op]);
+}
+
+static void put_once(struct json_w *w, const struct control *control)
+{
+	if (control->once_key.n == 0) {
+		return;
+	}
+	json_w_key(w, "once");
+	json_w_object(w);
+	json_put_str(w, "key", control->once_key);
+	json_put_str(w, "request", control->once_request);
+	json_w_end(w);
 }
 
 void control_encode(const struct control *control, struct arena *req, struct buf *out)
@@ -43,6 +57,7 @@ void control_encode(const struct control *control, struct arena *req, struct buf
 	}
 	json_put_str(&w, "id", slice_of(id.p));
 	if (control->op == CONTROL_RULE_PUT) {
+		put_once(&w, control);
 		json_w_key(&w, "rule");
 		json_w_raw(&w, rule_def_text(&control->rule, req));
 	}
@@ -73,9 +88,51 @@ static bool number(const struct json *root, const char *name, uint64_t *out)
 	       *out < INT64_MAX;
 }
 
+static bool hash_text(const struct json *root, const char *name, struct slice *out)
+{
+	const struct json *member = json_get(root, name);
+	unsigned char hash[SHA256_BYTES];
+
+	if (member == NULL || member->type != JSON_STRING || member->text.n != 2 * SHA256_BYTES ||
+	    !hex_decode(member->text, hash, sizeof(hash))) {
+		return false;
+	}
+	*out = member->text;
+	return true;
+}
+
+static bool read_once(const struct json *root, struct control *out, struct err *err)
+{
+	const struct json *once = json_get(root, "once");
+
+	return once == NULL ||
+	       (hash_text(once, "key", &out->once_key) &&
+		hash_text(once, "request", &out->once_request)) ||
+	       bad(err, "once");
+}
+
+static bool read_rule(const struct json *root, struct arena *tick, struct control *out,
+		      struct err *err)
+{
+	const struct json *rule = json_get(root, "rule");
+
+	if (json_get(root, "rulesMax") != NULL && !number(root, "rulesMax", &out->rules_max)) {
+		return bad(err, "rulesMax");
+	}
+	if (!read_once(root, out, err)) {
+		return false;
+	}
+	if (rule == NULL || !rule_def_read(rule->raw, tick, &out->rule, err)) {
+		return bad(err, "rule");
+	}
+	out->rule.id = out->rule_id;
+	out->rule.version = out->expect + 1;
+	return true;
+}
+
 bool control_decode(struct slice body, struct arena *tick, struct control *out, struct err *err)
 {
-	const struct json *root, *rule, *id;
+	const struct json *root, *id;
 
 	*out = (struct control) { 0 };
 	if (!json_parse(tick, body, JSON_DEPTH_LIMIT, &root, err)) {
@@ -99,17 +156,5 @@ bool control_decode(struct slice body, struct arena *tick, struct control *out, 
 	if (id == NULL || !id_parse(ID_RULE, id->text, &out->rule_id.v)) {
 		return bad(err, "id");
 	}
-	if (out->op != CONTROL_RULE_PUT) {
-		return true;
-	}
-	if (json_get(root, "rulesMax") != NULL && !number(root, "rulesMax", &out->rules_max)) {
-		return bad(err, "rulesMax");
-	}
-	rule = json_get(root, "rule");
-	if (rule == NULL || !rule_def_read(rule->raw, tick, &out->rule, err)) {
-		return bad(err, "rule");
-	}
-	out->rule.id = out->rule_id;
-	out->rule.version = out->expect + 1;
-	return true;
+	return out->op != CONTROL_RULE_PUT || read_rule(root, tick, out, err);
 }

@@ -11,12 +11,14 @@
  *
  *   {"type":"rule.put","expect":2,"id":"rul_...","rule":{...}}  expect 0: the rule must be new
  *   {"type":"rule.put","expect":0,"rulesMax":25,...}             unless the org has so many
+ *   {"type":"rule.put",...,"once":{"key":"...","request":"..."}} its reply is kept under this key
  *   {"type":"rule.delete","expect":2,"id":"rul_..."}             expect 0: any version
  *   {"type":"events.delete"}                                     all events before this record
  *   {"type":"record.quarantine","record":17,"exits":3}           see poison.h
  *
- * Org and project are those of the record. rulesMax is what the plan said when the rule was asked
- * for: so the engine holds the limit exactly, and a replay needs to know no plan.
+ * once is what an Idempotency-Key became (store/replies.h); it decides nothing: that the rule is
+ * new does. Org and project are those of the record. rulesMax is what the plan said when the rule
+ * was asked for: so the engine holds the limit exactly, and a replay needs to know no plan.
  *
  * Pure; any thread.
  */
@@ -35,6 +37,8 @@ struct control {
 	/* CONTROL_RULE_PUT: org and project come from the record, the version is expect + 1. */
 	struct rule_def rule;
 	uint64_t rules_max; /* of a new rule; 0: no limit */
+	/* CONTROL_RULE_PUT: see struct reply_row; both empty: the request had no key. */
+	struct slice once_key, once_request;
 	/* CONTROL_RECORD_QUARANTINE: the record, and how many unclean exits it has cost. */
 	uint64_t record;
 	uint64_t exits;

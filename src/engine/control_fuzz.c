@@ -25,7 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	ensure(control_decode(buf_slice(&first), &tick, &again, &err));
 	ensure(again.op == control.op && again.expect == control.expect &&
 	       again.rule_id.v == control.rule_id.v && again.record == control.record &&
-	       again.exits == control.exits && again.rules_max == control.rules_max);
+	       again.exits == control.exits && again.rules_max == control.rules_max &&
+	       slice_eq(again.once_key, control.once_key) &&
+	       slice_eq(again.once_request, control.once_request));
 	control_encode(&again, &tick, &second);
 	ensure(slice_eq(buf_slice(&first), buf_slice(&second)));
 	buf_release(&first);

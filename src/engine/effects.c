@@ -74,12 +74,17 @@ struct retention_row *effects_deletion(struct effects *e)
 	return PUSH(e, deletions);
 }
 
+struct reply_row *effects_reply(struct effects *e)
+{
+	return PUSH(e, replies);
+}
+
 #undef PUSH
 
 bool effects_empty(const struct effects *e)
 {
 	return e->rules.n + e->alerts.n + e->ends.n + e->deliveries.n + e->changes.n +
-			       e->verdicts.n + e->deletions.n ==
+			       e->verdicts.n + e->deletions.n + e->replies.n ==
 		       0 &&
 	       !e->poison;
 }
@@ -110,6 +115,7 @@ static bool write_rules(const struct effects *e, struct db *db, struct err *err)
 bool effects_write(const struct effects *e, struct db *db, struct err *err)
 {
 	return write_rules(e, db, err) &&
+	       store_replies_add(db, e->replies.rows, e->replies.n, err) &&
 	       store_retention_delete(db, e->deletions.rows, e->deletions.n, err) &&
 	       store_alerts_insert(db, e->alerts.rows, e->alerts.n, err) &&
 	       store_alerts_resolve(db, e->ends.rows, e->ends.n, err) &&

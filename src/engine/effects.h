@@ -40,6 +40,7 @@ struct effects {
 	EFFECT_ROWS(struct change_row) changes;
 	EFFECT_ROWS(struct verdict_effect) verdicts;
 	EFFECT_ROWS(struct retention_row) deletions;
+	EFFECT_ROWS(struct reply_row) replies;
 	bool poison;	 /* the list of quarantined records has grown */
 	size_t resolved; /* alerts that ended */
 	size_t bytes;	 /* of the texts that the rows keep alive, roughly */
@@ -55,6 +56,8 @@ struct delivery_row *effects_delivery(struct effects *e);
 struct change_row *effects_change(struct effects *e);
 struct verdict_effect *effects_verdict(struct effects *e);
 struct retention_row *effects_deletion(struct effects *e);
+/* The reply to the request of a change: texts live as long as the batch. */
+struct reply_row *effects_reply(struct effects *e);
 /* Nothing to commit but the cursor. */
 bool effects_empty(const struct effects *e);
 /* Time to commit. */

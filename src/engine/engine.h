@@ -6,6 +6,8 @@
 #include "engine/retain.h"
 #include "engine/waiters.h"
 #include "journal/journal.h"
+#include "store/replies.h"
+#include "store/rules.h"
 #include "store/store.h"
 
 /*
@@ -39,6 +41,12 @@ struct engine_options {
 	int64_t snapshot_us;	   /* and after this long, when anything happened; 0: 60 s */
 	bool hold;		   /* apply nothing until engine_release: for measuring a drain */
 	void (*news)(void *arg, const struct engine_news *news);
+	/*
+	 * Fill in what the request is answered that brought a new rule: status, texts (in the tick)
+	 * and whether they are whole. A function of the rule alone. Engine thread. NULL: replies
+	 * are not kept.
+	 */
+	void (*reply)(const struct rule_row *rule, struct arena *tick, struct reply_row *out);
 	/*
 	 * engine_due is earlier than it was, or has passed while nothing arrives. Engine thread.
 	 * May be NULL.

@@ -232,7 +232,61 @@ TEST(another_grouping_starts_anew)
 	scene_release(&s);
 }
 
+#define ONCE "c0ffee00000000000000000000000000000000000000000000000000c0ffee00"
+
+TEST(a_new_rule_brings_the_reply_to_its_request)
+{
+	struct scene s;
+
+	scene_init(&s);
+	stage_rule(&s.stage, 5, 0, RULE(1, 10, ""));
+	s.stage.once = ONCE;
+	T_TRUE(verdict_of(&s, stage_rule(&s.stage, 6, 0, RULE(2, 10, ""))).ok);
+	/* A request that is sent again has the same key, and so its rule the same id. */
+	T_INT(verdict_of(&s, stage_rule(&s.stage, 6, 0, RULE(2, 10, ""))).err.kind,
+	      ERR_PRECONDITION);
+	T_INT(home_number(&s.home, "select count(*) from rules"), 2);
+	T_INT(home_number(&s.home, "select count(*) from replies where key_hash = '" ONCE
+				   "' and request_hash = '" ONCE "' and status = 201"),
+	      1);
+	T_INT(home_number(&s.home, "select count(*) from replies join rules on definition = body"
+				   " where rules.id = 6 and replies.created_at = rules.created_at"
+				   " and expires_at = replies.created_at + 86400000000"),
+	      1);
+	scene_release(&s);
+}
+
+/* Whatever a kill leaves, a rule and the reply to its request come to be together. */
+TEST(a_kill_never_parts_a_rule_from_its_reply)
+{
+	struct stage stage;
+	struct home whole;
+	struct images images = { 0 };
+	char key[65];
+
+	scene_begin(&stage, &whole);
+	images_begin(&images, 12, &whole);
+	for (uint64_t id = 1; id <= 8; id++) {
+		snprintf(key, sizeof(key), "%064llx", (unsigned long long)id);
+		stage.once = key;
+		stage_rule(&stage, id, 0, RULE(2, 10, ""));
+		stage_events(&stage, "order_failed", 3, 1);
+		T_TRUE(home_drain(&whole));
+	}
+	home_close(&whole);
+	T_TRUE(images.n >= 4);
+	for (size_t i = 0; i < images.n; i++) {
+		T_INT(home_number(&images.homes[i], "select (select count(*) from rules)"
+						    " - (select count(*) from replies)"),
+		      0);
+	}
+	T_INT(home_number(&whole, "select count(*) from replies"), 8);
+	images_same(&images, &whole);
+	scene_end(&stage, &whole);
+}
+
 T_MAIN(T(a_change_is_checked_against_what_it_was_based_on), T(a_rule_of_another_org_is_not_there),
        T(a_project_has_a_bounded_number_of_rules), T(an_org_has_as_many_rules_as_its_plan_said),
        T(a_disabled_rule_is_silent_and_starts_anew), T(a_wider_window_is_filled_from_the_log),
-       T(a_higher_threshold_and_a_shorter_window_too), T(another_grouping_starts_anew))
+       T(a_higher_threshold_and_a_shorter_window_too), T(another_grouping_starts_anew),
+       T(a_new_rule_brings_the_reply_to_its_request), T(a_kill_never_parts_a_rule_from_its_reply))

@@ -39,6 +39,8 @@
 #define CHANGES_KEPT_US (24 * 3600 * US_PER_S)
 #define PRUNE_BUCKETS 100 /* per round; a minute brings one */
 #define PRUNE_ROWS 5000	  /* per org and round: short transactions */
+#define REPLY_ROWS 1000	  /* at a time; up to 64 KiB each */
+#define REPLY_SLICES 20
 #define USES_MAX 4096
 
 /*
@@ -164,6 +166,9 @@ static void prune(struct keeper *k)
 		log_warn("prune_failed", log_str("error", err.text));
 	}
 	if (!store_guesses_prune(k->db, now_us - GUESS_FORGET_US, &err)) {
+		log_warn("prune_failed", log_str("error", err.text));
+	}
+	if (!store_replies_sweep(k->db, now_us, REPLY_ROWS, REPLY_SLICES, &err)) {
 		log_warn("prune_failed", log_str("error", err.text));
 	}
 	prune_counts(k, now_us);

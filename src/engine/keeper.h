@@ -15,8 +15,8 @@
  * The housekeeping thread: zeroes the next segment of the log ahead of its use, moves SQLite's
  * write-ahead log into the database, writes down when keys were last used, saves what became of
  * events and who failed to log in, and drops change rows
- * that no stream may ask for any more, and counts that are older than they are kept; beside it
- * seals and purges the log. Nobody waits for it.
+ * that no stream may ask for any more, replies that nobody may ask for again, and counts that are
+ * older than they are kept; beside it seals and purges the log. Nobody waits for it.
  */
 struct keeper;
 

@@ -183,6 +183,16 @@ static void put_count(struct scene *s, int64_t step_us, int64_t at_us)
 	home_sql(&s->home, sql);
 }
 
+static void put_reply(struct scene *s, const char *key, int64_t expires_us)
+{
+	char sql[200];
+
+	snprintf(sql, sizeof(sql),
+		 "insert into replies values (1, '%s', '', 201, 1, '', '', '', '', 0, %lld)", key,
+		 (long long)expires_us);
+	home_sql(&s->home, sql);
+}
+
 /* Of changes that are kept a day, minutes kept two, and hours kept 400, one each that is over. */
 static void put_old(struct scene *s)
 {
@@ -193,6 +203,9 @@ static void put_old(struct scene *s)
 	put_count(s, ROLLUP_MINUTE_US, now_us - 2 * DAY_US);
 	put_count(s, ROLLUP_HOUR_US, now_us - 401 * DAY_US);
 	put_count(s, ROLLUP_HOUR_US, now_us - 399 * DAY_US);
+	put_reply(s, "over", now_us);
+	put_reply(s, "soon", now_us + DAY_US / 2);
+	put_reply(s, "late", now_us + DAY_US);
 }
 
 TEST(what_is_older_than_it_is_kept_goes)
@@ -205,10 +218,13 @@ TEST(what_is_older_than_it_is_kept_goes)
 	until(&s, "select count(*) from changes", 2);
 	until(&s, "select min(number) from changes", 2);
 	until(&s, "select count(*) from rollups", 2);
+	until(&s, "select count(*) from replies", 2);
 	/* Half a day later the next one has its day behind it. */
 	pass(DAY_US / 2 + US_PER_S);
 	until(&s, "select count(*) from changes", 1);
 	T_INT(home_number(&s.home, "select max(number) from changes"), 3);
+	until(&s, "select count(*) from replies where key_hash = 'late'", 1);
+	until(&s, "select count(*) from replies", 1);
 	scene_release(&s);
 }
 

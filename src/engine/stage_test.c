@@ -49,6 +49,7 @@ void stage_init(struct stage *stage)
 	stage->waiters = waiters_new();
 	arena_init(&stage->arena, 0);
 	stage->rules_max = 0;
+	stage->once = NULL;
 }
 
 void stage_release(struct stage *stage)
@@ -140,6 +141,10 @@ uint64_t stage_rule_of(struct stage *stage, struct org_id org, uint64_t id, uint
 	const struct json *body;
 	struct err err;
 
+	if (stage->once != NULL) {
+		c.once_key = slice_of(stage->once);
+		c.once_request = c.once_key;
+	}
 	T_OK(json_parse(&stage->arena, slice_of(json), JSON_DEPTH_MAX, &body, &err));
 	T_OK(rule_def_parse(body, &in, &stage->arena, &c.rule, &err));
 	return control(stage, org, &c);
@@ -206,6 +211,13 @@ static void on_failed(void *arg, const struct err *err)
 	__atomic_store_n(&home->failed, (int)err->kind, __ATOMIC_RELEASE);
 }
 
+static void on_reply(const struct rule_row *rule, struct arena *tick, struct reply_row *out)
+{
+	out->status = 201;
+	out->whole = true;
+	out->body = arena_dup(tick, rule->definition);
+}
+
 void home_init(struct home *home, struct stage *stage)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -215,7 +227,8 @@ void home_init(struct home *home, struct stage *stage)
 	assert_non_null(mkdtemp(home->dir));
 	snprintf(home->snapshots, sizeof(home->snapshots), "%s/snapshots", home->dir);
 	assert_int_equal(mkdir(home->snapshots, 0700), 0);
-	home->options = (struct engine_options) { .news = on_news, .failed = on_failed };
+	home->options =
+		(struct engine_options) { .news = on_news, .reply = on_reply, .failed = on_failed };
 }
 
 static void copy_file(const char *from, const char *to)
@@ -378,6 +391,7 @@ void home_dump(struct home *home, struct buf *out)
 		"select * from changes order by org_id, number",
 		"select journal, seq, alerts, deliveries, rollup_seq, usage_seq from engine_cursors",
 		"select * from retention order by org_id, project_id",
+		"select * from replies order by org_id, key_hash",
 		"select * from usage_events order by org_id, day, project_id, key_id, type",
 		"select * from usage_sent order by org_id, day, project_id",
 		/* What a deletion hides is there until the purger comes. */

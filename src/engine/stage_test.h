@@ -17,6 +17,7 @@ struct stage {
 	struct waiters *waiters;
 	struct arena arena;
 	uint64_t rules_max; /* what control records that put a rule say of the plan */
+	const char *once;   /* the key of their requests, 64 hex digits; NULL: they had none */
 };
 
 struct home {

@@ -17,6 +17,7 @@
 #include "engine/live.h"
 #include "engine/meter.h"
 #include "engine/metrics.h"
+#include "engine/project_set.h"
 #include "engine/retain.h"
 #include "engine/scans.h"
 #include "engine/share.h"
@@ -34,6 +35,7 @@ struct api {
 	struct journal *journal;
 	struct engine *engine;
 	struct keyring *keys;
+	struct project_set *projects;
 	struct ledger *ledger; /* NULL: nobody keeps books */
 	struct retain *retain; /* what is kept of events */
 	struct seal *seal;     /* of secrets that are read again; any thread */

@@ -217,6 +217,7 @@ static void start(struct fixture *f)
 		.metrics = metrics_new(),
 		.waiters = waiters_new(),
 		.keys = keyring_new(),
+		.projects = project_set_new(),
 		.tickets = tickets_new(),
 		.limits = limits_new(0),
 		.guesses = guesses_new(0),
@@ -239,6 +240,7 @@ static void start(struct fixture *f)
 	open_helpers(f);
 	for (size_t i = 0; i < f->keys_n; i++) {
 		keyring_put(f->api.keys, &f->keys[i]);
+		project_set_add(f->api.projects, f->keys[i].org, f->keys[i].project);
 	}
 	f->stopping = false;
 	engine_start(f->api.engine);
@@ -277,6 +279,7 @@ static void stop(struct fixture *f)
 	journal_close(&f->api.journal);
 	store_close(&f->store);
 	keyring_free(&f->api.keys);
+	project_set_free(&f->api.projects);
 	tickets_free(&f->api.tickets);
 	limits_free(&f->api.limits);
 	guesses_free(&f->api.guesses);
@@ -399,8 +402,10 @@ struct client server_socket(struct fixture *f)
 static void put_key(void *arg)
 {
 	struct fixture *f = arg;
+	const struct api_key *key = &f->keys[f->keys_n - 1];
 
-	keyring_put(f->api.keys, &f->keys[f->keys_n - 1]);
+	keyring_put(f->api.keys, key);
+	project_set_add(f->api.projects, key->org, key->project);
 }
 
 const char *server_key(struct fixture *f, const char *slug, uint32_t scopes)

@@ -50,6 +50,7 @@ struct app {
 	struct workers *workers;
 	struct scans *scans;
 	struct keyring *keys;
+	struct project_set *projects;
 	struct live *live;
 	struct keeper *keeper;
 	struct http_server *http;
@@ -324,7 +325,8 @@ static bool load_keys(struct app *app, struct err *err)
 	bool ok;
 
 	arena_init(&tick, 0);
-	ok = store_connect(app->store, STORE_KEEPER, &db, err) && store_key_count(db, &count, err);
+	ok = store_connect(app->store, STORE_KEEPER, &db, err) &&
+	     store_key_count(db, &count, err) && project_set_load(app->projects, db, err);
 	do {
 		arena_clear(&tick);
 		ok = ok && store_keys_all(db, after, KEYS_PER_READ, &tick, &list, err);
@@ -410,6 +412,7 @@ static bool fill_api(struct app *app, struct err *err)
 		.journal = app->journal,
 		.engine = app->engine,
 		.keys = app->keys,
+		.projects = app->projects,
 		.ledger = app->ledger,
 		.retain = app->retain,
 		.seal = app->seal,
@@ -575,6 +578,7 @@ static bool open_all(struct app *app, struct err *err)
 	app->ledger = ledger_new(app->metrics);
 	app->waiters = waiters_new();
 	app->keys = keyring_new();
+	app->projects = project_set_new();
 	app->tickets = tickets_new();
 	app->limits = limits_new(0);
 	app->guesses = guesses_new(0);
@@ -751,6 +755,7 @@ void app_close(struct app **ap)
 	heartbeat_free(&app->heartbeat);
 	store_close(&app->store);
 	keyring_free(&app->keys);
+	project_set_free(&app->projects);
 	retain_free(&app->retain);
 	seal_free(&app->seal);
 	meter_free(&app->meter);

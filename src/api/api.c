@@ -7,8 +7,8 @@
 
 #include <time.h>
 
+#include "api/caller.h"
 #include "api/cors.h"
-#include "api/guess.h"
 #include "api/ingest.h"
 #include "api/openapi.h"
 #include "api/route.h"
@@ -20,44 +20,6 @@
  */
 #define UNSENT_BYTES_MAX ((size_t)8 << 20)
 #define UNSENT_NAPS_MAX 1000 /* of a millisecond */
-
-bool api_caller_of(struct api *api, struct slice secret, struct caller *out)
-{
-	const struct api_key *key = keyring_find(api->keys, secret, clock_wall_us());
-
-	if (key == NULL) {
-		return false;
-	}
-	*out = (struct caller) {
-		.key = key->id,
-		.org = key->org,
-		.project = key->project,
-		.scopes = key->scopes,
-		.expires_at_us = key->expires_at_us,
-	};
-	return true;
-}
-
-static struct slice credential(const struct http_request *r)
-{
-	struct slice header = http_request_header(r, HTTP_H_AUTHORIZATION);
-	struct slice scheme = { .p = header.p, .n = slice_find(header, ' ') };
-
-	if (slice_eq_nocase(scheme, S("bearer"))) {
-		return slice_trim(slice_from(header, scheme.n));
-	}
-	return http_request_header(r, HTTP_H_X_API_KEY);
-}
-
-enum found api_authenticate(struct api *api, const struct http_request *r, struct caller *out)
-{
-	struct slice secret = credential(r);
-
-	if (secret.n == 0) {
-		return http_request_has(r, HTTP_H_AUTHORIZATION) ? FAILED : NOT_FOUND;
-	}
-	return api_caller_of(api, secret, out) ? FOUND : FAILED;
-}
 
 static bool local_name(struct slice host)
 {
@@ -96,23 +58,39 @@ static void refuse(struct call *c, enum err_kind kind, const char *text)
 	call_problem(c, &c->err);
 }
 
-/* False when the answer is already set. */
-static bool admit(struct call *c)
+/* Who comes with something else than asked for, may be let in by the handler of some rows. */
+static bool find_caller(struct call *c, enum found *found)
 {
-	enum found found = NOT_FOUND;
-	bool may = true;
-
-	if (c->route->who != WHO_PUBLIC && c->route->who != WHO_SOCKET) {
-		found = api_authenticate(c->api, c->http, &c->caller);
-		may = guess_key(c, credential(c->http), found == FOUND, &c->err);
-	}
-	may = may && ingest_has_turn(c, &c->err);
-	if (may && rate_admit(c, &c->err) && route_admits(c->route, found, &c->caller, &c->err)) {
+	*found = NOT_FOUND;
+	if (c->route->who == WHO_PUBLIC || c->route->who == WHO_SOCKET) {
 		return true;
 	}
-	call_problem(c, &c->err);
-	ingest_turned_away(c, c->err.kind);
-	return false;
+	*found = caller_find(c, &c->err);
+	return *found != FAILED || (c->route->who == WHO_OWN && c->err.kind == ERR_UNAUTHORIZED);
+}
+
+/* False when the answer is already set. Whoever is refused is counted, too. */
+static bool admit(struct call *c)
+{
+	enum found found;
+	bool may = find_caller(c, &found);
+	struct err why = c->err;
+
+	c->err = (struct err) { 0 };
+	if ((why.kind == ERR_RATE && !may) || !ingest_has_turn(c, &c->err) ||
+	    !rate_admit(c, &c->err)) {
+		may = false;
+		c->err = c->err.kind == ERR_NONE ? why : c->err;
+	} else if (!may) {
+		c->err = why;
+	} else {
+		may = route_admits(c->route, &c->caller, &c->err);
+	}
+	if (!may) {
+		call_problem(c, &c->err);
+		ingest_turned_away(c, c->err.kind);
+	}
+	return may;
 }
 
 static bool find_route(struct call *c)

@@ -7,7 +7,9 @@
 #include "api/call.h"
 #include "api/lag.h"
 #include "api/rate.h"
+#include "api/signer.h"
 #include "api/tickets.h"
+#include "auth/password.h"
 #include "base/seal.h"
 #include "engine/courier.h"
 #include "engine/engine.h"
@@ -18,6 +20,7 @@
 #include "engine/meter.h"
 #include "engine/metrics.h"
 #include "engine/project_set.h"
+#include "engine/people.h"
 #include "engine/retain.h"
 #include "engine/scans.h"
 #include "engine/share.h"
@@ -36,10 +39,13 @@ struct api {
 	struct engine *engine;
 	struct keyring *keys;
 	struct project_set *projects;
-	struct ledger *ledger; /* NULL: nobody keeps books */
-	struct retain *retain; /* what is kept of events */
-	struct seal *seal;     /* of secrets that are read again; any thread */
-	struct meter *meter;   /* what may be used; NULL: nothing is limited */
+	struct people *people;	    /* who is logged in; NULL: nobody can */
+	struct signer *signer;	    /* of access tokens; NULL: likewise */
+	struct password_gate *gate; /* of those who hash passwords */
+	struct ledger *ledger;	    /* NULL: nobody keeps books */
+	struct retain *retain;	    /* what is kept of events */
+	struct seal *seal;	    /* of secrets that are read again; any thread */
+	struct meter *meter;	    /* what may be used; NULL: nothing is limited */
 	struct live *live;
 	struct courier *courier;
 	struct scans *scans;
@@ -77,12 +83,7 @@ struct http_handlers api_handlers(struct api *api);
 /* Let go of what api_handlers made. Zeroed is good, too. */
 void api_release(struct api *api);
 
-/*
- * Who sent this request: the key in Authorization (Bearer), or X-API-Key. FAILED: there is one, but
- * it is unknown, expired or revoked; NOT_FOUND: there is none. Loop thread.
- */
-enum found api_authenticate(struct api *api, const struct http_request *r, struct caller *out);
-/* The same for a key that came another way (ingest body, query of a socket). */
+/* Whose key this is. False when it is unknown, expired or revoked. Loop thread. */
 bool api_caller_of(struct api *api, struct slice secret, struct caller *out);
 /*
  * The address of the client: the peer's, or, behind trusted proxies, the last one in

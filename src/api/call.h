@@ -11,6 +11,7 @@
 #include "engine/workers.h"
 #include "model/bucket.h"
 #include "model/id.h"
+#include "model/role.h"
 #include "net/http_server.h"
 #include "store/db.h"
 
@@ -22,13 +23,18 @@
 struct api;
 struct route;
 
-/* Whose credential came with the request. */
+/* Whose credential came with the request: a key's, or a user's. */
 struct caller {
-	struct key_id key; /* 0: nobody */
+	struct key_id key;   /* 0: no key */
+	struct user_id user; /* 0: no user; then session and role are none, too */
+	struct session_id session;
+	enum role role; /* in org */
 	struct org_id org;
 	struct project_id project;
 	uint32_t scopes;
-	int64_t expires_at_us; /* of the key; 0: never */
+	int64_t expires_at_us; /* of key or session; 0: never */
+	bool proved;	       /* the user gave password or code a short time ago */
+	bool closed;	       /* the org is suspended, or is to be deleted */
 };
 
 #define ROUTE_PARAMS_MAX 2

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "api/caller.h"
 #include "api/cors.h"
-#include "api/guess.h"
 #include "api/route.h"
 #include "api/shapes.h"
 #include "base/clock.h"
@@ -112,23 +112,13 @@ static bool merge_key(struct call *c, const struct ingest_form *form, struct eve
 /* The key of the body counts as the caller's credential, with the scope of the route. */
 static bool body_caller(struct call *c, struct slice secret, struct err *err)
 {
-	bool known = api_caller_of(c->api, secret, &c->caller);
+	static const struct route by_body = { .who = WHO_CALLER, .scope = SCOPE_EVENTS_WRITE };
 
-	if (!guess_key(c, secret, known, err)) {
+	if (!caller_by_key(c, secret, err)) {
 		return false;
-	}
-	if (!known) {
-		return err_set(err, ERR_UNAUTHORIZED,
-			       "this API key is unknown, expired or revoked");
 	}
 	ingest_received(c, 1);
-	if (!rate_admit(c, err)) {
-		return false;
-	}
-	if ((c->caller.scopes & SCOPE_EVENTS_WRITE) == 0) {
-		return err_set(err, ERR_FORBIDDEN, "this API key lacks the scope \"events:write\"");
-	}
-	return true;
+	return rate_admit(c, err) && route_allows(&by_body, &c->caller, err);
 }
 
 static bool read_event(struct single *s, struct err *err)

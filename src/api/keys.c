@@ -7,6 +7,7 @@
 #include "api/keys.h"
 
 #include "api/api.h"
+#include "api/caller.h"
 #include "api/guess.h"
 #include "api/page.h"
 #include "api/route.h"
@@ -178,10 +179,8 @@ static bool local_or_token(struct call *c)
 void keys_post(struct call *c)
 {
 	c->work = create_key;
-	if (c->caller.key.v != 0) {
-		if ((c->caller.scopes & SCOPE_KEYS_WRITE) == 0) {
-			err_set(&c->err, ERR_FORBIDDEN,
-				"this API key lacks the scope \"keys:write\"");
+	if (caller_is_known(&c->caller)) {
+		if (!route_allows(c->route, &c->caller, &c->err)) {
 			call_problem(c, &c->err);
 			call_send(c);
 			return;

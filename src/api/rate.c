@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "api/api.h"
+#include "api/caller.h"
 #include "api/route.h"
 #include "base/clock.h"
 
@@ -130,6 +131,37 @@ static bool admit_key(struct call *c, struct err *err)
 	return true;
 }
 
+/* Of a person: each session has its own, and all of an org have the org's together. */
+static bool admit_session(struct call *c, struct err *err)
+{
+	struct limit_key key = limit_key_id(LIMIT_OF_SESSION, c->caller.session.v);
+	struct budget b = { .verdict.ok = true,
+			    .rate = &c->api->rates.api,
+			    .whose = "of this session",
+			    .refused = METRIC_RATE_SESSION };
+
+	if (c->api->limits != NULL) {
+		b.verdict = limits_take(c->api->limits, &key, b.rate, loop_now_us(c->api->loop));
+	}
+	if (!b.verdict.ok) {
+		return !is_over(c, &b, err);
+	}
+	show(c, &b);
+	if (c->caller.org.v != 0 && !admit_org(c, err)) {
+		if (b.verdict.limit != 0) {
+			limits_undo(c->api->limits, &key);
+		}
+		return false;
+	}
+	return true;
+}
+
+/* Whoever is known has a budget of his own, so that an office behind one address can work. */
+static bool admit_caller(struct call *c, struct err *err)
+{
+	return c->caller.key.v != 0 ? admit_key(c, err) : admit_session(c, err);
+}
+
 static uint32_t product(uint32_t a, uint32_t b)
 {
 	return a < RATE_MAX / b ? a * b : RATE_MAX;
@@ -153,13 +185,13 @@ bool rate_admit(struct call *c, struct err *err)
 		auth = times(c->api->rates.auth, RATE_AUTH_PER_ADDRESS);
 		return admit_address(c, LIMIT_OF_LOGIN, &auth, err);
 	case LIMIT_API:
-		if (c->caller.key.v == 0) {
+		if (!caller_is_known(&c->caller)) {
 			return admit_address(c, LIMIT_OF_ADDRESS, &c->api->rates.address, err);
 		}
-		return admit_key(c, err);
+		return admit_caller(c, err);
 	case LIMIT_INGEST:
 		/* Without a key there is one in the body, or the call ends here. */
-		return c->caller.key.v == 0 || admit_key(c, err);
+		return !caller_is_known(&c->caller) || admit_caller(c, err);
 	}
 	never("enum route_limit");
 }

@@ -118,8 +118,45 @@ static bool key_admitted(const struct route *r, const struct caller *caller, str
 	return true;
 }
 
-bool route_admits(const struct route *r, enum found credential, const struct caller *caller,
-		  struct err *err)
+static bool user_admitted(const struct route *r, const struct caller *caller, struct err *err)
+{
+	if (caller->role < r->role && caller->role == ROLE_NONE) {
+		return err_set(err, ERR_FORBIDDEN,
+			       "this session acts in no organization: choose one of yours with "
+			       "POST /api/v1/auth/switch");
+	}
+	if (caller->role < r->role) {
+		return err_set(err, ERR_FORBIDDEN,
+			       "this takes the role \"%.*s\", yours is \"%.*s\"",
+			       SARG(role_name(r->role)), SARG(role_name(caller->role)));
+	}
+	return !r->proof || caller->proved ||
+	       err_set(err, ERR_PROOF,
+		       "this needs your password or a code, entered in the last ten minutes: POST "
+		       "/api/v1/auth/prove");
+}
+
+bool route_allows(const struct route *r, const struct caller *caller, struct err *err)
+{
+	bool user = caller->user.v != 0;
+
+	if (caller->key.v == 0 && !user) {
+		return err_set(err, ERR_UNAUTHORIZED, "%s",
+			       r->who == WHO_USER
+				       ? "log in first: POST /api/v1/auth/login"
+				       : "an API key is needed: send it as \"Authorization: Bearer "
+					 "sk_...\"; or log in");
+	}
+	if (user ? !user_admitted(r, caller, err) : !key_admitted(r, caller, err)) {
+		return false;
+	}
+	return !caller->closed || r->while_closed || (user && r->role == ROLE_NONE) ||
+	       err_set(err, ERR_CLOSED,
+		       "this organization is suspended, or is to be deleted: its owner or whoever "
+		       "runs this server can say why");
+}
+
+bool route_admits(const struct route *r, const struct caller *caller, struct err *err)
 {
 	switch (r->who) {
 	case WHO_PUBLIC:
@@ -128,17 +165,11 @@ bool route_admits(const struct route *r, enum found credential, const struct cal
 		return true;
 	case WHO_CALLER:
 	case WHO_USER:
-		break;
+		return route_allows(r, caller, err);
 	case WHO_UNSAID:
-		never("a route that does not say who may call it");
+		break;
 	}
-	if (credential == FOUND) {
-		return key_admitted(r, caller, err);
-	}
-	return err_set(err, ERR_UNAUTHORIZED, "%s",
-		       credential == NOT_FOUND
-			       ? "an API key is needed: send it as \"Authorization: Bearer sk_...\""
-			       : "this API key is unknown, expired or revoked");
+	never("a route that does not say who may call it");
 }
 
 static bool knows(const struct route *r, struct slice name, const struct field **meant)

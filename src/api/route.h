@@ -88,6 +88,8 @@ struct route {
 	enum route_who who;
 	uint32_t scope; /* enum scope */
 	enum role role;
+	bool proof;	   /* of a user: password or code were given a short time ago */
+	bool while_closed; /* also when the org is suspended or is to be deleted */
 	enum route_limit limit;
 	size_t body_max; /* bytes, decoded */
 	struct route_param params[ROUTE_PARAMS_MAX];
@@ -122,11 +124,15 @@ const struct route *route_find(enum http_method method, struct slice path, bool 
 /* All rows in the order of the table: start with *at = 0; NULL at the end. */
 const struct route *route_next(size_t *at);
 /*
- * Whether the row lets this caller in: ERR_UNAUTHORIZED, ERR_FORBIDDEN. credential is what
- * api_authenticate said. Pure.
+ * Whether the row lets this caller in: ERR_UNAUTHORIZED when it needs one, ERR_FORBIDDEN,
+ * ERR_CLOSED, ERR_PROOF. Rows whose handler decides let everybody in. Pure.
  */
-NODISCARD bool route_admits(const struct route *r, enum found credential,
-			    const struct caller *caller, struct err *err);
+NODISCARD bool route_admits(const struct route *r, const struct caller *caller, struct err *err);
+/*
+ * The same without that exception: what a handler of WHO_OWN asks once it knows the caller. What a
+ * row does not say, scope 0 and ROLE_NONE, everybody has.
+ */
+NODISCARD bool route_allows(const struct route *r, const struct caller *caller, struct err *err);
 /*
  * Whether the row takes a request with this query and, where it asks for one, an If-Match:
  * ERR_INVALID names a parameter that nobody knows (and the one that may have been meant),

@@ -5,42 +5,85 @@
 
 #include "test/t.h"
 
-static enum err_kind verdict(enum route_who who, uint32_t scope, enum found credential,
-			     uint32_t has)
+static enum err_kind verdict(enum route_who who, uint32_t scope, enum role role,
+			     const struct caller *caller)
 {
-	struct route row = { .who = who, .scope = scope };
-	struct caller caller = { .key = { credential == FOUND }, .scopes = has };
+	struct route row = { .who = who, .scope = scope, .role = role };
 	struct err err = { 0 };
 
-	return route_admits(&row, credential, &caller, &err) ? ERR_NONE : err.kind;
+	return route_admits(&row, caller, &err) ? ERR_NONE : err.kind;
 }
 
 TEST(a_row_lets_in_whom_it_names)
 {
+	static const struct caller nobody = { 0 };
+	static const struct caller none = { .key = { 1 } };
+	static const struct caller writer = { .key = { 1 }, .scopes = SCOPE_RULES_WRITE };
+	static const struct caller all = { .key = { 1 }, .scopes = SCOPES_ALL };
+	static const struct caller viewer = { .user = { 1 }, .role = ROLE_VIEWER };
+	static const struct caller owner = { .user = { 1 }, .role = ROLE_OWNER };
+	static const struct caller homeless = { .user = { 1 } };
 	static const struct {
 		enum route_who who;
-		enum found credential;
-		uint32_t scope, has;
+		uint32_t scope;
+		enum role role;
+		const struct caller *caller;
 		enum err_kind want;
 	} rows[] = {
-		{ WHO_PUBLIC, NOT_FOUND, 0, 0, ERR_NONE },
-		{ WHO_PUBLIC, FAILED, 0, 0, ERR_NONE },
-		{ WHO_SOCKET, NOT_FOUND, 0, 0, ERR_NONE },
-		{ WHO_OWN, FAILED, SCOPE_KEYS_WRITE, 0, ERR_NONE },
-		{ WHO_CALLER, NOT_FOUND, 0, 0, ERR_UNAUTHORIZED },
-		{ WHO_CALLER, FAILED, 0, 0, ERR_UNAUTHORIZED },
-		{ WHO_CALLER, FOUND, 0, 0, ERR_NONE },
-		{ WHO_CALLER, FOUND, SCOPE_RULES_READ, 0, ERR_FORBIDDEN },
-		{ WHO_CALLER, FOUND, SCOPE_RULES_READ, SCOPE_RULES_WRITE, ERR_FORBIDDEN },
-		{ WHO_CALLER, FOUND, SCOPE_RULES_READ, SCOPES_ALL, ERR_NONE },
-		{ WHO_USER, NOT_FOUND, 0, 0, ERR_UNAUTHORIZED },
-		{ WHO_USER, FOUND, 0, SCOPES_ALL, ERR_FORBIDDEN },
+		{ WHO_PUBLIC, 0, ROLE_NONE, &nobody, ERR_NONE },
+		{ WHO_SOCKET, 0, ROLE_NONE, &nobody, ERR_NONE },
+		{ WHO_OWN, SCOPE_KEYS_WRITE, ROLE_ADMIN, &nobody, ERR_NONE },
+		{ WHO_CALLER, 0, ROLE_VIEWER, &nobody, ERR_UNAUTHORIZED },
+		{ WHO_CALLER, 0, ROLE_VIEWER, &none, ERR_NONE },
+		{ WHO_CALLER, SCOPE_RULES_READ, ROLE_VIEWER, &none, ERR_FORBIDDEN },
+		{ WHO_CALLER, SCOPE_RULES_READ, ROLE_VIEWER, &writer, ERR_FORBIDDEN },
+		{ WHO_CALLER, SCOPE_RULES_READ, ROLE_VIEWER, &all, ERR_NONE },
+		{ WHO_CALLER, SCOPE_RULES_READ, ROLE_VIEWER, &viewer, ERR_NONE },
+		{ WHO_CALLER, SCOPE_RULES_WRITE, ROLE_ADMIN, &viewer, ERR_FORBIDDEN },
+		{ WHO_CALLER, SCOPE_RULES_WRITE, ROLE_ADMIN, &owner, ERR_NONE },
+		{ WHO_CALLER, SCOPE_RULES_READ, ROLE_VIEWER, &homeless, ERR_FORBIDDEN },
+		{ WHO_USER, 0, ROLE_NONE, &nobody, ERR_UNAUTHORIZED },
+		{ WHO_USER, 0, ROLE_NONE, &all, ERR_FORBIDDEN },
+		{ WHO_USER, 0, ROLE_NONE, &homeless, ERR_NONE },
+		{ WHO_USER, 0, ROLE_OWNER, &owner, ERR_NONE },
+		{ WHO_USER, 0, ROLE_OWNER, &viewer, ERR_FORBIDDEN },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		T_INT(verdict(rows[i].who, rows[i].scope, rows[i].credential, rows[i].has),
+		T_INT(verdict(rows[i].who, rows[i].scope, rows[i].role, rows[i].caller),
 		      rows[i].want);
 	}
+}
+
+TEST(what_is_grave_asks_a_person_for_proof)
+{
+	struct route row = { .who = WHO_USER, .role = ROLE_OWNER, .proof = true };
+	struct caller owner = { .user = { 1 }, .role = ROLE_OWNER };
+	struct err err = { 0 };
+
+	T_FALSE(route_admits(&row, &owner, &err));
+	T_INT(err.kind, ERR_PROOF);
+	owner.proved = true;
+	T_TRUE(route_admits(&row, &owner, &err));
+}
+
+TEST(a_closed_org_opens_nothing_but_what_says_so)
+{
+	struct route row = { .who = WHO_CALLER, .role = ROLE_VIEWER };
+	struct caller key = { .key = { 1 }, .scopes = SCOPES_ALL, .closed = true };
+	struct caller owner = { .user = { 1 }, .role = ROLE_OWNER, .closed = true };
+	struct err err = { 0 };
+
+	T_FALSE(route_admits(&row, &key, &err));
+	T_INT(err.kind, ERR_CLOSED);
+	T_FALSE(route_admits(&row, &owner, &err));
+	T_INT(err.kind, ERR_CLOSED);
+	row.while_closed = true;
+	T_TRUE(route_admits(&row, &key, &err));
+	T_TRUE(route_admits(&row, &owner, &err));
+	/* Leaving for another org, logging out. */
+	row = (struct route) { .who = WHO_USER };
+	T_TRUE(route_admits(&row, &owner, &err));
 }
 
 static enum err_kind takes(const struct route *row, const char *query, bool if_match,
@@ -203,7 +246,8 @@ TEST(the_description_is_json_and_has_every_call)
 	buf_release(&out);
 }
 
-T_MAIN(T(a_row_lets_in_whom_it_names),
+T_MAIN(T(a_row_lets_in_whom_it_names), T(what_is_grave_asks_a_person_for_proof),
+       T(a_closed_org_opens_nothing_but_what_says_so),
        T(parameters_that_nobody_knows_are_refused_but_on_older_calls),
        T(a_row_can_ask_for_the_version_that_is_changed),
        T(every_row_says_what_a_caller_has_to_know), T(the_description_is_json_and_has_every_call))

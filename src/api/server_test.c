@@ -24,6 +24,8 @@ struct fixture {
 	char dir[64];
 	struct api api;
 	struct store *store;
+	struct seal *seal; /* of its own, as long as the fixture lives */
+	struct password_gate gate;
 	struct keeper *keeper;
 	struct arena boot;
 	struct api_key keys[KEYS_MAX];
@@ -112,13 +114,15 @@ void server_hide_all(struct fixture *f)
 	__atomic_store_n(&f->hidden_before, journal_flushed(f->api.journal) + 1, __ATOMIC_RELEASE);
 }
 
-static void load_guesses(struct fixture *f)
+static void load_memory(struct fixture *f)
 {
 	struct db *db = NULL;
 	struct err err;
 
 	T_OK(store_connect(f->store, STORE_KEEPER, &db, &err));
 	T_OK(guesses_load(f->api.guesses, db, clock_wall_us(), &err));
+	T_OK(people_load(f->api.people, db, clock_wall_us(), &err));
+	T_OK(signer_load(f->api.signer, db, clock_wall_us(), &err));
 	db_close(&db);
 }
 
@@ -142,7 +146,7 @@ static void open_state(struct fixture *f)
 	T_OK(journal_open(&f->api.journal, &journal, &err));
 	T_OK(store_open(slice_of(path_in(f, "state.db")), &f->store, &err));
 	T_OK(store_migrate(f->store, store_schema_newest(), clock_wall_us(), NULL, &err));
-	load_guesses(f);
+	load_memory(f);
 	engine.journal = f->api.journal;
 	engine.store = f->store;
 	engine.metrics = f->api.metrics;
@@ -182,6 +186,7 @@ static void open_helpers(struct fixture *f)
 					 .journal = f->api.journal,
 					 .store = f->store,
 					 .keys = f->api.keys,
+					 .people = f->api.people,
 					 .ledger = f->api.ledger,
 					 .guesses = f->api.guesses };
 	struct err err;
@@ -218,6 +223,10 @@ static void start(struct fixture *f)
 		.waiters = waiters_new(),
 		.keys = keyring_new(),
 		.projects = project_set_new(),
+		.people = people_new(),
+		.signer = signer_new(f->seal),
+		.seal = f->seal,
+		.gate = &f->gate,
 		.tickets = tickets_new(),
 		.limits = limits_new(0),
 		.guesses = guesses_new(0),
@@ -280,6 +289,8 @@ static void stop(struct fixture *f)
 	store_close(&f->store);
 	keyring_free(&f->api.keys);
 	project_set_free(&f->api.projects);
+	people_free(&f->api.people);
+	signer_free(&f->api.signer);
 	tickets_free(&f->api.tickets);
 	limits_free(&f->api.limits);
 	guesses_free(&f->api.guesses);
@@ -300,6 +311,7 @@ struct fixture *server_new(const struct server_options *options)
 {
 	const char *tmp = getenv("TMPDIR");
 	struct fixture *f = mem_alloc(1, sizeof(*f));
+	unsigned char key[SEAL_KEY_BYTES];
 
 	signal(SIGPIPE, SIG_IGN);
 	if (options != NULL) {
@@ -309,6 +321,9 @@ struct fixture *server_new(const struct server_options *options)
 	pthread_cond_init(&f->done, NULL);
 	snprintf(f->dir, sizeof(f->dir), "%s/server-XXXXXX", tmp == NULL ? "/tmp" : tmp);
 	assert_non_null(mkdtemp(f->dir));
+	f->seal = seal_new();
+	rand_bytes(key, sizeof(key));
+	T_TRUE(seal_add(f->seal, key));
 	start(f);
 	return f;
 }
@@ -339,6 +354,7 @@ void server_free(struct fixture **fp)
 	struct fixture *f = *fp;
 
 	stop(f);
+	seal_free(&f->seal);
 	remove_all(f->dir);
 	pthread_cond_destroy(&f->done);
 	pthread_mutex_destroy(&f->lock);

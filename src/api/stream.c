@@ -6,7 +6,7 @@
 #include "api/stream.h"
 
 #include "api/api.h"
-#include "api/guess.h"
+#include "api/caller.h"
 #include "api/route.h"
 #include "api/shapes.h"
 #include "api/show.h"
@@ -48,47 +48,44 @@ static void post_ticket(struct call *c)
 	stream_ticket(c, 201, true);
 }
 
-/* A ticket is worth what its key is worth: nothing once that was revoked or has expired. */
+/* A ticket is worth what whoever made it is: nothing once that was revoked or has expired. */
 static bool ticket_caller(struct call *c, struct slice text, int64_t now_us)
 {
-	const struct api_key *key;
-	struct caller caller;
+	struct caller then;
 
-	if (!tickets_use(c->api->tickets, text, now_us, &caller)) {
-		return false;
-	}
-	key = keyring_alive(c->api->keys, caller.key, c->now_us);
-	if (key == NULL) {
-		return false;
-	}
-	c->caller = caller;
-	c->caller.expires_at_us = key->expires_at_us;
-	return true;
+	return tickets_use(c->api->tickets, text, now_us, &then) && caller_renew(c, &then, &c->err);
 }
 
-static bool key_caller(struct call *c, struct slice secret)
+/* ?token= is a ticket, an access token, or, as the older clients send, a key. */
+static bool token_caller(struct call *c, struct slice text, int64_t now_us)
 {
-	bool known = api_caller_of(c->api, secret, &c->caller);
-
-	return guess_key(c, secret, known, &c->err) && known;
+	if (slice_starts(text, S("tkt_"))) {
+		return ticket_caller(c, text, now_us);
+	}
+	return slice_starts(text, S("eyJ")) ? caller_by_token(c, text, &c->err)
+					    : caller_by_key(c, text, &c->err);
 }
 
-/* By header, else ?ticket=, else ?token= (a ticket or, as the older clients send, a key). */
+/* By header or cookie, else ?ticket=, else ?token=. */
 static bool find_caller(struct call *c)
 {
 	int64_t now_us = loop_now_us(c->api->loop);
 	struct slice text;
 
-	if (c->caller.key.v != 0) {
-		return true;
+	if (!caller_is_known(&c->caller)) {
+		bool found = call_query(c, "ticket", &text)  ? ticket_caller(c, text, now_us)
+			     : call_query(c, "token", &text) ? token_caller(c, text, now_us)
+							     : false;
+		if (!found) {
+			if (c->err.kind == ERR_NONE) {
+				err_set(&c->err, ERR_UNAUTHORIZED,
+					"an API key is needed, or a ticket from POST "
+					"/api/v1/stream/tickets");
+			}
+			return false;
+		}
 	}
-	if (call_query(c, "ticket", &text)) {
-		return ticket_caller(c, text, now_us);
-	}
-	if (call_query(c, "token", &text)) {
-		return ticket_caller(c, text, now_us) || key_caller(c, text);
-	}
-	return false;
+	return route_allows(c->route, &c->caller, &c->err);
 }
 
 static struct live_subscription subscription(struct call *c, enum live_form form)
@@ -101,14 +98,11 @@ static struct live_subscription subscription(struct call *c, enum live_form form
 	return (struct live_subscription) { .org = c->caller.org,
 					    .project = c->caller.project,
 					    .key = c->caller.key,
+					    .session = c->caller.session,
+					    .user = c->caller.user,
 					    .expires_at_us = c->caller.expires_at_us,
 					    .form = form,
 					    .last_id = last };
-}
-
-static bool may_read(const struct call *c)
-{
-	return (c->caller.scopes & SCOPE_EVENTS_READ) != 0;
 }
 
 static void get_stream(struct call *c)
@@ -122,17 +116,8 @@ static void get_stream(struct call *c)
 	struct http_stream *stream;
 
 	if (!find_caller(c)) {
-		if (c->err.kind == ERR_NONE) {
-			err_set(&c->err, ERR_UNAUTHORIZED,
-				"an API key is needed, or a ticket from POST "
-				"/api/v1/stream/tickets");
-		}
 		call_problem(c, &c->err);
 		call_send(c);
-		return;
-	}
-	if (!may_read(c)) {
-		answer_problem(c, ERR_FORBIDDEN, "this API key lacks the scope \"events:read\"");
 		return;
 	}
 	if (live_full(c->api->live) || c->api->stopping) {
@@ -206,7 +191,7 @@ void stream_socket(struct call *c)
 	}
 	headers[2].value = (struct slice) { accept, sizeof(accept) };
 	stream = http_stream_begin(c->x, 101, headers, ARRAY_LEN(headers));
-	if (!find_caller(c) || !may_read(c)) {
+	if (!find_caller(c)) {
 		refuse_socket(
 			stream,
 			"{\"type\":\"error\",\"payload\":{\"message\":\"an API key or a fresh "

@@ -46,6 +46,7 @@ static const enum metric explained[] = {
 	METRIC_JOURNAL_SEAL_WAITING, /* journal/file/set_aside */
 	METRIC_INGEST_RATE_LIMITED,  /* api/rate */
 	METRIC_RATE_KEY,
+	METRIC_RATE_SESSION,
 	METRIC_RATE_ORG,
 	METRIC_RATE_ADDRESS,
 	METRIC_RATE_ACCOUNT,

@@ -61,6 +61,9 @@ struct app {
 	struct retain *retain;
 	struct seal *seal;
 	struct meter *meter;
+	struct people *people;
+	struct signer *signer;
+	struct password_gate gate;
 	struct api api;
 	struct loop_timer watchdog;
 	bool stopping;
@@ -92,6 +95,7 @@ static bool open_seal(struct app *app, struct err *err)
 	if (!secret_key_open(app->settings, &app->boot, &app->seal, &made, err)) {
 		return false;
 	}
+	app->signer = signer_new(app->seal);
 	if (made) {
 		log_info("secret_key_made", log_str("file", path_in(app, SECRET_KEY_NAME)));
 	}
@@ -188,7 +192,9 @@ static bool load_memory(struct app *app, struct err *err)
 	struct db *db = NULL;
 	bool ok = store_connect(app->store, STORE_KEEPER, &db, err) &&
 		  retain_load(app->retain, db, err) &&
-		  guesses_load(app->guesses, db, clock_wall_us(), err);
+		  guesses_load(app->guesses, db, clock_wall_us(), err) &&
+		  people_load(app->people, db, clock_wall_us(), err) &&
+		  signer_load(app->signer, db, clock_wall_us(), err);
 
 	db_close(&db);
 	return ok;
@@ -335,7 +341,7 @@ static bool load_keys(struct app *app, struct err *err)
 			ok = put_key(app, &list.rows[i], err);
 		}
 	} while (ok && list.n == KEYS_PER_READ);
-	app->api.set_up = count > 0;
+	app->api.set_up = count > 0 || people_counts(app->people).users > 0;
 	arena_release(&tick);
 	db_close(&db);
 	return ok;
@@ -413,6 +419,9 @@ static bool fill_api(struct app *app, struct err *err)
 		.engine = app->engine,
 		.keys = app->keys,
 		.projects = app->projects,
+		.people = app->people,
+		.signer = app->signer,
+		.gate = &app->gate,
 		.ledger = app->ledger,
 		.retain = app->retain,
 		.seal = app->seal,
@@ -459,6 +468,7 @@ static bool open_keeper(struct app *app, struct err *err)
 		.journal = app->journal,
 		.store = app->store,
 		.keys = app->keys,
+		.people = app->people,
 		.ledger = app->ledger,
 		.guesses = app->guesses,
 		.seal = app->settings->seal,
@@ -579,6 +589,7 @@ static bool open_all(struct app *app, struct err *err)
 	app->waiters = waiters_new();
 	app->keys = keyring_new();
 	app->projects = project_set_new();
+	app->people = people_new();
 	app->tickets = tickets_new();
 	app->limits = limits_new(0);
 	app->guesses = guesses_new(0);
@@ -756,6 +767,8 @@ void app_close(struct app **ap)
 	store_close(&app->store);
 	keyring_free(&app->keys);
 	project_set_free(&app->projects);
+	people_free(&app->people);
+	signer_free(&app->signer);
 	retain_free(&app->retain);
 	seal_free(&app->seal);
 	meter_free(&app->meter);

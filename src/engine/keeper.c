@@ -42,6 +42,7 @@
 #define REPLY_ROWS 1000	  /* at a time; up to 64 KiB each */
 #define REPLY_SLICES 20
 #define USES_MAX 4096
+#define SWEEP_MAX 1000 /* per round: a short transaction, a short turn of the loop */
 
 /*
  * What the sealer does: each is called when its time has come, and says whether there was something
@@ -57,9 +58,11 @@ struct chore {
 #define CHORES_MAX 4
 
 struct uses {
-	struct key_use items[USES_MAX];
+	struct key_use keys[USES_MAX];
 	struct ip_text from[USES_MAX];
-	size_t n;
+	size_t keys_n;
+	struct session_use sessions[USES_MAX];
+	size_t sessions_n;
 };
 
 struct keeper {
@@ -171,15 +174,28 @@ static void prune(struct keeper *k)
 	if (!store_replies_sweep(k->db, now_us, REPLY_ROWS, REPLY_SLICES, &err)) {
 		log_warn("prune_failed", log_str("error", err.text));
 	}
+	if (!store_sessions_sweep(k->db, now_us, SWEEP_MAX, NULL, &err) ||
+	    !store_tokens_sweep(k->db, now_us, SWEEP_MAX, NULL, &err)) {
+		log_warn("prune_failed", log_str("error", err.text));
+	}
 	prune_counts(k, now_us);
 }
 
-/* On the loop: the keyring is its. */
+static void take_uses(struct keeper *k)
+{
+	k->uses.keys_n = keyring_uses(k->o.keys, k->uses.keys, k->uses.from, USES_MAX);
+	if (k->o.people != NULL) {
+		k->uses.sessions_n = people_uses(k->o.people, k->uses.sessions, USES_MAX);
+		(void)people_sweep(k->o.people, clock_wall_us(), SWEEP_MAX);
+	}
+}
+
+/* On the loop: keyring and people are its. */
 static void collect_uses(void *arg)
 {
 	struct keeper *k = arg;
 
-	k->uses.n = keyring_uses(k->o.keys, k->uses.items, k->uses.from, USES_MAX);
+	take_uses(k);
 	/* A closed inbox is the end of the thread, and keeper_close asks once more. */
 	(void)!queue_put(k->inbox, &k->uses);
 }
@@ -189,17 +205,25 @@ static void ask_uses(struct keeper *k)
 	k->asked = k->asked || loop_post(k->o.loop, collect_uses, k);
 }
 
-static void write_uses(struct keeper *k)
+static bool touch_all(struct keeper *k, struct err *err)
 {
 	const struct uses *uses = &k->uses;
+
+	return db_begin(k->db, err) &&
+	       (uses->keys_n == 0 || store_keys_touch(k->db, uses->keys, uses->keys_n, err)) &&
+	       (uses->sessions_n == 0 ||
+		store_sessions_touch(k->db, uses->sessions, uses->sessions_n, err)) &&
+	       db_commit(k->db, err);
+}
+
+static void write_uses(struct keeper *k)
+{
 	struct err err;
 
 	k->asked = false;
-	if (uses->n > 0 &&
-	    (!db_begin(k->db, &err) || !store_keys_touch(k->db, uses->items, uses->n, &err) ||
-	     !db_commit(k->db, &err))) {
+	if (k->uses.keys_n + k->uses.sessions_n > 0 && !touch_all(k, &err)) {
 		db_rollback(k->db);
-		log_warn("key_uses_failed", log_str("error", err.text));
+		log_warn("uses_not_saved", log_str("error", err.text));
 	}
 }
 
@@ -350,7 +374,7 @@ void keeper_close(struct keeper **kp)
 	if (queue_take(k->inbox, 0) != NULL) {
 		write_uses(k);
 	}
-	k->uses.n = keyring_uses(k->o.keys, k->uses.items, k->uses.from, USES_MAX);
+	take_uses(k);
 	write_uses(k);
 	save_books(k);
 	save_guesses(k);

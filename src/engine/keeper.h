@@ -6,6 +6,7 @@
 #include "engine/keyring.h"
 #include "engine/ledger.h"
 #include "engine/metrics.h"
+#include "engine/people.h"
 #include "engine/retain.h"
 #include "journal/journal.h"
 #include "net/loop.h"
@@ -13,10 +14,10 @@
 
 /*
  * The housekeeping thread: zeroes the next segment of the log ahead of its use, moves SQLite's
- * write-ahead log into the database, writes down when keys were last used, saves what became of
- * events and who failed to log in, and drops change rows
- * that no stream may ask for any more, replies that nobody may ask for again, and counts that are
- * older than they are kept; beside it seals and purges the log. Nobody waits for it.
+ * write-ahead log into the database, writes down when keys and sessions were last used, saves what
+ * became of events and who failed to log in, and drops change rows that no stream may ask for any
+ * more, replies that nobody may ask for again, sessions and tokens that have expired, and counts
+ * that are older than they are kept; beside it seals and purges the log. Nobody waits for it.
  */
 struct keeper;
 
@@ -25,10 +26,11 @@ struct keeper;
 #define KEEPER_HOURS_KEPT_US (400 * INT64_C(86400) * 1000000) /* a year, and a month to compare */
 
 struct keeper_options {
-	struct loop *loop; /* the keyring's thread */
+	struct loop *loop; /* the thread of keys and people */
 	struct journal *journal;
 	struct store *store;
 	struct keyring *keys;
+	struct people *people;	 /* NULL: nobody logs in */
 	struct ledger *ledger;	 /* NULL: there is none */
 	struct guesses *guesses; /* NULL: nobody counts them */
 	bool seal;		 /* pack closed segments, and purge what is not kept */

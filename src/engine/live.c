@@ -72,7 +72,9 @@ static bool end_if_expired(struct live_client *client, int64_t now_us)
 	if (client->expires_at_us == 0 || client->expires_at_us > now_us) {
 		return false;
 	}
-	client_end(client, WS_UNAUTHORIZED, S("this API key has expired"));
+	client_end(client, WS_UNAUTHORIZED,
+		   client->key.v != 0 ? S("this API key has expired")
+				      : S("this session has expired"));
 	return true;
 }
 
@@ -168,6 +170,65 @@ void live_drop_project(struct live *live, struct project_id project)
 		next = c->next;
 		client_end(c, WS_UNAUTHORIZED, S("this project was deleted"));
 	}
+}
+
+static void end_if_session(struct live_client *client, void *arg)
+{
+	const struct session_id *session = arg;
+
+	if (client->session.v == session->v) {
+		client_end(client, WS_UNAUTHORIZED, S("this session has ended"));
+	}
+}
+
+void live_drop_session(struct live *live, struct session_id session)
+{
+	ensure(session.v != 0);
+	each_client(live, end_if_session, &session);
+}
+
+struct other_sessions {
+	struct user_id user;
+	struct session_id keep;
+};
+
+static void end_if_other(struct live_client *client, void *arg)
+{
+	const struct other_sessions *of = arg;
+
+	if (client->user.v == of->user.v && client->session.v != of->keep.v) {
+		client_end(client, WS_UNAUTHORIZED, S("this session has ended"));
+	}
+}
+
+void live_drop_user(struct live *live, struct user_id user, struct session_id keep)
+{
+	struct other_sessions of = { .user = user, .keep = keep };
+
+	ensure(user.v != 0);
+	each_client(live, end_if_other, &of);
+}
+
+struct membership {
+	struct org_id org;
+	struct user_id user;
+};
+
+static void end_if_member(struct live_client *client, void *arg)
+{
+	const struct membership *of = arg;
+
+	if (client->room != NULL && client->room->feed->org.v == of->org.v &&
+	    (of->user.v == 0 || client->user.v == of->user.v)) {
+		client_end(client, WS_UNAUTHORIZED, S("this organization is closed to you"));
+	}
+}
+
+void live_drop_member(struct live *live, struct org_id org, struct user_id user)
+{
+	struct membership of = { .org = org, .user = user };
+
+	each_client(live, end_if_member, &of);
 }
 
 static struct feed *feed_of(struct live *live, struct org_id org)
@@ -333,6 +394,8 @@ bool live_join(struct live *live, struct http_stream *stream, const struct live_
 	client->live = live;
 	client->form = sub->form;
 	client->key = sub->key;
+	client->session = sub->session;
+	client->user = sub->user;
 	client->expires_at_us = sub->expires_at_us;
 	client->stream = stream;
 	if (sub->form != LIVE_SSE) {

@@ -45,8 +45,10 @@ void live_free(struct live **live);
 struct live_subscription {
 	struct org_id org;
 	struct project_id project;
-	struct key_id key;
-	int64_t expires_at_us; /* when the key does, and the stream with it; 0: never */
+	struct key_id key; /* 0: it is a session's */
+	struct session_id session;
+	struct user_id user;
+	int64_t expires_at_us; /* key or session, and the stream with it; 0: never */
 	enum live_form form;
 	struct slice last_id; /* the id to go on behind; empty: from now on */
 };
@@ -70,6 +72,12 @@ void live_drop_key(struct live *live, struct key_id key);
 void live_expire_key(struct live *live, struct key_id key, int64_t expires_at_us);
 /* A project was deleted: the streams of it end. */
 void live_drop_project(struct live *live, struct project_id project);
+/* A session has ended: its streams do. */
+void live_drop_session(struct live *live, struct session_id session);
+/* A user's sessions have ended, all but one (0: all). */
+void live_drop_user(struct live *live, struct user_id user, struct session_id keep);
+/* A user is no longer in an org (user 0: nobody is): those streams end, keys' among them then. */
+void live_drop_member(struct live *live, struct org_id org, struct user_id user);
 /* The server is stopping: say so and end all streams. */
 void live_end_all(struct live *live);
 

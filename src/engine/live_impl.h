@@ -44,6 +44,8 @@ struct live_client {
 	enum client_state state;
 	enum live_form form;
 	struct key_id key;
+	struct session_id session;
+	struct user_id user;
 	int64_t expires_at_us;
 	struct http_stream *stream;
 	struct ws *ws;

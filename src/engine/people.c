@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Three tables and, per user, two lists through them: a request needs one look-up each of session,
+ * Tables and, per user, two lists through them: a request needs one look-up each of session,
  * membership and org, and what ends all sessions of a user walks that user's alone.
  */
 #include "engine/people.h"
@@ -26,6 +26,10 @@ struct member {
 	struct member *next; /* of the user */
 	enum role role;
 };
+struct project {
+	struct project_id id;
+	struct org_id org;
+};
 struct user {
 	struct user_id id;
 	struct session *sessions;
@@ -37,6 +41,8 @@ struct people {
 	struct map members;  /* struct member by org and user */
 	struct map users;    /* struct user by id; those with a session or a membership */
 	struct map orgs;     /* struct people_org by id */
+	struct map projects; /* struct project by id */
+	size_t closed;	     /* orgs that are suspended or leaving: mostly none */
 };
 
 struct people *people_new(void)
@@ -47,6 +53,7 @@ struct people *people_new(void)
 	map_init(&p->members);
 	map_init(&p->users);
 	map_init(&p->orgs);
+	map_init(&p->projects);
 	return p;
 }
 
@@ -72,6 +79,7 @@ void people_free(struct people **pp)
 	free_all(&p->members);
 	free_all(&p->users);
 	free_all(&p->orgs);
+	free_all(&p->projects);
 	free(p);
 	*pp = NULL;
 }
@@ -204,20 +212,28 @@ void people_put_member(struct people *p, struct org_id org, struct user_id user,
 	m->role = role;
 }
 
+static bool is_closed(const struct people_org *org)
+{
+	return org->suspended || org->leaving;
+}
+
 void people_put_org(struct people *p, const struct people_org *in)
 {
 	struct people_org *org = map_get(&p->orgs, MAP_KEY(in->id));
 
-	if (org != NULL) {
-		*org = *in;
-		return;
+	if (org == NULL) {
+		org = mem_alloc(1, sizeof(*org));
+		org->id = in->id;
+		map_put(&p->orgs, MAP_KEY(org->id), org);
 	}
-	org = mem_alloc(1, sizeof(*org));
+	p->closed += (size_t)is_closed(in) - (size_t)is_closed(org);
 	*org = *in;
-	map_put(&p->orgs, MAP_KEY(org->id), org);
+	if (in->project.v != 0) {
+		people_put_project(p, in->project, in->id);
+	}
 }
 
-void people_del_org(struct people *p, struct org_id org)
+static void del_members_of(struct people *p, struct org_id org)
 {
 	struct member *m;
 	size_t at = 0;
@@ -229,7 +245,65 @@ void people_del_org(struct people *p, struct org_id org)
 			del_member(p, &key);
 		}
 	}
-	free(map_del(&p->orgs, MAP_KEY(org)));
+}
+
+static void del_projects_of(struct people *p, struct org_id org)
+{
+	struct project *project;
+	size_t at = 0;
+
+	while ((project = map_next(&p->projects, &at)) != NULL) {
+		if (project->org.v == org.v) {
+			free(map_del(&p->projects, MAP_KEY(project->id)));
+		}
+	}
+}
+
+void people_del_org(struct people *p, struct org_id id)
+{
+	struct people_org *org = map_del(&p->orgs, MAP_KEY(id));
+
+	del_members_of(p, id);
+	del_projects_of(p, id);
+	if (org != NULL) {
+		p->closed -= (size_t)is_closed(org);
+		free(org);
+	}
+}
+
+void people_put_project(struct people *p, struct project_id id, struct org_id org)
+{
+	struct project *project;
+
+	if (org.v == 0) {
+		free(map_del(&p->projects, MAP_KEY(id)));
+		return;
+	}
+	project = map_get(&p->projects, MAP_KEY(id));
+	if (project == NULL) {
+		project = mem_alloc(1, sizeof(*project));
+		project->id = id;
+		map_put(&p->projects, MAP_KEY(project->id), project);
+	}
+	project->org = org;
+}
+
+struct org_id people_org_of(const struct people *p, struct project_id id)
+{
+	const struct project *project = map_get(&p->projects, MAP_KEY(id));
+
+	return project == NULL ? (struct org_id) { 0 } : project->org;
+}
+
+bool people_org_is_closed(const struct people *p, struct org_id id)
+{
+	const struct people_org *org;
+
+	if (p->closed == 0) {
+		return false;
+	}
+	org = people_org(p, id);
+	return org != NULL && is_closed(org);
 }
 
 const struct people_org *people_org(const struct people *p, struct org_id org)
@@ -304,7 +378,8 @@ struct people_counts people_counts(const struct people *p)
 	return (struct people_counts) { .users = p->users.n,
 					.sessions = p->sessions.n,
 					.members = p->members.n,
-					.orgs = p->orgs.n };
+					.orgs = p->orgs.n,
+					.projects = p->projects.n };
 }
 
 static bool load_orgs(struct people *p, struct db *db, struct arena *tick, struct err *err)
@@ -344,6 +419,7 @@ static bool load_projects(struct people *p, struct db *db, struct arena *tick, s
 			struct people_org *org = map_get(&p->orgs, MAP_KEY(list.rows[i].org));
 
 			after = list.rows[i].id;
+			people_put_project(p, after, list.rows[i].org);
 			if (org != NULL && list.rows[i].is_default) {
 				org->project = after;
 			}

@@ -3,9 +3,9 @@
 #include "api/compat/compat.h"
 
 #include "api/api.h"
+#include "api/caller.h"
 #include "api/deliveries.h"
 #include "api/events.h"
-#include "api/guess.h"
 #include "api/ingest.h"
 #include "api/keys.h"
 #include "api/page.h"
@@ -72,15 +72,13 @@ static bool list_events(struct call *c, struct err *err)
 
 static bool caller_by_query(struct call *c, struct err *err)
 {
-	struct slice secret = { 0 };
-	bool known = call_query(c, "apiKey", &secret) && api_caller_of(c->api, secret, &c->caller);
+	struct slice secret;
 
-	if (!guess_key(c, secret, known, err)) {
-		return false;
+	if (!call_query(c, "apiKey", &secret)) {
+		return err_set(err, ERR_UNAUTHORIZED, "an API key is needed");
 	}
-	if (!known) {
-		return err_set(err, ERR_UNAUTHORIZED,
-			       "an API key is needed, or this one is unknown");
+	if (!caller_by_key(c, secret, err)) {
+		return false;
 	}
 	c->by_query = true;
 	return rate_admit(c, err);
@@ -89,13 +87,8 @@ static bool caller_by_query(struct call *c, struct err *err)
 /* GET /events: a header key means SignalDesk; ?apiKey= means PulseBoard. */
 static void get_events_older(struct call *c)
 {
-	if (c->caller.key.v == 0 && !caller_by_query(c, &c->err)) {
-		call_problem(c, &c->err);
-		call_send(c);
-		return;
-	}
-	if ((c->caller.scopes & SCOPE_EVENTS_READ) == 0) {
-		err_set(&c->err, ERR_FORBIDDEN, "this API key lacks the scope \"events:read\"");
+	if ((!caller_is_known(&c->caller) && !caller_by_query(c, &c->err)) ||
+	    !route_allows(c->route, &c->caller, &c->err)) {
 		call_problem(c, &c->err);
 		call_send(c);
 		return;

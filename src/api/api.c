@@ -156,18 +156,37 @@ static bool well_asked(struct call *c)
 	return false;
 }
 
+/* A call that is known and not there yet says where its description is, not that it is unknown. */
+static bool is_there(struct call *c)
+{
+	const struct route *r = c->route;
+
+	if (r->later == NULL) {
+		return true;
+	}
+	err_set(&c->err, ERR_NOT_IMPLEMENTED, "this call waits for %s; see /api/docs#%s", r->later,
+		r->name);
+	call_problem(c, &c->err);
+	call_header(c, S("Link"), arena_printf(c->req, "</api/docs#%s>; rel=\"help\"", r->name));
+	return false;
+}
+
 static size_t on_head(void *ctx, struct http_exchange *x)
 {
 	struct arena *req = http_exchange_arena(x);
 	struct call *c = arena_new(req, struct call);
 
-	*c = (struct call) { .api = ctx, .x = x, .http = http_exchange_request(x), .req = req };
+	*c = (struct call) { .api = ctx,
+			     .x = x,
+			     .http = http_exchange_request(x),
+			     .req = req,
+			     .now_us = clock_wall_us() };
 	http_exchange_set_user(x, c);
 	if (cors_is_preflight(c->http)) {
 		cors_preflight(c->api, x);
 		return 0;
 	}
-	if (!find_route(c) || !admit(c) || !readable(c) || !well_asked(c)) {
+	if (!find_route(c) || !admit(c) || !is_there(c) || !readable(c) || !well_asked(c)) {
 		call_send(c);
 		return 0;
 	}

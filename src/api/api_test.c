@@ -26,7 +26,7 @@ TEST(every_route_is_one_row_with_one_handler)
 		n++;
 		T_TRUE(a->path[0] == '/');
 		T_TRUE(a->summary[0] != '\0');
-		T_TRUE((a->loop != NULL) + (a->work != NULL) == 1);
+		T_TRUE((a->loop != NULL) + (a->work != NULL) == (a->later == NULL));
 		T_TRUE(a->who != WHO_UNSAID);
 		T_TRUE((a->who != WHO_PUBLIC && a->who != WHO_SOCKET) || a->scope == 0);
 		T_TRUE(a->scope == 0 || scope_name((enum scope)a->scope) != NULL);

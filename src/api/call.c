@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "api/compat/compat.h"
 #include "api/cors.h"
 #include "api/rate.h"
 #include "base/json_put.h"
@@ -63,25 +64,32 @@ static struct slice public_text(const struct err *err)
 	return slice_of(info->level == LOG_ERROR ? info->doc : err->text);
 }
 
-void problem_write(struct buf *out, const struct err *err, struct slice request_id, int64_t retry_s)
+static void write_members(struct json_w *w, const struct err *err, struct slice request_id,
+			  int64_t retry_s)
 {
 	const struct err_info *info = err_info(err->kind);
+
+	json_put_str(w, "type", S("about:blank"));
+	json_put_str(w, "title", slice_of(http_status_text(info->http_status)));
+	json_put_int(w, "status", info->http_status);
+	json_put_str(w, "error", public_text(err));
+	json_put_str(w, "code", slice_of(info->code));
+	if (err->field[0] != '\0') {
+		write_details(w, err);
+	}
+	if (retry_s > 0 && info->http_status == 429) {
+		json_put_int(w, "retryAfter", retry_s);
+	}
+	json_put_str(w, "requestId", request_id);
+}
+
+void problem_write(struct buf *out, const struct err *err, struct slice request_id, int64_t retry_s)
+{
 	struct json_w w;
 
 	json_w_init(&w, out);
 	json_w_object(&w);
-	json_put_str(&w, "type", S("about:blank"));
-	json_put_str(&w, "title", slice_of(http_status_text(info->http_status)));
-	json_put_int(&w, "status", info->http_status);
-	json_put_str(&w, "error", public_text(err));
-	json_put_str(&w, "code", slice_of(info->code));
-	if (err->field[0] != '\0') {
-		write_details(&w, err);
-	}
-	if (retry_s > 0 && info->http_status == 429) {
-		json_put_int(&w, "retryAfter", retry_s);
-	}
-	json_put_str(&w, "requestId", request_id);
+	write_members(&w, err, request_id, retry_s);
 	json_w_end(&w);
 }
 
@@ -93,7 +101,7 @@ static int64_t retry_s(const struct call *c, enum err_kind kind)
 	return rate_s > 0 ? rate_s : err_info(kind)->retry_s;
 }
 
-void call_retry_after(struct call *c, enum err_kind kind)
+static void put_retry_after(struct call *c, enum err_kind kind)
 {
 	int64_t s = retry_s(c, kind);
 
@@ -105,10 +113,15 @@ void call_retry_after(struct call *c, enum err_kind kind)
 void call_problem(struct call *c, const struct err *err)
 {
 	const struct err_info *info = err_info(err->kind);
+	struct json_w w;
 
 	begin(c, info->http_status, TYPE_PROBLEM);
-	problem_write(&c->answer.body, err, c->http->id, retry_s(c, err->kind));
-	call_retry_after(c, err->kind);
+	json_w_init(&w, &c->answer.body);
+	json_w_object(&w);
+	write_members(&w, err, c->http->id, retry_s(c, err->kind));
+	compat_problem(c, info, public_text(err), &w);
+	json_w_end(&w);
+	put_retry_after(c, err->kind);
 	if (info->http_status == 401) {
 		call_header(c, S("WWW-Authenticate"), S("Bearer"));
 	}

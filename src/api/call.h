@@ -80,11 +80,10 @@ struct json_w call_json(struct call *c, int status);
 void call_empty(struct call *c, int status);
 /* Add a header; name is a literal, value must live in the call's arena or longer. */
 void call_header(struct call *c, struct slice name, struct slice value);
-/* Say after how long trying again may help, where it may. */
-void call_retry_after(struct call *c, enum err_kind kind);
 /*
  * Replace the answer by what err says: problem+json (RFC 9457) that also carries "error" and
- * "code", as the older systems' clients expect, and "details" when a field is at fault.
+ * "code", as the older systems' clients expect, and "details" when a field is at fault. The rows
+ * of those systems add what else theirs read (compat_problem).
  */
 void call_problem(struct call *c, const struct err *err);
 /* The same bytes for a request that has no call. retry_s: when to try again; 0: not said. */

@@ -54,23 +54,10 @@ bool ingest_busy(struct call *c, struct err *err)
 	return false;
 }
 
-static void fail(struct call *c, const struct ingest_form *form, const struct err *err)
+static void fail(struct call *c, const struct err *err)
 {
-	struct json_w w;
-
 	ingest_outcome(c, outcome_of(err->kind), 1);
-	if (!form->envelope) {
-		call_problem(c, err);
-		call_send(c);
-		return;
-	}
-	w = call_json(c, err_info(err->kind)->http_status);
-	json_w_object(&w);
-	json_put_bool(&w, "success", false);
-	json_put_str(&w, "message", slice_of(err->text));
-	json_put_str(&w, "code", slice_of(err_info(err->kind)->code));
-	json_w_end(&w);
-	call_retry_after(c, err->kind);
+	call_problem(c, err);
 	call_send(c);
 }
 
@@ -184,7 +171,7 @@ static void single_done(struct journal_batch *batch, const struct err *failure)
 		failure = &c->err;
 	}
 	if (failure != NULL) {
-		fail(c, s->form, failure);
+		fail(c, failure);
 		return;
 	}
 	if (receipt.replayed) {
@@ -240,8 +227,8 @@ static bool append(struct single *s, struct err *err)
 	}
 	ingest_quota_count(s->call, &s->batch);
 	/* The scratch buffers go to the next request; only this form shows the payload again. */
-	s->event.payload = s->form->envelope ? arena_dup(s->call->req, s->event.payload)
-					     : (struct slice) { 0 };
+	s->event.payload = s->form->shows_payload ? arena_dup(s->call->req, s->event.payload)
+						  : (struct slice) { 0 };
 	s->event.tags = (struct slice) { 0 };
 	return true;
 }
@@ -254,7 +241,7 @@ void ingest_single(struct call *c, const struct ingest_form *form)
 	s->form = form;
 	ingest_received(c, 1);
 	if (ingest_busy(c, &c->err) || !read_event(s, &c->err) || !append(s, &c->err)) {
-		fail(c, form, &c->err);
+		fail(c, &c->err);
 	}
 }
 

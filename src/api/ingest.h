@@ -32,7 +32,7 @@ struct ingest_form {
 	const struct source_form *source;
 	bool header_key;    /* takes Idempotency-Key */
 	bool body_key;	    /* the credential is in the body */
-	bool envelope;	    /* errors are {success: false, message} */
+	bool shows_payload; /* the reply has it again */
 	enum err_kind over; /* what is said when the month's quota is used up */
 	void (*reply)(struct call *c, const struct ingest_receipt *receipt, struct json_w *w);
 };

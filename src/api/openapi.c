@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define DESCRIPTION_BYTES_MAX ((size_t)4 << 10) /* of one call: some sentences of ours */
+
 static const struct {
 	const char *name, *help;
 } tags[] = {
@@ -227,9 +229,38 @@ static void write_extras(struct doc *d, const struct route *r)
 	if (r->older != NULL) {
 		json_put_str(&d->w, "x-older", slice_of(r->older));
 	}
+	if (r->differs != NULL) {
+		json_put_str(&d->w, "x-differs", slice_of(r->differs));
+	}
+	if (r->later != NULL) {
+		json_put_str(&d->w, "x-later", slice_of(r->later));
+	}
 	if (r->who == WHO_SOCKET) {
 		json_put_bool(&d->w, "x-socket", true);
 	}
+}
+
+/* What a caller has to know, and what a client of the earlier system may not expect. */
+static void write_description(struct doc *d, const struct route *r)
+{
+	struct buf out;
+
+	buf_init(&out, DESCRIPTION_BYTES_MAX);
+	if (r->later != NULL) {
+		buf_printf(&out, "Answers 501 until there is what it waits for: %s.", r->later);
+	}
+	if (r->doc != NULL) {
+		buf_printf(&out, "%s%s", out.n > 0 ? "\n\n" : "", r->doc);
+	}
+	if (r->differs != NULL) {
+		buf_printf(&out, "%sNot as %s had it: %s.", out.n > 0 ? "\n\n" : "", r->older,
+			   r->differs);
+	}
+	ensure(!out.overflow);
+	if (out.n > 0) {
+		json_put_str(&d->w, "description", buf_slice(&out));
+	}
+	buf_release(&out);
 }
 
 static void write_operation(struct doc *d, const struct route *r)
@@ -243,9 +274,7 @@ static void write_operation(struct doc *d, const struct route *r)
 	json_w_object(&d->w);
 	json_put_str(&d->w, "operationId", slice_of(r->name));
 	json_put_str(&d->w, "summary", slice_of(r->summary));
-	if (r->doc != NULL) {
-		json_put_str(&d->w, "description", slice_of(r->doc));
-	}
+	write_description(d, r);
 	json_w_key(&d->w, "tags");
 	json_w_array(&d->w);
 	json_w_str(&d->w, slice_of(r->older != NULL ? r->older : r->tag));

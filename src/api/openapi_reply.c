@@ -76,6 +76,7 @@ size_t openapi_errors(const struct route *r, enum err_kind out[ERR_KINDS])
 	for (size_t i = 0; i < ROUTE_ERRORS_MAX; i++) {
 		may(&k, r->errors[i] != ERR_NONE, r->errors[i]);
 	}
+	may(&k, r->later != NULL, ERR_NOT_IMPLEMENTED);
 	errors_of_caller(r, &k);
 	errors_of_input(r, &k);
 	errors_of_work(r, &k);
@@ -125,30 +126,11 @@ static void put_ref(struct doc *d, const char *what, struct slice name)
 		     arena_printf(&d->arena, "#/components/%s/%.*s", what, SARG(name)));
 }
 
-/* An error of a call that speaks as another system did may have that system's shape as well. */
-static void write_error(struct doc *d, const struct route *r, int status,
-			const enum err_kind *kinds, size_t n)
+static void write_error(struct doc *d, int status, const enum err_kind *kinds, size_t n)
 {
-	struct slice name = remember(d, status, kinds, n);
-
 	put_status(&d->w, status);
 	json_w_object(&d->w);
-	if (r->problem == NULL) {
-		put_ref(d, "responses", name);
-		json_w_end(&d->w);
-		return;
-	}
-	json_put_str(&d->w, "description", slice_of(err_info(kinds[0])->doc));
-	json_w_key(&d->w, "content");
-	json_w_object(&d->w);
-	json_w_key(&d->w, "application/json");
-	json_w_object(&d->w);
-	json_w_key(&d->w, "schema");
-	schema_shape(&d->schema, r->problem, false);
-	json_w_end(&d->w);
-	json_w_key(&d->w, "application/problem+json");
-	json_w_raw(&d->w, S("{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}"));
-	json_w_end(&d->w);
+	put_ref(d, "responses", remember(d, status, kinds, n));
 	json_w_end(&d->w);
 }
 
@@ -168,7 +150,7 @@ static void write_errors(struct doc *d, const struct route *r)
 			}
 		}
 		if (m > 0) {
-			write_error(d, r, status, same, m);
+			write_error(d, status, same, m);
 		}
 	}
 	json_w_key(&d->w, "default");
@@ -239,6 +221,19 @@ static void example_page(struct doc *d, const struct shape *item)
 	json_w_end(&d->w);
 }
 
+static void write_example(struct doc *d, const struct route_reply *reply)
+{
+	if (reply->page) {
+		example_page(d, reply->shape);
+	} else if (reply->list) {
+		json_w_array(&d->w);
+		schema_example(&d->schema, reply->shape, false);
+		json_w_end(&d->w);
+	} else {
+		schema_example(&d->schema, reply->shape, false);
+	}
+}
+
 static void write_media(struct doc *d, const struct route_reply *reply)
 {
 	json_w_key(&d->w, reply->type != NULL ? reply->type : "application/json");
@@ -248,16 +243,15 @@ static void write_media(struct doc *d, const struct route_reply *reply)
 		json_w_raw(&d->w, S("{\"type\":\"string\"}"));
 	} else if (reply->page) {
 		write_page(d, reply->shape);
+	} else if (reply->list) {
+		schema_prop(&d->schema,
+			    &(const struct prop)PROP_SHAPE(NULL, reply->shape, .many = PROP_LIST));
 	} else {
 		schema_shape(&d->schema, reply->shape, false);
 	}
 	if (reply->shape != NULL) {
 		json_w_key(&d->w, "example");
-		if (reply->page) {
-			example_page(d, reply->shape);
-		} else {
-			schema_example(&d->schema, reply->shape, false);
-		}
+		write_example(d, reply);
 	}
 	json_w_end(&d->w);
 }
@@ -409,6 +403,15 @@ void openapi_problem(struct doc *d)
 		PROP_INT("retryAfter", .flags = PROP_MAYBE,
 			 .help = "Of 429: the seconds of Retry-After."),
 		PROP_STR("requestId", .help = "What the log of the server has about it."),
+		PROP_BOOL("success", .flags = PROP_MAYBE, .help = "false, to PulseBoard's calls."),
+		PROP_STR("message", .flags = PROP_MAYBE,
+			 .help = "As error, to calls of earlier systems."),
+		PROP_INT("statusCode", .flags = PROP_MAYBE,
+			 .help = "As status, to SignalOps' and SignalCraft's calls."),
+		PROP_STR("errorCode", .flags = PROP_MAYBE,
+			 .help = "As code, to SignalCraft's calls; as are these two:"),
+		PROP_TIME("timestamp", .flags = PROP_MAYBE, .help = "When it went wrong."),
+		PROP_STR("path", .flags = PROP_MAYBE, .help = "The path of the request."),
 	};
 
 	json_w_key(&d->w, "Problem");

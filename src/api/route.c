@@ -26,7 +26,7 @@ const char *route_method_name(enum http_method method)
 
 bool route_is_strict(const struct route *r)
 {
-	return strncmp(r->path, STRICT_PATHS, strlen(STRICT_PATHS)) == 0;
+	return r->older == NULL && strncmp(r->path, STRICT_PATHS, strlen(STRICT_PATHS)) == 0;
 }
 
 const struct route *route_next(size_t *at)

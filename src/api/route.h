@@ -63,6 +63,7 @@ struct route_reply {
 	const char *type;	   /* NULL: application/json when there is a shape, else no body */
 	const struct shape *shape; /* NULL with a type: text. Of NDJSON: one line */
 	bool page;		   /* {"data": [shape...], "nextCursor": ...} */
+	bool list;		   /* [shape...], of an older call */
 	unsigned headers;	   /* enum reply_header */
 };
 
@@ -84,6 +85,8 @@ struct route {
 	const char *older;   /* the earlier system whose call it is; of ours NULL */
 	const char *summary; /* up to 60 characters, no full stop */
 	const char *doc;     /* what else a caller has to know, or NULL */
+	const char *differs; /* in what an older call is not as documented, and why; or NULL */
+	const char *later;   /* what it waits for: until then it is 501 for anybody; or NULL */
 
 	enum route_who who;
 	uint32_t scope; /* enum scope */
@@ -101,9 +104,8 @@ struct route {
 	struct route_body bodies[ROUTE_BODIES_MAX];
 	struct route_reply replies[ROUTE_REPLIES_MAX];
 	enum err_kind errors[ROUTE_ERRORS_MAX]; /* beyond those that follow from the row */
-	const struct shape *problem;		/* how its own errors look; NULL: as all others */
 
-	loop_handler *loop; /* one of the two is set */
+	loop_handler *loop; /* one of the two is set, unless it comes later */
 	work_handler *work;
 };
 

@@ -138,7 +138,8 @@ TEST(a_row_can_ask_for_the_version_that_is_changed)
 /* Everything a description is made of is there, and says something. */
 static void check_replies(const struct route *r)
 {
-	T_TRUE(r->replies[0].status >= 101 && r->replies[0].status < 400);
+	T_TRUE(r->later != NULL || (r->replies[0].status >= 101 && r->replies[0].status < 400));
+	T_TRUE(r->later == NULL || r->replies[0].status == 0);
 	for (size_t i = 0; i < ROUTE_REPLIES_MAX && r->replies[i].status != 0; i++) {
 		const struct route_reply *reply = &r->replies[i];
 
@@ -180,6 +181,15 @@ static void check_name(const struct route *r)
 	T_TRUE(r->doc == NULL || r->doc[strlen(r->doc) - 1] == '.');
 }
 
+/* What is said of the calls of earlier systems: these are parts of sentences. */
+static void check_older(const struct route *r)
+{
+	T_TRUE(r->older != NULL || (r->differs == NULL && r->later == NULL));
+	T_TRUE(r->differs == NULL || r->differs[strlen(r->differs) - 1] != '.');
+	T_TRUE(r->later == NULL || r->later[strlen(r->later) - 1] != '.');
+	T_TRUE(r->later == NULL || r->who == WHO_PUBLIC);
+}
+
 static void check_who(const struct route *r)
 {
 	bool named = r->who == WHO_CALLER || r->who == WHO_OWN;
@@ -204,6 +214,7 @@ TEST(every_row_says_what_a_caller_has_to_know)
 		}
 		print_message("# %s\n", r->name);
 		check_name(r);
+		check_older(r);
 		check_who(r);
 		check_params(r);
 		check_replies(r);

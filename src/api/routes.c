@@ -10,11 +10,12 @@
 const struct shape shape_ignored = { .help = "Nothing of it is read.", .sent = true, .open = true };
 
 const struct route_set *const route_sets[] = {
-	&routes_ingest,	  &routes_signaldesk, &routes_signalops,	&routes_pulseboard,
-	&routes_search,	  &routes_export,     &routes_events,		&routes_rules,
-	&routes_keys,	  &routes_alerts,     &routes_deliveries,	&routes_stream,
-	&routes_outcomes, &routes_stats,      &routes_system,		&routes_admin,
-	&routes_journal,  &routes_quarantine, &routes_projects,		&routes_usage,
-	&routes_plans,	  &routes_docs,	      &routes_signaldesk_usage,
+	&routes_ingest,	    &routes_signalcraft, &routes_signaldesk, &routes_signalops,
+	&routes_pulseboard, &routes_search,	 &routes_export,     &routes_events,
+	&routes_rules,	    &routes_keys,	 &routes_alerts,     &routes_deliveries,
+	&routes_stream,	    &routes_outcomes,	 &routes_stats,	     &routes_system,
+	&routes_admin,	    &routes_journal,	 &routes_quarantine, &routes_projects,
+	&routes_usage,	    &routes_plans,	 &routes_docs,	     &routes_signaldesk_usage,
+	&routes_later,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

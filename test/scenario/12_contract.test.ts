@@ -158,9 +158,9 @@ describe("the page", () => {
 			await page.goto(`${server.url}/api/docs`);
 			await page.waitForSelector("#createRule");
 			await page.keyboard.press("/");
-			await page.keyboard.type("list rules");
+			await page.keyboard.type("list rules newest");
 			await page.waitForSelector("#createRule", { state: "hidden" });
-			expect(await page.textContent("#scope")).toContain("2 of ");
+			expect(await page.textContent("#scope")).toContain("1 of ");
 			await page.focus("#credential");
 			await page.keyboard.type(api.key!);
 			await page.focus("#listRules > summary");

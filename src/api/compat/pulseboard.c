@@ -33,7 +33,7 @@ static void reply_stored(struct call *c, const struct ingest_receipt *r, struct 
 static const struct ingest_form form = { .source = &source_pulseboard,
 					 .header_key = true,
 					 .body_key = true,
-					 .envelope = true,
+					 .shows_payload = true,
 					 .over = ERR_LIMIT,
 					 .reply = reply_stored };
 
@@ -102,13 +102,6 @@ static const struct prop stored_props[] = {
 	PROP_SHAPE("data", &shape_event),
 };
 static const struct shape shape_stored = { SHAPE_PROPS(stored_props) };
-static const struct prop envelope_props[] = {
-	PROP_BOOL("success", .example = "false"),
-	PROP_STR("message"),
-	PROP_STR("code"),
-};
-static const struct shape shape_envelope = { SHAPE_PROPS(envelope_props) };
-
 static const struct route rows[] = {
 	{
 		.method = HTTP_POST,
@@ -116,6 +109,7 @@ static const struct route rows[] = {
 		.name = "pulseboardIngest",
 		.older = "PulseBoard",
 		.summary = "Store one event",
+		.differs = "an invalid timestamp is 400, it was 500; context is kept as tags",
 		.who = WHO_PUBLIC,
 		.limit = LIMIT_INGEST,
 		.body_max = INGEST_SINGLE_BYTES_MAX,
@@ -126,7 +120,6 @@ static const struct route rows[] = {
 			       .shape = &shape_stored,
 			       .headers = REPLY_REPLAYED | REPLY_USAGE } },
 		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_LIMIT },
-		.problem = &shape_envelope,
 		.loop = post_ingest,
 	},
 };

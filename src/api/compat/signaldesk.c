@@ -370,6 +370,8 @@ static const struct route rows[] = {
 		.name = "signaldeskIngest",
 		.older = "SignalDesk",
 		.summary = "Store one event",
+		.differs = "windows of rules go by the time of receipt, timestamp is kept and "
+			   "shown; takes an idempotency key besides",
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_WRITE,
 		.role = ROLE_MEMBER,
@@ -390,6 +392,9 @@ static const struct route rows[] = {
 		.name = "olderListEvents",
 		.older = "SignalDesk",
 		.summary = "List events",
+		.differs = "offset ends at 100,000, cursors of GET /api/v1/events go deeper; "
+			   "with apiKey in the query it has the header Deprecation, "
+			   "because a key in a URL ends in the logs of others",
 		.who = WHO_OWN,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
@@ -422,6 +427,8 @@ static const struct route rows[] = {
 		.name = "signaldeskCreateRule",
 		.older = "SignalDesk",
 		.summary = "Create a rule",
+		.differs = "the channels are those of /api/v1/rules, others are 400; the answer "
+			   "has more members: groupBy, severity, version",
 		.who = WHO_CALLER,
 		.scope = SCOPE_RULES_WRITE,
 		.role = ROLE_ADMIN,
@@ -440,6 +447,7 @@ static const struct route rows[] = {
 		.name = "signaldeskListRules",
 		.older = "SignalDesk",
 		.summary = "List rules",
+		.differs = "rules have more members: groupBy, severity, version",
 		.who = WHO_CALLER,
 		.scope = SCOPE_RULES_READ,
 		.role = ROLE_VIEWER,
@@ -453,6 +461,8 @@ static const struct route rows[] = {
 		.name = "signaldeskGetRule",
 		.older = "SignalDesk",
 		.summary = "Get one rule",
+		.differs = "it has more members: groupBy, severity, version; secrets of a "
+			   "webhook are stars",
 		.who = WHO_CALLER,
 		.scope = SCOPE_RULES_READ,
 		.role = ROLE_VIEWER,
@@ -469,6 +479,7 @@ static const struct route rows[] = {
 		.name = "signaldeskChangeRule",
 		.older = "SignalDesk",
 		.summary = "Change a rule",
+		.differs = "eventType and condition may change, too",
 		.who = WHO_CALLER,
 		.scope = SCOPE_RULES_WRITE,
 		.role = ROLE_ADMIN,
@@ -504,6 +515,7 @@ static const struct route rows[] = {
 		.name = "signaldeskListNotifications",
 		.older = "SignalDesk",
 		.summary = "List notifications",
+		.differs = "failed stands for dead, superseded and purged",
 		.who = WHO_CALLER,
 		.scope = SCOPE_NOTIFICATIONS_READ,
 		.role = ROLE_VIEWER,
@@ -519,6 +531,7 @@ static const struct route rows[] = {
 		.name = "signaldeskGetNotification",
 		.older = "SignalDesk",
 		.summary = "Get one notification",
+		.differs = "payload has no actionConfig, which may hold secrets",
 		.who = WHO_CALLER,
 		.scope = SCOPE_NOTIFICATIONS_READ,
 		.role = ROLE_VIEWER,
@@ -534,6 +547,10 @@ static const struct route rows[] = {
 		.name = "signaldeskCreateKey",
 		.older = "SignalDesk",
 		.summary = "Make an API key",
+		.differs = "scopes that are not there or empty give all scopes of a machine, "
+			   "never what a person may; the first key comes from the "
+			   "server's own machine or with the setup token, else whoever "
+			   "comes first would own the server",
 		.who = WHO_OWN,
 		.scope = SCOPE_KEYS_WRITE,
 		.role = ROLE_ADMIN,
@@ -591,6 +608,9 @@ static const struct route rows[] = {
 		.name = "signaldeskOpenSocket",
 		.older = "SignalDesk",
 		.summary = "Live frames over WebSocket",
+		.differs = "a ticket opens one stream and nothing else; there are more frames: "
+			   "alert:new, alert:resolved, delivery:new, resync, and "
+			   "streamId to resume by",
 		.who = WHO_OWN,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,

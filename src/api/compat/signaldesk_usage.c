@@ -210,6 +210,8 @@ static const struct route rows[] = {
 		.name = "signaldeskGetUsage",
 		.older = "SignalDesk",
 		.summary = "What was used this month",
+		.differs = "a month is one in UTC; the id of a plan is its name; what is not "
+			   "limited is 9007199254740991",
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
@@ -222,6 +224,9 @@ static const struct route rows[] = {
 		.name = "signaldeskListPlans",
 		.older = "SignalDesk",
 		.summary = "Which plans there are",
+		.differs = "the id of a plan is its name; what is not limited is "
+			   "9007199254740991; while plans are switched off there is "
+			   "one, unlimited",
 		.who = WHO_PUBLIC,
 		.replies = { { 200, "The plans.", .shape = &plans_shape } },
 		.loop = get_plans,

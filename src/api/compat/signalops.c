@@ -42,6 +42,7 @@ static const struct route rows[] = {
 		.name = "signalopsIngest",
 		.older = "SignalOps",
 		.summary = "Store one event",
+		.differs = "another body under a key that was used is 409, it was the old event",
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_WRITE,
 		.role = ROLE_MEMBER,

@@ -52,6 +52,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/notifications/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When a message was sent or given up last */
+        get: operations["signalcraftGetDeliveryHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/notifications/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the newest 50 messages
+         * @description Not as SignalCraft had it: alertGroupId is an alert until there are groups; a message that will be tried again is not listed yet.
+         */
+        get: operations["signalcraftListLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events": {
         parameters: {
             query?: never;
@@ -62,10 +99,15 @@ export interface paths {
         /**
          * List events
          * @description With a key in a header the reply has SignalDesk's form, with apiKey in the query PulseBoard's: the newest 20.
+         *
+         *     Not as SignalDesk had it: offset ends at 100,000, cursors of GET /api/v1/events go deeper; with apiKey in the query it has the header Deprecation, because a key in a URL ends in the logs of others.
          */
         get: operations["olderListEvents"];
         put?: never;
-        /** Store one event */
+        /**
+         * Store one event
+         * @description Not as SignalDesk had it: windows of rules go by the time of receipt, timestamp is kept and shown; takes an idempotency key besides.
+         */
         post: operations["signaldeskIngest"];
         delete?: never;
         options?: never;
@@ -97,10 +139,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List rules */
+        /**
+         * List rules
+         * @description Not as SignalDesk had it: rules have more members: groupBy, severity, version.
+         */
         get: operations["signaldeskListRules"];
         put?: never;
-        /** Create a rule */
+        /**
+         * Create a rule
+         * @description Not as SignalDesk had it: the channels are those of /api/v1/rules, others are 400; the answer has more members: groupBy, severity, version.
+         */
         post: operations["signaldeskCreateRule"];
         delete?: never;
         options?: never;
@@ -115,7 +163,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get one rule */
+        /**
+         * Get one rule
+         * @description Not as SignalDesk had it: it has more members: groupBy, severity, version; secrets of a webhook are stars.
+         */
         get: operations["signaldeskGetRule"];
         put?: never;
         post?: never;
@@ -123,7 +174,10 @@ export interface paths {
         delete: operations["signaldeskDeleteRule"];
         options?: never;
         head?: never;
-        /** Change a rule */
+        /**
+         * Change a rule
+         * @description Not as SignalDesk had it: eventType and condition may change, too.
+         */
         patch: operations["signaldeskChangeRule"];
         trace?: never;
     };
@@ -134,7 +188,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List notifications */
+        /**
+         * List notifications
+         * @description Not as SignalDesk had it: failed stands for dead, superseded and purged.
+         */
         get: operations["signaldeskListNotifications"];
         put?: never;
         post?: never;
@@ -151,7 +208,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get one notification */
+        /**
+         * Get one notification
+         * @description Not as SignalDesk had it: payload has no actionConfig, which may hold secrets.
+         */
         get: operations["signaldeskGetNotification"];
         put?: never;
         post?: never;
@@ -174,6 +234,8 @@ export interface paths {
         /**
          * Make an API key
          * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have.
+         *
+         *     Not as SignalDesk had it: scopes that are not there or empty give all scopes of a machine, never what a person may; the first key comes from the server's own machine or with the setup token, else whoever comes first would own the server.
          */
         post: operations["signaldeskCreateKey"];
         delete?: never;
@@ -226,6 +288,8 @@ export interface paths {
         /**
          * Live frames over WebSocket
          * @description Who may not is told so in a frame, and by close code 4401.
+         *
+         *     Not as SignalDesk had it: a ticket opens one stream and nothing else; there are more frames: alert:new, alert:resolved, delivery:new, resync, and streamId to resume by.
          */
         get: operations["signaldeskOpenSocket"];
         put?: never;
@@ -245,7 +309,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Store one event */
+        /**
+         * Store one event
+         * @description Not as SignalOps had it: another body under a key that was used is 409, it was the old event.
+         */
         post: operations["signalopsIngest"];
         delete?: never;
         options?: never;
@@ -262,7 +329,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Store one event */
+        /**
+         * Store one event
+         * @description Not as PulseBoard had it: an invalid timestamp is 400, it was 500; context is kept as tags.
+         */
         post: operations["pulseboardIngest"];
         delete?: never;
         options?: never;
@@ -786,7 +856,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What was used this month */
+        /**
+         * What was used this month
+         * @description Not as SignalDesk had it: a month is one in UTC; the id of a plan is its name; what is not limited is 9007199254740991.
+         */
         get: operations["signaldeskGetUsage"];
         put?: never;
         post?: never;
@@ -803,8 +876,1635 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Which plans there are */
+        /**
+         * Which plans there are
+         * @description Not as SignalDesk had it: the id of a plan is its name; what is not limited is 9007199254740991; while plans are switched off there is one, unlimited.
+         */
         get: operations["signaldeskListPlans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/signup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign up with mail and password
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signaldeskSignUp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in with mail and password
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signaldeskLogIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * New tokens for a refresh token
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signaldeskRefresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End this session
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signaldeskLogOut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is logged in
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["signaldeskGetMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/forgot-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a new password
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signaldeskForgotPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set a new password
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signaldeskResetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite a member
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signaldeskInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/accept-invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an invite
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signaldeskAcceptInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List members
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["signaldeskListMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/members/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a member
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        delete: operations["signaldeskRemoveMember"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/checkout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Buy a plan
+         * @description Answers 501 until there is what it waits for: billing.
+         */
+        post: operations["signaldeskCheckout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/portal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where bills are paid
+         * @description Answers 501 until there is what it waits for: billing.
+         */
+        get: operations["signaldeskGetPortal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What Stripe says
+         * @description Answers 501 until there is what it waits for: billing.
+         */
+        post: operations["signaldeskBillingWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign up with mail and password
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["pulseboardRegister"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List projects
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["pulseboardListProjects"];
+        put?: never;
+        /**
+         * Create a project
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["pulseboardCreateProject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get one project
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["pulseboardGetProject"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a project
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        delete: operations["pulseboardDeleteProject"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a project's events
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        delete: operations["pulseboardDeleteEvents"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/realtime/{projectId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live events over WebSocket
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["pulseboardOpenSocket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/realtime/{projectId}/sse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live events (SSE)
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["pulseboardOpenStream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/crash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a crash
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["pulseboardCrash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a session
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["pulseboardSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/screen-view": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a view of a screen
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["pulseboardScreenView"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/api-call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a call of an API
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["pulseboardApiCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{id}/analytics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Crashes, calls and screens in numbers
+         * @description Answers 501 until there is what it waits for: numbers of crashes, sessions and screens.
+         */
+        get: operations["pulseboardGetAnalytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{id}/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List insights
+         * @description Answers 501 until there is what it waits for: insights by a language model.
+         */
+        get: operations["pulseboardListInsights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{id}/insights/trigger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have insights made
+         * @description Answers 501 until there is what it waits for: insights by a language model.
+         */
+        post: operations["pulseboardTriggerInsights"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{id}/insights/{iid}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Mark an insight as read
+         * @description Answers 501 until there is what it waits for: insights by a language model.
+         */
+        patch: operations["pulseboardReadInsight"];
+        trace?: never;
+    };
+    "/projects/{id}/ai-config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How insights are made
+         * @description Answers 501 until there is what it waits for: insights by a language model.
+         */
+        get: operations["pulseboardGetAiConfig"];
+        put?: never;
+        /**
+         * Set how insights are made
+         * @description Answers 501 until there is what it waits for: insights by a language model.
+         */
+        post: operations["pulseboardSetAiConfig"];
+        /**
+         * Make no more insights
+         * @description Answers 501 until there is what it waits for: insights by a language model.
+         */
+        delete: operations["pulseboardDeleteAiConfig"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/sentry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an issue from Sentry
+         * @description Answers 501 until there is what it waits for: sources: webhooks of other systems.
+         */
+        post: operations["signalcraftSentry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/datadog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an alert from Datadog
+         * @description Answers 501 until there is what it waits for: sources: webhooks of other systems.
+         */
+        post: operations["signalcraftDatadog"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/slack/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A button pressed in Slack
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        post: operations["signalcraftSlackAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{source}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take alerts from another system
+         * @description Answers 501 until there is what it waits for: sources: webhooks of other systems.
+         */
+        post: operations["signalcraftWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alert groups
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftListGroups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/filter-options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What groups can be filtered by
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftGetFilterOptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/hygiene/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many groups are stale
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftGetHygiene"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/hygiene/auto-close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close stale groups
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        post: operations["signalcraftAutoClose"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/hygiene/process-expired-snoozes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reopen groups whose snooze is over
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        post: operations["signalcraftWakeGroups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alert groups, by its other name
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftListAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get one alert group
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftGetGroup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Assign a group, or set its runbook
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        patch: operations["signalcraftChangeGroup"];
+        trace?: never;
+    };
+    "/api/alert-groups/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the events of a group
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftListGroupEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/{id}/breadcrumbs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What led to a group
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftListBreadcrumbs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/{id}/related": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List groups like this one
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftListRelated"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge a group
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        post: operations["signalcraftAcknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/{id}/ack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge a group, by its other name
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        post: operations["signalcraftAck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/{id}/snooze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Snooze a group
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        post: operations["signalcraftSnooze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/{id}/unsnooze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End the snooze of a group
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        post: operations["signalcraftUnsnooze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alert-groups/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve a group
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        post: operations["signalcraftResolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List routes
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        get: operations["signalcraftListRoutes"];
+        put?: never;
+        /**
+         * Create a routing rule
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        post: operations["signalcraftCreateRoute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing-rules/reorder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put routing rules in order
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        post: operations["signalcraftReorderRoutes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing-rules/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a routing rule on an alert
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        post: operations["signalcraftTestRoute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing-rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get one routing rule
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        get: operations["signalcraftGetRoute"];
+        /**
+         * Replace a routing rule
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        put: operations["signalcraftReplaceRoute"];
+        post?: never;
+        /**
+         * Delete a routing rule
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        delete: operations["signalcraftDeleteRoute"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing-rules/{id}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enable a routing rule
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        post: operations["signalcraftEnableRoute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing-rules/{id}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Disable a routing rule
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        post: operations["signalcraftDisableRoute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/slack/connect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Connect Slack
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        get: operations["signalcraftConnectSlack"];
+        put?: never;
+        /**
+         * Connect Slack, by its other method
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        post: operations["signalcraftStartSlack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/slack/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where Slack comes back to
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        get: operations["signalcraftSlackCallback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/slack/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether Slack is connected
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        get: operations["signalcraftGetSlack"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/slack/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Slack's channels
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        get: operations["signalcraftListSlackChannels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/slack/default-channel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set the channel for what has none
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        post: operations["signalcraftSetSlackChannel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/slack/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test to Slack
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        post: operations["signalcraftTestSlack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/slack/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Disconnect Slack
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        post: operations["signalcraftDisconnectSlack"];
+        /**
+         * Disconnect Slack, by its other method
+         * @description Answers 501 until there is what it waits for: Slack as a channel.
+         */
+        delete: operations["signalcraftDropSlack"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/sentry/test-webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event
+         * @description Answers 501 until there is what it waits for: sources: webhooks of other systems.
+         */
+        post: operations["signalcraftTestSentry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last day in numbers
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftGetOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/alerts-trend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alerts by hour
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftGetTrend"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/analytics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alerts of a day, week or month in numbers
+         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
+         */
+        get: operations["signalcraftGetAnalytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/settings/workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the workspace's settings
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["signalcraftGetSettings"];
+        /**
+         * Change the workspace's settings
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        put: operations["signalcraftSetSettings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/settings/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the workspace's users
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["signalcraftListUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/settings/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what is told and when
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        get: operations["signalcraftGetPreferences"];
+        /**
+         * Change what is told and when
+         * @description Answers 501 until there is what it waits for: routes: what goes where.
+         */
+        put: operations["signalcraftSetPreferences"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/workspaces/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the workspace
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["signalcraftGetWorkspace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/workspaces/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List members
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["signalcraftListMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/workspaces/members/{userId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a member
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        delete: operations["signalcraftRemoveMember"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a member's role
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        patch: operations["signalcraftChangeMember"];
+        trace?: never;
+    };
+    "/api/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List invites
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["signalcraftListInvites"];
+        put?: never;
+        /**
+         * Invite a member
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signalcraftInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an invite
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signalcraftAcceptInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at an invite
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["signalcraftGetInvite"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an invite
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        delete: operations["signalcraftRevokeInvite"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List API keys
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        get: operations["signalcraftListKeys"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        post: operations["signalcraftCreateKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key
+         * @description Answers 501 until there is what it waits for: log-in.
+         */
+        delete: operations["signalcraftRevokeKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was changed
+         * @description Answers 501 until there is what it waits for: the audit log.
+         */
+        get: operations["signalcraftListAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/logs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was changed, as CSV
+         * @description Answers 501 until there is what it waits for: the audit log.
+         */
+        get: operations["signalcraftExportAudit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -843,6 +2543,24 @@ export interface components {
             retryAfter?: number;
             /** @description What the log of the server has about it. */
             requestId: string;
+            /** @description false, to PulseBoard's calls. */
+            success?: boolean;
+            /** @description As error, to calls of earlier systems. */
+            message?: string;
+            /**
+             * Format: int64
+             * @description As status, to SignalOps' and SignalCraft's calls.
+             */
+            statusCode?: number;
+            /** @description As code, to SignalCraft's calls; as are these two: */
+            errorCode?: string;
+            /**
+             * Format: date-time
+             * @description When it went wrong.
+             */
+            timestamp?: string;
+            /** @description The path of the request. */
+            path?: string;
             /**
              * @description What went wrong, for programs.
              * @enum {string}
@@ -943,6 +2661,24 @@ export interface components {
              * @description By then they have left the disk.
              */
             purgedBy: string;
+        };
+        /** @description A message that was sent, or given up. */
+        SignalCraftLog: {
+            id: string;
+            workspaceId: string;
+            /** @description The channel. */
+            target: string;
+            /** @description Where it went, without secrets. */
+            targetRef: string | null;
+            alertGroupId: string;
+            /** @enum {string} */
+            status: "SENT" | "FAILED";
+            errorMessage: string | null;
+            /**
+             * Format: date-time
+             * @description When it was sent, or given up.
+             */
+            sentAt: string;
         };
         /** @description An event in SignalDesk's form. */
         SignalDeskEvent: {
@@ -2265,6 +4001,88 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    signalcraftGetDeliveryHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The times. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "lastSuccessAt": "2026-01-31T09:30:00.000Z",
+                     *       "lastFailureAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": {
+                        /** Format: date-time */
+                        lastSuccessAt: string | null;
+                        /** Format: date-time */
+                        lastFailureAt: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListLogs: {
+        parameters: {
+            query?: {
+                /** @description SENT or FAILED alone. */
+                status?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
+                     *         "workspaceId": "org_2YTGWJFAYGYT1",
+                     *         "target": "WEBHOOK",
+                     *         "targetRef": "https://hooks.example.com",
+                     *         "alertGroupId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
+                     *         "status": "SENT",
+                     *         "errorMessage": null,
+                     *         "sentAt": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["SignalCraftLog"][];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
     olderListEvents: {
         parameters: {
             query?: {
@@ -3310,160 +5128,17 @@ export interface operations {
                     };
                 };
             };
-            /** @description a field is missing, of the wrong type or out of bounds */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description no credential, or one that is unknown, expired or revoked */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description the plan's limit is reached */
-            402: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description the credential does not allow this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description this idempotency key was used with another body */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description a body, item or field is over its limit */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description this content type or encoding is not understood */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description too many requests; wait as Retry-After says */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description a fault of ours; the log has the request id */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description a queue is full; wait as Retry-After says */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description the disk has no room for the next segment */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        code: string;
-                    };
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["idempotency_conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.engine_lag.shutting_down"];
+            507: components["responses"]["disk_full"];
             default: components["responses"]["transport"];
         };
     };
@@ -5359,6 +7034,1554 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             429: components["responses"]["rate_limited"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskSignUp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskLogIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskRefresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskLogOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskGetMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskForgotPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskResetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskAcceptInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskListMembers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskRemoveMember: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A member. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskCheckout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskGetPortal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskBillingWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardRegister: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardListProjects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardCreateProject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardGetProject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardDeleteProject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardDeleteEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardOpenSocket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardOpenStream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardCrash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardScreenView: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardApiCall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardGetAnalytics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardListInsights: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardTriggerInsights: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardReadInsight: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+                /** @description An insight. */
+                iid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardGetAiConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardSetAiConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardDeleteAiConfig: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftSentry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftDatadog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftSlackAction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, such as prometheus, or that of a webhook of one's own. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListGroups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetFilterOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetHygiene: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftAutoClose: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftWakeGroups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftChangeGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListGroupEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListBreadcrumbs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListRelated: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftAcknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftAck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftSnooze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftUnsnooze: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftResolve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An alert group. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListRoutes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftCreateRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftReorderRoutes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftTestRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A routing rule. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftReplaceRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A routing rule. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftDeleteRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A routing rule. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftEnableRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A routing rule. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftDisableRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A routing rule. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftConnectSlack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftStartSlack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftSlackCallback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetSlack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListSlackChannels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftSetSlackChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftTestSlack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftDisconnectSlack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftDropSlack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftTestSentry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetOverview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetTrend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetAnalytics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftSetSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetPreferences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftSetPreferences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetWorkspace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListMembers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftRemoveMember: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A user. */
+                userId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftChangeMember: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A user. */
+                userId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListInvites: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftAcceptInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token of an invite. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftRevokeInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An invite. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftCreateKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftRevokeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A key. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListAudit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftExportAudit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
             default: components["responses"]["transport"];
         };
     };

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What errors of earlier systems looked like: a table of members by system. They come on top of the
+ * problem that every call answers, so that one reader of ours reads them all.
+ */
+#include "api/compat/compat.h"
+
+#include "api/route.h"
+#include "base/json_put.h"
+
+enum member {
+	MEMBER_SUCCESS = 1, /* "success": false */
+	MEMBER_MESSAGE = 2,
+	MEMBER_STATUS_CODE = 4,
+	MEMBER_ERROR_CODE = 8,
+	MEMBER_TIMESTAMP = 16,
+	MEMBER_PATH = 32,
+};
+
+static const struct {
+	const char *system;
+	unsigned members;
+} systems[] = {
+	{ "SignalDesk", MEMBER_MESSAGE },
+	{ "SignalOps", MEMBER_MESSAGE | MEMBER_STATUS_CODE },
+	{ "PulseBoard", MEMBER_SUCCESS | MEMBER_MESSAGE },
+	{ "SignalCraft", MEMBER_MESSAGE | MEMBER_STATUS_CODE | MEMBER_ERROR_CODE |
+				 MEMBER_TIMESTAMP | MEMBER_PATH },
+};
+
+static unsigned members_of(const struct call *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(systems); i++) {
+		if (c->route != NULL && c->route->older != NULL &&
+		    strcmp(c->route->older, systems[i].system) == 0) {
+			return systems[i].members;
+		}
+	}
+	return 0;
+}
+
+void compat_problem(const struct call *c, const struct err_info *info, struct slice text,
+		    struct json_w *w)
+{
+	unsigned members = members_of(c);
+
+	if ((members & MEMBER_SUCCESS) != 0) {
+		json_put_bool(w, "success", false);
+	}
+	if ((members & MEMBER_MESSAGE) != 0) {
+		json_put_str(w, "message", text);
+	}
+	if ((members & MEMBER_STATUS_CODE) != 0) {
+		json_put_int(w, "statusCode", info->http_status);
+	}
+	if ((members & MEMBER_ERROR_CODE) != 0) {
+		json_put_str(w, "errorCode", slice_of(info->code));
+	}
+	if ((members & MEMBER_TIMESTAMP) != 0) {
+		json_put_time(w, "timestamp", c->now_us);
+	}
+	if ((members & MEMBER_PATH) != 0) {
+		json_put_str(w, "path", c->http->path);
+	}
+}
+
+struct slice compat_upper(struct slice word, struct arena *req)
+{
+	char *out = arena_alloc(req, word.n);
+
+	for (size_t i = 0; i < word.n; i++) {
+		bool lower = word.p[i] >= 'a' && word.p[i] <= 'z';
+
+		out[i] = lower ? (char)(word.p[i] - 'a' + 'A') : word.p[i];
+	}
+	return (struct slice) { out, word.n };
+}

@@ -108,14 +108,14 @@ static bool body_caller(struct call *c, struct slice secret, struct err *err)
 	return rate_admit(c, err) && route_allows(&by_body, &c->caller, err);
 }
 
-static bool read_event(struct single *s, struct err *err)
+static bool read_form(struct single *s, struct slice *key, struct err *err)
 {
 	struct call *c = s->call;
 	struct source_extra extra;
 	struct json_scan scan;
 
-	if (c->http->body.n == 0) {
-		return err_set(err, ERR_MALFORMED, "the body is empty; a JSON object is needed");
+	if (s->form->read != NULL) {
+		return s->form->read(c, &s->event, key, err);
 	}
 	buf_cut(&c->api->raw, 0);
 	json_scan_init(&scan, c->http->body, JSON_DEPTH_MAX, c->req);
@@ -124,7 +124,22 @@ static bool read_event(struct single *s, struct err *err)
 	    !json_end(&scan, err)) {
 		return false;
 	}
-	if (s->form->body_key && !body_caller(c, extra.api_key, err)) {
+	*key = extra.api_key;
+	return true;
+}
+
+static bool read_event(struct single *s, struct err *err)
+{
+	struct call *c = s->call;
+	struct slice key = { 0 };
+
+	if (c->http->body.n == 0) {
+		return err_set(err, ERR_MALFORMED, "the body is empty; a JSON object is needed");
+	}
+	if (!read_form(s, &key, err)) {
+		return false;
+	}
+	if (s->form->body_key && !body_caller(c, key, err)) {
 		return false;
 	}
 	return merge_key(c, s->form, &s->event, err);

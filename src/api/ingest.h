@@ -30,6 +30,8 @@ struct ingest_receipt {
 /* How one of the single-event routes speaks. */
 struct ingest_form {
 	const struct source_form *source;
+	/* In its place: fills the event, checked, and the key of the body, until the reply. */
+	bool (*read)(struct call *c, struct event *event, struct slice *key, struct err *err);
 	bool header_key;    /* takes Idempotency-Key */
 	bool body_key;	    /* the credential is in the body */
 	bool shows_payload; /* the reply has it again */

@@ -340,6 +340,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/analytics/crash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a crash
+         * @description Not as PulseBoard had it: it is an event of type crash, and crashGroupId its fingerprint.
+         */
+        post: operations["pulseboardCrash"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a session
+         * @description Not as PulseBoard had it: its beginning and its end are events, so that neither changes the other.
+         */
+        post: operations["pulseboardSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/screen-view": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a view of a screen
+         * @description Not as PulseBoard had it: it is an event of type screen.view.
+         */
+        post: operations["pulseboardScreenView"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/api-call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store a call of an API
+         * @description Not as PulseBoard had it: it is an event of type api.call.
+         */
+        post: operations["pulseboardApiCall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events/search": {
         parameters: {
             query?: never;
@@ -1291,86 +1371,6 @@ export interface paths {
         get: operations["pulseboardOpenStream"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/analytics/crash": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store a crash
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["pulseboardCrash"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/analytics/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store a session
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["pulseboardSession"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/analytics/screen-view": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store a view of a screen
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["pulseboardScreenView"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/analytics/api-call": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store a call of an API
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["pulseboardApiCall"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5142,6 +5142,314 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    pulseboardCrash: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
+                 * @example order-4711-failed
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "apiKey": "text",
+                 *       "errorName": "TypeError",
+                 *       "errorMessage": "text",
+                 *       "stackTrace": "text",
+                 *       "isFatal": true
+                 *     }
+                 */
+                "application/json": {
+                    /** @description The key; this call takes it here alone. */
+                    apiKey: string;
+                    errorName: string;
+                    errorMessage: string;
+                    stackTrace: string;
+                    isFatal: boolean;
+                    sessionId?: string | null;
+                    /** @description Kept as tags. */
+                    context?: unknown;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The event is stored. */
+            201: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "crashGroupId": "5f2d0b27c8a94e53"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                        data: {
+                            /** @description The same for crashes of one kind: the fingerprint. */
+                            crashGroupId: string;
+                        };
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["idempotency_conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.engine_lag.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
+                 * @example order-4711-failed
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "apiKey": "text",
+                 *       "sessionId": "text",
+                 *       "startedAt": "2026-01-31T09:30:00.000Z"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description The key; this call takes it here alone. */
+                    apiKey: string;
+                    sessionId: string;
+                    /** Format: date-time */
+                    startedAt: string;
+                    /**
+                     * Format: date-time
+                     * @description With it the session has ended.
+                     */
+                    endedAt?: string | null;
+                    /** @description In milliseconds. */
+                    duration?: number | null;
+                    crashed?: boolean | null;
+                    /** @description Kept as tags. */
+                    context?: unknown;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The event is stored. */
+            201: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["idempotency_conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.engine_lag.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardScreenView: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
+                 * @example order-4711-failed
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "apiKey": "text",
+                 *       "screenName": "Checkout"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description The key; this call takes it here alone. */
+                    apiKey: string;
+                    screenName: string;
+                    /** @description In milliseconds. */
+                    loadTime?: number | null;
+                    /** @description In milliseconds. */
+                    timeSpent?: number | null;
+                    sessionId?: string | null;
+                    /** @description Kept as tags. */
+                    context?: unknown;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The event is stored. */
+            201: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["idempotency_conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.engine_lag.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardApiCall: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
+                 * @example order-4711-failed
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "apiKey": "text",
+                 *       "endpoint": "/orders",
+                 *       "httpMethod": "GET",
+                 *       "statusCode": 200,
+                 *       "duration": 1
+                 *     }
+                 */
+                "application/json": {
+                    /** @description The key; this call takes it here alone. */
+                    apiKey: string;
+                    endpoint: string;
+                    httpMethod: string;
+                    statusCode: number;
+                    /** @description In milliseconds. */
+                    duration: number;
+                    /** @description In bytes. */
+                    payloadSize?: number | null;
+                    sessionId?: string | null;
+                    /** @description Kept as tags. */
+                    context?: unknown;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The event is stored. */
+            201: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description soft_limit: the month's soft limit is passed. */
+                    "X-Usage-Warning"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["idempotency_conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.engine_lag.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
     searchEvents: {
         parameters: {
             query?: {
@@ -7386,66 +7694,6 @@ export interface operations {
         responses: {
             400: components["responses"]["malformed"];
             404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardCrash: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardSession: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardScreenView: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardApiCall: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
             429: components["responses"]["rate_limited"];
             501: components["responses"]["not_implemented"];
             default: components["responses"]["transport"];

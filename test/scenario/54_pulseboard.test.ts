@@ -1,0 +1,183 @@
+// PulseBoard's documented calls, as its clients make them: the shapes here are written from its pages.
+import { createHash } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Api } from "../harness/api.ts";
+import { alertsOf, type Event, listAll, makeRule, settled } from "../harness/model.ts";
+import { Server } from "../harness/server.ts";
+
+let server: Server;
+let api: Api;
+/** Its clients send the key in the body, and no header. */
+let bare: Api;
+
+beforeAll(async () => {
+	server = await Server.start();
+	api = await Api.bootstrap(server.url);
+	bare = new Api(server.url);
+});
+afterAll(() => server.stop());
+
+async function newest(type: string): Promise<Event> {
+	return (await listAll<Event>(api, `/api/v1/events?type=${type}`))[0]!;
+}
+
+const context = { device: { platform: "ios", model: "iPhone 15" }, user: { userId: "u_1" } };
+
+describe("POST /analytics/crash", () => {
+	const crash = {
+		errorName: "TypeError",
+		errorMessage: "x is not a function",
+		stackTrace: "at a (a.js:1)\nat b (b.js:2)\nat c (c.js:3)\nat d (d.js:4)",
+		isFatal: true,
+		sessionId: "s_1",
+		context,
+	};
+
+	it("answers 201 with the group, which is the same for crashes of one kind", async () => {
+		const print = (name: string, lines: string) =>
+			createHash("sha256").update(`${name}:${lines}`).digest("hex").slice(0, 16);
+		const send = (change: Record<string, unknown>) =>
+			bare.post<{ data: { crashGroupId: string } }>("/analytics/crash", {
+				apiKey: api.key,
+				...crash,
+				...change,
+			});
+		const first = await send({});
+		expect(first.status).toBe(201);
+		const want = print("TypeError", crash.stackTrace.split("\n").slice(0, 3).join("\n"));
+		expect(first.body).toEqual({ success: true, data: { crashGroupId: want } });
+		// Neither what it says nor where it came from further up makes it another one.
+		const deeper = await send({
+			errorMessage: "y is not a function",
+			stackTrace: `${crash.stackTrace}\nat e (e.js:5)`,
+		});
+		expect(deeper.body.data.crashGroupId).toBe(want);
+		expect((await send({ errorName: "RangeError" })).body.data.crashGroupId).not.toBe(want);
+		const short = await send({ stackTrace: "at a (a.js:1)" });
+		expect(short.body.data.crashGroupId).toBe(print("TypeError", "at a (a.js:1)"));
+		expect((await send({ stackTrace: "" })).body.data.crashGroupId).toBe(print("TypeError", ""));
+	});
+
+	it("stores an event that rules count, however late its own clock is", async () => {
+		const rule = await makeRule(api, {
+			eventType: "crash",
+			threshold: 2,
+			groupBy: ["fingerprint"],
+			cooldownSeconds: 3600,
+		});
+		for (let i = 0; i < 3; i++) {
+			await bare.post("/analytics/crash", { apiKey: api.key, ...crash, errorName: "Counted" });
+		}
+		await settled(api);
+		expect(await alertsOf(api, rule)).toHaveLength(1);
+		expect(await newest("crash")).toMatchObject({
+			kind: "error",
+			severity: "critical",
+			message: "x is not a function",
+			tags: context,
+			payload: {
+				name: "Counted",
+				message: "x is not a function",
+				stack: crash.stackTrace,
+				isFatal: true,
+				sessionId: "s_1",
+			},
+		});
+	});
+});
+
+describe("POST /analytics/session", () => {
+	it("stores beginning and end, and the end does not take back a crash", async () => {
+		const session = { apiKey: api.key, sessionId: "s_2", startedAt: "2026-01-31T09:30:00.000Z" };
+		const begun = await bare.post("/analytics/session", { ...session, crashed: true, context });
+		expect([begun.status, begun.body]).toEqual([201, { success: true }]);
+		const ended = await bare.post("/analytics/session", {
+			...session,
+			endedAt: "2026-01-31T09:31:00.000Z",
+			duration: 60_000,
+		});
+		expect([ended.status, ended.body]).toEqual([201, { success: true }]);
+		expect(await newest("session.start")).toMatchObject({
+			occurredAt: "2026-01-31T09:30:00.000Z",
+			payload: { sessionId: "s_2", crashed: true },
+			tags: context,
+		});
+		expect(await newest("session.end")).toMatchObject({
+			occurredAt: "2026-01-31T09:31:00.000Z",
+			value: 60_000,
+			payload: { sessionId: "s_2", duration: 60_000 },
+		});
+		expect((await newest("session.end")).payload).not.toHaveProperty("crashed");
+	});
+});
+
+describe("POST /analytics/screen-view", () => {
+	it("stores a view", async () => {
+		const got = await bare.post("/analytics/screen-view", {
+			apiKey: api.key,
+			screenName: "Checkout",
+			loadTime: 120.5,
+			timeSpent: null,
+			context: "anything goes",
+			unknown: "is passed over",
+		});
+		expect([got.status, got.body]).toEqual([201, { success: true }]);
+		expect(await newest("screen.view")).toMatchObject({
+			kind: "event",
+			value: 120.5,
+			payload: { screenName: "Checkout", loadTime: 120.5 },
+			tags: {},
+		});
+	});
+});
+
+describe("POST /analytics/api-call", () => {
+	it("stores a call", async () => {
+		const call = { endpoint: "/orders", httpMethod: "GET", statusCode: 503, duration: 42 };
+		const got = await bare.post("/analytics/api-call", { apiKey: api.key, ...call, payloadSize: 7 });
+		expect([got.status, got.body]).toEqual([201, { success: true }]);
+		expect(await newest("api.call")).toMatchObject({
+			kind: "metric",
+			value: 42,
+			payload: { ...call, payloadSize: 7 },
+		});
+	});
+});
+
+describe("what is refused", () => {
+	const cases: [string, Record<string, unknown>, number, RegExp][] = [
+		["/analytics/crash", {}, 400, /errorName/],
+		["/analytics/crash", { errorName: 1 }, 400, /errorName/],
+		["/analytics/crash", { errorName: "E", errorMessage: "m", stackTrace: "s", isFatal: "yes" }, 400, /isFatal/],
+		["/analytics/session", { sessionId: "s" }, 400, /startedAt/],
+		["/analytics/session", { sessionId: "s", startedAt: "soon" }, 400, /startedAt/],
+		["/analytics/session", { sessionId: "s", startedAt: "2026-01-31T09:30:00Z", endedAt: 7 }, 400, /endedAt/],
+		["/analytics/screen-view", { screenName: "S", loadTime: "long" }, 400, /loadTime/],
+		["/analytics/api-call", { endpoint: "/", httpMethod: "GET", statusCode: "200", duration: 1 }, 400, /statusCode/],
+	];
+
+	it.each(cases)("%s %o is %i", async (path, body, status, message) => {
+		const got = await bare.post(path, { apiKey: api.key, ...body });
+		expect(got.status).toBe(status);
+		expect(got.body).toMatchObject({ success: false, message: expect.stringMatching(message) });
+		expect(got.text).not.toContain(api.key);
+	});
+
+	it("a key that is unknown, or may not send, or is not there", async () => {
+		const view = { screenName: "S" };
+		for (const path of ["/analytics/screen-view", "/ingest"]) {
+			const sent = { ...view, type: "event", name: "x", payload: {} };
+			const unknown = await bare.post(path, { apiKey: "sk_nobody", ...sent });
+			expect([unknown.status, unknown.body.success]).toEqual([401, false]);
+			const reader = await api.post<{ key: string }>("/api-keys", {
+				name: "reader",
+				scopes: ["events:read"],
+			});
+			const refused = await bare.post(path, { apiKey: reader.body.key, ...sent });
+			expect([refused.status, refused.body.success]).toEqual([403, false]);
+			expect((await bare.post(path, sent)).status).toBe(400);
+			expect((await bare.post(path, [])).status).toBe(400);
+			expect((await bare.post(path, "{")).status).toBe(400);
+		}
+	});
+});

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Entries of the audit log: their words, their canonical bytes, their JSON. The canonical bytes are
+ * made of texts only, the same that an export shows, so that whoever has an export can check it.
+ */
+#include "model/audit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/hex.h"
+#include "base/json_put.h"
+#include "base/time.h"
+
+#define ENCODING "tocsin.audit.1"
+/* All texts of an entry at their bounds, four times over for what stores let in. */
+#define ENTRY_BYTES_MAX ((size_t)1 << 20)
+
+const char *const audit_words[] = { [AUDIT_NONE] = "",
+#define X(id, word, doc) [AUDIT_##id] = (word),
+#include "model/audit.def"
+#undef X
+				    [AUDIT_ACTIONS] = NULL };
+
+static const char *const helps[] = {
+	[AUDIT_NONE] = "",
+#define X(id, word, doc) [AUDIT_##id] = (doc),
+#include "model/audit.def"
+#undef X
+};
+
+const char *const audit_actor_words[] = {
+	[AUDIT_BY_SYSTEM] = "system", [AUDIT_BY_OPERATOR] = "operator", [AUDIT_BY_USER] = "user",
+	[AUDIT_BY_KEY] = "key",	      [AUDIT_BY_ANYONE] = "anyone",	[AUDIT_ACTORS] = NULL,
+};
+
+const char *const audit_target_words[] = { [AUDIT_ON_NOTHING] = "",
+#define ROW(id, word) [AUDIT_ON_##id] = (word),
+					   AUDIT_TARGETS_ALL(ROW)
+#undef ROW
+						   [AUDIT_TARGETS] = NULL };
+
+const char *audit_word(enum audit_action action)
+{
+	ensure(action < AUDIT_ACTIONS);
+	return audit_words[action];
+}
+
+const char *audit_help(enum audit_action action)
+{
+	ensure(action < AUDIT_ACTIONS);
+	return helps[action];
+}
+
+enum audit_action audit_parse(struct slice word)
+{
+	for (unsigned i = AUDIT_NONE + 1; i < AUDIT_ACTIONS; i++) {
+		if (slice_eq(word, slice_of(audit_words[i]))) {
+			return (enum audit_action)i;
+		}
+	}
+	return AUDIT_NONE;
+}
+
+/* A stored time may have been written by anybody; one that is none has no text. */
+static struct slice time_text(int64_t us, char out[TIME_TEXT_MAX])
+{
+	return us < TIME_US_MIN || us > TIME_US_MAX ? S("") : time_format(us, TIME_MICROS, out);
+}
+
+static struct id_text id_or_none(enum id_kind kind, uint64_t v)
+{
+	return v == 0 ? (struct id_text) { { 0 } } : id_format(kind, v);
+}
+
+static void put(struct buf *out, struct slice s)
+{
+	buf_printf(out, "%zu:", s.n);
+	buf_puts(out, s);
+	buf_putc(out, ',');
+}
+
+void audit_encode(const struct audit_entry *e, struct buf *out)
+{
+	struct id_text org = id_or_none(ID_ORG, e->org.v), id = id_or_none(ID_AUDIT, e->id.v);
+	char time[TIME_TEXT_MAX], number[24];
+	int digits = snprintf(number, sizeof(number), "%" PRIu64, e->number);
+	const struct slice texts[] = {
+		S(ENCODING),	 e->previous,
+		slice_of(org.p), { number, (size_t)digits },
+		slice_of(id.p),	 time_text(e->at_us, time),
+		e->actor,	 e->actor_id,
+		e->actor_name,	 e->action,
+		e->target,	 e->target_id,
+		e->target_name,	 e->before,
+		e->after,	 e->address,
+		e->agent,	 e->request,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		put(out, texts[i]);
+	}
+}
+
+struct audit_hash audit_hash(const struct audit_entry *e)
+{
+	unsigned char sum[SHA256_BYTES] = { 0 };
+	struct audit_hash hash;
+	struct buf bytes;
+
+	buf_init(&bytes, ENTRY_BYTES_MAX);
+	audit_encode(e, &bytes);
+	/* Nothing that we wrote is so large, and the hash of nothing is all zeroes. */
+	if (!bytes.overflow) {
+		sha256(buf_slice(&bytes), sum);
+	}
+	buf_release(&bytes);
+	hex_encode(sum, sizeof(sum), hash.p);
+	return hash;
+}
+
+static void put_id(struct json_w *w, const char *name, enum id_kind kind, uint64_t v)
+{
+	struct id_text text = id_or_none(kind, v);
+
+	json_put_str_or_null(w, name, slice_of(text.p));
+}
+
+static void put_who(const struct audit_entry *e, struct json_w *w)
+{
+	json_put_str(w, "actor", e->actor);
+	json_put_str_or_null(w, "actorId", e->actor_id);
+	json_put_str_or_null(w, "actorName", e->actor_name);
+}
+
+static void put_what(const struct audit_entry *e, struct json_w *w)
+{
+	json_put_str(w, "action", e->action);
+	json_put_str_or_null(w, "target", e->target);
+	json_put_str_or_null(w, "targetId", e->target_id);
+	json_put_str_or_null(w, "targetName", e->target_name);
+	json_put_raw(w, "before", e->before, "null");
+	json_put_raw(w, "after", e->after, "null");
+}
+
+static void put_where(const struct audit_entry *e, struct json_w *w)
+{
+	json_put_str_or_null(w, "address", e->address);
+	json_put_str_or_null(w, "userAgent", e->agent);
+	json_put_str_or_null(w, "requestId", e->request);
+}
+
+void audit_write(const struct audit_entry *e, struct json_w *w)
+{
+	char time[TIME_TEXT_MAX];
+
+	json_w_object(w);
+	put_id(w, "id", ID_AUDIT, e->id.v);
+	put_id(w, "orgId", ID_ORG, e->org.v);
+	json_put_int(w, "number", (int64_t)e->number);
+	json_put_str(w, "createdAt", time_text(e->at_us, time));
+	put_who(e, w);
+	put_what(e, w);
+	put_where(e, w);
+	json_put_str_or_null(w, "previousHash", e->previous);
+	json_put_str(w, "hash", e->hash);
+	json_w_end(w);
+}
+
+/* Control records. */
+
+static const struct {
+	const char *name;
+	size_t offset;
+	enum json_type type;
+} carried[] = {
+	{ "actor", offsetof(struct audit_entry, actor), JSON_STRING },
+	{ "actorId", offsetof(struct audit_entry, actor_id), JSON_STRING },
+	{ "actorName", offsetof(struct audit_entry, actor_name), JSON_STRING },
+	{ "action", offsetof(struct audit_entry, action), JSON_STRING },
+	{ "target", offsetof(struct audit_entry, target), JSON_STRING },
+	{ "targetId", offsetof(struct audit_entry, target_id), JSON_STRING },
+	{ "targetName", offsetof(struct audit_entry, target_name), JSON_STRING },
+	{ "before", offsetof(struct audit_entry, before), JSON_OBJECT },
+	{ "after", offsetof(struct audit_entry, after), JSON_OBJECT },
+	{ "address", offsetof(struct audit_entry, address), JSON_STRING },
+	{ "userAgent", offsetof(struct audit_entry, agent), JSON_STRING },
+	{ "requestId", offsetof(struct audit_entry, request), JSON_STRING },
+};
+
+void audit_carry(const struct audit_entry *e, struct json_w *w)
+{
+	json_w_object(w);
+	for (size_t i = 0; i < ARRAY_LEN(carried); i++) {
+		const struct slice *s = (const void *)((const char *)e + carried[i].offset);
+
+		if (s->n > 0 && carried[i].type == JSON_STRING) {
+			json_put_str(w, carried[i].name, *s);
+		} else if (s->n > 0) {
+			json_put_raw(w, carried[i].name, *s, "{}");
+		}
+	}
+	json_w_end(w);
+}
+
+bool audit_read(const struct json *obj, struct audit_entry *out, struct err *err)
+{
+	*out = (struct audit_entry) { 0 };
+	for (size_t i = 0; i < ARRAY_LEN(carried); i++) {
+		const struct json *v = json_get(obj, carried[i].name);
+		struct slice *s = (void *)((char *)out + carried[i].offset);
+
+		if (v != NULL && v->type != carried[i].type) {
+			return err_set(err, ERR_CORRUPT, "an audit entry without a valid \"%s\"",
+				       carried[i].name);
+		}
+		if (v != NULL) {
+			*s = v->type == JSON_STRING ? v->text : v->raw;
+		}
+	}
+	return (out->actor.n > 0 && out->action.n > 0) ||
+	       err_set(err, ERR_CORRUPT, "an audit entry without actor or action");
+}

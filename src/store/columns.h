@@ -54,6 +54,13 @@
 	"delivery_number, n, started_at, ended_at, duration, outcome, http_status, error"
 #define ATTEMPT_LETTERS "iiiiitit"
 
+#define AUDIT_COLS \
+	"org_id, number, id, created_at, actor, actor_id, actor_name, action, target, target_id," \
+	" target_name, old_fields, new_fields, address, agent, request, previous_hash, hash"
+#define AUDIT_LETTERS \
+	"iiiitttttt" \
+	"tttttttt"
+
 #define ROLLUP_COLS "org_id, project_id, step, start_at, type, severity, count"
 #define ROLLUP_LETTERS "iiiitii"
 

@@ -4,11 +4,27 @@
 
 The files are PostgreSQL's SQL. For SQLite the word bigint becomes integer (so that a bigint
 primary key is the row's own address) and a line ");" that ends a table becomes ") strict;" (so
-that SQLite refuses values of another type, as PostgreSQL does). Nothing else differs.
+that SQLite refuses values of another type, as PostgreSQL does). Lines behind "-- only sqlite" or
+"-- only postgres" are for that one, up to "-- both": triggers have no common words. Nothing else
+differs.
 """
 import re
 import sys
 from pathlib import Path
+
+
+def only(dialect: str, sql: str) -> str:
+    """What is for both, and for this one."""
+    kept, now = [], "both"
+    for line in sql.splitlines():
+        match = re.fullmatch(r"-- (?:only (sqlite|postgres)|both)", line)
+        if match is not None:
+            now = match.group(1) or "both"
+        elif now in ("both", dialect):
+            kept.append(line)
+    if now != "both":
+        sys.exit(f"what is only for {now} does not end with '-- both'")
+    return "\n".join(kept) + "\n"
 
 
 def sqlite(sql: str) -> str:
@@ -21,7 +37,7 @@ def literal(sql: str) -> str:
 
 
 def pair(field: str, sql: str) -> str:
-    return f"\t\t.{field} = {{\n{literal(sqlite(sql))},\n{literal(sql)},\n\t\t}},"
+    return f"\t\t.{field} = {{\n{literal(sqlite(only('sqlite', sql)))},\n{literal(only('postgres', sql))},\n\t\t}},"
 
 
 def main(out: str, *files: str) -> None:

@@ -60,6 +60,7 @@ struct contract_list {
 	static const struct contract list##_tests[] = { __VA_ARGS__ }; \
 	const struct contract_list list = { list##_tests, ARRAY_LEN(list##_tests) };
 
+extern const struct contract_list audit_contract;
 extern const struct contract_list schema_contract;
 extern const struct contract_list db_contract;
 extern const struct contract_list members_contract;

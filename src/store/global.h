@@ -3,6 +3,7 @@
 #define STORE_GLOBAL_H
 
 #include "store/alerts.h"
+#include "store/audit.h"
 #include "store/changes.h"
 #include "store/deliveries.h"
 #include "store/directory.h"
@@ -34,6 +35,7 @@
  *   directory.h  whose call it is, is answered from memory, for all orgs
  *   sign_keys.h  access tokens are signed for the installation
  *   replies.h    besides those of one org, what engine and keeper do for all
+ *   audit.h      with an org of 0: the chain of the installation itself
  *
  * "In a transaction" means that the caller has called db_begin and will commit.
  */

@@ -9,6 +9,7 @@
  * prepare on the migrated schema, and each must stay inside one organization or say why not.
  * Internal to store/.
  */
+extern const struct query_set audit_queries;
 extern const struct query_set meta_queries;
 extern const struct query_set migrate_queries;
 extern const struct query_set org_queries;
@@ -37,12 +38,13 @@ extern const struct query_set usage_queries;
 
 #define QUERY_SETS \
 	{ \
-		&meta_queries, &migrate_queries, &org_queries, &key_queries, &rule_queries, \
-			&alert_queries, &delivery_queries, &change_queries, &courier_queries, \
-			&outcome_queries, &plan_queries, &retention_queries, &rollup_queries, \
-			&global_queries, &guess_queries, &save_queries, &usage_queries, \
-			&user_queries, &session_queries, &token_queries, &sign_key_queries, \
-			&member_queries, &invite_queries, &directory_queries, &reply_queries \
+		&meta_queries, &migrate_queries, &audit_queries, &org_queries, &key_queries, \
+			&rule_queries, &alert_queries, &delivery_queries, &change_queries, \
+			&courier_queries, &outcome_queries, &plan_queries, &retention_queries, \
+			&rollup_queries, &global_queries, &guess_queries, &save_queries, \
+			&usage_queries, &user_queries, &session_queries, &token_queries, \
+			&sign_key_queries, &member_queries, &invite_queries, &directory_queries, \
+			&reply_queries \
 	}
 
 #endif

@@ -421,6 +421,11 @@ TEST(frequent_statements_seek_and_do_not_sort)
 		{ "change_after", "USING INDEX sqlite_autoindex_changes_1" },
 		{ "key_list", "USING INDEX api_keys_list" },
 		{ "rule_list", "USING INDEX rules_list" },
+		{ "audit_list", "USING INDEX audit_entries_list" },
+		{ "audit_list_actor", "USING INDEX audit_entries_actor" },
+		{ "audit_list_action", "USING INDEX audit_entries_action" },
+		{ "audit_list_target", "USING INDEX audit_entries_target" },
+		{ "audit_walk", "USING INDEX sqlite_autoindex_audit_entries" },
 	};
 	sqlite3 *handle = schema();
 	char plan[2048];

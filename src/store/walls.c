@@ -41,8 +41,8 @@ static const char raise_all[] =
 	" else current_setting(''tocsin.org'')::bigint end)', t, org, org);\n"
 	"    end if;\n"
 	"    if (select rolsuper from pg_roles where rolname = current_user) then\n"
-	"      execute format('grant select, insert, update, delete on %%I"
-	" to " WALLS_ROLE "', t);\n"
+	"      execute format('grant select, insert%%s on %%I to " WALLS_ROLE "',"
+	" case t when 'audit_entries' then '' else ', update, delete' end, t);\n"
 	"    end if;\n"
 	"  end loop;\n"
 	"end $walls$;\n";

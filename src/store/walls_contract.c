@@ -194,6 +194,20 @@ static size_t key_rotate(struct fixture *f, struct org_id org)
 				    (struct key_id) { 5 }, AT + 9, 0, &err));
 }
 
+static size_t audit_looks(struct fixture *f, struct org_id org)
+{
+	struct audit_filter filter = { .action = S("rule.create") };
+	struct audit_list list, walk;
+	struct audit_head head;
+	struct err err = { 0 };
+	bool more;
+
+	T_OK(store_audit_list(org, f->db, &filter, PAGE_OF(10), &f->arena, &list, &err));
+	T_OK(store_audit_walk(org, f->db, NULL, 0, 10, 10, &f->arena, &walk, &more, &err));
+	T_OK(store_audit_head(org, f->db, &f->arena, &head, &err));
+	return list.n + walk.n + head.number;
+}
+
 static size_t rule_get(struct fixture *f, struct org_id org)
 {
 	struct rule_row row;
@@ -429,6 +443,7 @@ static const struct {
 	{ "key_rename", key_rename },
 	{ "key_rotate", key_rotate },
 	{ "key_revoke", key_revoke },
+	{ "audit_looks", audit_looks },
 	{ "member_looks", member_looks },
 	{ "member_removed", member_removed },
 	{ "invite_looks", invite_looks },
@@ -539,6 +554,16 @@ static void put_people(struct fixture *f)
 }
 
 /* One of everything, all of it A's. */
+static void put_audit(struct fixture *f)
+{
+	struct audit_entry e = { .at_us = AT, .actor = S("system"), .action = S("rule.create") };
+	struct err err = { 0 };
+
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_audit_append(ORG_A, f->db, &e, &f->arena, &err));
+	T_OK(db_commit(f->db, &err));
+}
+
 static void fill(struct fixture *f)
 {
 	struct project_row project = {
@@ -559,6 +584,7 @@ static void fill(struct fixture *f)
 	T_OK(store_retention_set(ORG_A, f->db, PROJECT_A, 30, 0, &err));
 	put_outcome(f);
 	put_usage(f);
+	put_audit(f);
 	put_change(f, sample_change(ORG_A, PROJECT_A, "a"));
 	put_change(f, sample_change(ORG_A, ANY_PROJECT, "all of a"));
 }

@@ -64,6 +64,7 @@ struct call {
 	bool (*work)(struct call *c,
 		     struct err *err); /* what a worker runs; the route's by default */
 	bool awaited;		       /* events are to come: the body is not complete yet */
+	bool audited;		       /* the audit log knows what the call did: see api/audit.h */
 	bool by_query; /* the credential came in the query: an older way, marked as deprecated */
 	struct share_item later;    /* while it waits for its turn on the loop */
 	struct db *db;		    /* on a worker: its connection */

@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "api/shape.h"
+#include "model/audit.h"
 #include "model/role.h"
 #include "model/scope.h"
 
@@ -71,6 +72,7 @@ struct route_reply {
 #define ROUTE_BODIES_MAX 2
 #define ROUTE_REPLIES_MAX 3
 #define ROUTE_ERRORS_MAX 8
+#define ROUTE_AUDITS_MAX 6
 
 /* Runs on the loop thread and must not block; owes the reply. */
 typedef void loop_handler(struct call *c);
@@ -100,6 +102,9 @@ struct route {
 	enum route_match match;
 	bool takes_key; /* Idempotency-Key */
 	bool deprecated;
+	/* What it may tell the audit log, or why it tells nothing; see api/audit.h. */
+	enum audit_action audits[ROUTE_AUDITS_MAX];
+	const char *unaudited;
 
 	struct route_body bodies[ROUTE_BODIES_MAX];
 	struct route_reply replies[ROUTE_REPLIES_MAX];

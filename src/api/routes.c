@@ -35,6 +35,7 @@ const struct route_set *const route_sets[] = {
 	&routes_plans,
 	&routes_docs,
 	&routes_signaldesk_usage,
+	&routes_pulseboard_live,
 	&routes_later,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

@@ -105,7 +105,12 @@ static struct live_subscription subscription(struct call *c, enum live_form form
 					    .last_id = last };
 }
 
-static void get_stream(struct call *c)
+static bool may_have(struct call *c, const struct stream_kind *kind)
+{
+	return find_caller(c) && (kind->may == NULL || kind->may(c, &c->err));
+}
+
+void stream_sse(struct call *c, const struct stream_kind *kind)
 {
 	static const struct http_header headers[] = {
 		{ { "Content-Type", 12 }, { "text/event-stream", 17 } },
@@ -115,7 +120,7 @@ static void get_stream(struct call *c)
 	struct live_subscription sub;
 	struct http_stream *stream;
 
-	if (!find_caller(c)) {
+	if (!may_have(c, kind)) {
 		call_problem(c, &c->err);
 		call_send(c);
 		return;
@@ -124,9 +129,16 @@ static void get_stream(struct call *c)
 		answer_problem(c, ERR_OVERLOADED, "too many live streams are open");
 		return;
 	}
-	sub = subscription(c, LIVE_SSE);
+	sub = subscription(c, kind->form);
 	stream = http_stream_begin(c->x, 200, headers, ARRAY_LEN(headers));
 	ensure(live_join(c->api->live, stream, &sub));
+}
+
+static void get_stream(struct call *c)
+{
+	static const struct stream_kind kind = { .form = LIVE_SSE };
+
+	stream_sse(c, &kind);
 }
 
 static bool is_websocket(const struct call *c)
@@ -165,7 +177,7 @@ static void refuse_socket(struct http_stream *stream, const char *text)
 	buf_release(&out);
 }
 
-void stream_socket(struct call *c)
+void stream_socket(struct call *c, const struct stream_kind *kind)
 {
 	struct http_header headers[3] = {
 		{ S("Upgrade"), S("websocket") },
@@ -191,14 +203,11 @@ void stream_socket(struct call *c)
 	}
 	headers[2].value = (struct slice) { accept, sizeof(accept) };
 	stream = http_stream_begin(c->x, 101, headers, ARRAY_LEN(headers));
-	if (!find_caller(c)) {
-		refuse_socket(
-			stream,
-			"{\"type\":\"error\",\"payload\":{\"message\":\"an API key or a fresh "
-			"ticket is needed\"}}");
+	if (!may_have(c, kind)) {
+		refuse_socket(stream, kind->refusal);
 		return;
 	}
-	sub = subscription(c, LIVE_SIGNALDESK);
+	sub = subscription(c, kind->form);
 	ensure(live_join(c->api->live, stream, &sub));
 }
 

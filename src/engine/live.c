@@ -398,7 +398,7 @@ bool live_join(struct live *live, struct http_stream *stream, const struct live_
 	client->user = sub->user;
 	client->expires_at_us = sub->expires_at_us;
 	client->stream = stream;
-	if (sub->form != LIVE_SSE) {
+	if (live_form_is_socket(sub->form)) {
 		client->ws = ws_new(&handlers, client);
 	}
 	enter(live, client, room_of(live, sub->org, sub->project));

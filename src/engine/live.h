@@ -26,10 +26,14 @@ struct live_client;
 #define LIVE_PING_US (25 * INT64_C(1000000)) /* below the idle time of common proxies */
 
 enum live_form {
-	LIVE_SSE,	 /* event: / id: / data: */
-	LIVE_SIGNALDESK, /* WebSocket: {type, payload} */
+	LIVE_SSE,	     /* event: / id: / data: */
+	LIVE_SIGNALDESK,     /* WebSocket: {type, payload} */
+	LIVE_PULSEBOARD,     /* WebSocket: an event as it is, no changes */
+	LIVE_PULSEBOARD_SSE, /* id: / data: of the same */
 	LIVE_FORMS
 };
+/* Whether frames of this form go over a WebSocket. */
+bool live_form_is_socket(enum live_form form);
 
 struct live_options {
 	struct loop *loop;
@@ -53,7 +57,7 @@ struct live_subscription {
 	struct slice last_id; /* the id to go on behind; empty: from now on */
 };
 /*
- * Take over a stream that http_stream_begin gave: for LIVE_SIGNALDESK after the 101 of the
+ * Take over a stream that http_stream_begin gave: for a socket's form after the 101 of the
  * handshake. The client belongs to the hub and goes with its stream. False when there are too many;
  * the stream then still is the caller's.
  */

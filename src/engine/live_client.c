@@ -51,7 +51,8 @@ void client_notice(struct live_client *client, const char *name, const struct li
 		id = live_id_format(&journal_meta(live->o.journal)->cipher, client->room->feed->org,
 				    *at);
 	}
-	live_frame_notice(client->form, name, slice_of(id.p), &live->scratch, &out);
+	live_frame_notice(client->form, name, client->room->project, slice_of(id.p), &live->scratch,
+			  &out);
 	c = chunk_copy(buf_slice(&out));
 	write_now(client, c);
 	chunk_unref(&c);

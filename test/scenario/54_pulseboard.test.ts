@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api } from "../harness/api.ts";
+import { tenant } from "../harness/command.ts";
+import { Socket, Sse } from "../harness/live.ts";
 import { alertsOf, type Event, listAll, makeRule, settled } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
 
@@ -178,6 +180,105 @@ describe("what is refused", () => {
 			expect((await bare.post(path, sent)).status).toBe(400);
 			expect((await bare.post(path, [])).status).toBe(400);
 			expect((await bare.post(path, "{")).status).toBe(400);
+		}
+	});
+});
+
+describe("WS /realtime/:projectId", () => {
+	const bearer = () => ({ authorization: `Bearer ${api.key}` });
+
+	async function project(): Promise<string> {
+		return (await api.get<{ id: string }>("/api/v1/projects/current")).body.id;
+	}
+	const send = (name: string) =>
+		bare.post<{ data: Record<string, unknown> }>("/ingest", {
+			apiKey: api.key,
+			type: "error",
+			name,
+			payload: { n: 1 },
+			timestamp: "2026-01-31T09:30:00.000Z",
+		});
+
+	it("says that it is connected, then shows each stored event as it is", async () => {
+		const id = await project();
+		const one = await Socket.open(server.url, `/realtime/${id}`, bearer());
+		const two = await Socket.open(server.url, `/realtime/${id}`, bearer());
+		for (const socket of [one, two]) {
+			await socket.until((frames) => frames.length === 1);
+			expect(socket.frames).toEqual([{ type: "connected", projectId: id }]);
+		}
+		await makeRule(api, { eventType: "live.one" });
+		const first = (await send("live.one")).body.data;
+		await two.until((frames) => frames.length === 2);
+		// Who leaves takes nobody else along.
+		two.close();
+		const second = (await send("live.two")).body.data;
+		await one.until((frames) => frames.length === 3);
+		// No alert among them, though there was one.
+		expect(one.frames.slice(1)).toEqual([first, second]);
+		expect(first).toEqual({
+			id: expect.stringMatching(/^evt_/),
+			projectId: id,
+			type: "error",
+			name: "live.one",
+			payload: { n: 1 },
+			timestamp: "2026-01-31T09:30:00.000Z",
+			receivedAt: expect.stringMatching(/Z$/),
+		});
+		one.close();
+	});
+
+	it("tells who may not, and closes", async () => {
+		const id = await project();
+		const ticket = (await api.post<{ ticket: string }>("/api/v1/stream/tickets")).body.ticket;
+		const elsewhere = await tenant(server, "elsewhere");
+		const cases: [string, Record<string, string>][] = [
+			[`/realtime/${id}`, {}],
+			[`/realtime/${id}`, { authorization: "Bearer sk_nobody" }],
+			[`/realtime/${id}`, { authorization: `Bearer ${elsewhere.key}` }],
+			["/realtime/prj_0000000000000", bearer()],
+			["/realtime/nothing", bearer()],
+		];
+		for (const [path, headers] of cases) {
+			const socket = await Socket.open(server.url, path, headers);
+			expect(await socket.ended()).toBe(4401);
+			expect(socket.frames).toEqual([{ success: false, message: expect.any(String) }]);
+		}
+		const byTicket = await Socket.open(server.url, `/realtime/${id}?ticket=${ticket}`);
+		await byTicket.until((frames) => frames.length === 1);
+		byTicket.close();
+		expect((await api.get(`/realtime/${id}`)).status).toBe(426);
+	});
+
+	it("as a stream shows the same, to as many as watch, and goes on behind an id", async () => {
+		const id = await project();
+		const path = `/realtime/${id}/sse`;
+		const one = await Sse.open(server.url, path, bearer());
+		const two = await Sse.open(server.url, path, bearer());
+		for (const sse of [one, two]) {
+			await sse.until((frames) => frames.length === 1);
+			expect(sse.frames[0]).toMatchObject({
+				event: "message",
+				data: { type: "connected", projectId: id },
+			});
+		}
+		const first = (await send("sse.one")).body.data;
+		for (const sse of [one, two]) await sse.until((frames) => frames.length === 2);
+		expect(one.frames[1]!.data).toEqual(first);
+		two.close();
+		const missed = (await send("sse.two")).body.data;
+		await one.until((frames) => frames.length === 3);
+		const again = await Sse.open(server.url, path, { ...bearer(), "last-event-id": two.lastId });
+		await again.until((frames) => frames.length === 2);
+		expect(again.frames[1]!.data).toEqual(missed);
+		for (const sse of [one, again]) sse.close();
+		for (const [at, who, status] of [
+			[path, new Api(server.url), 401],
+			["/realtime/prj_0000000000000/sse", api, 404],
+			[path, await tenant(server, "beyond"), 404],
+		] as const) {
+			const got = await who.get(at);
+			expect([got.status, got.body.success]).toEqual([status, false]);
 		}
 	});
 });

@@ -257,6 +257,17 @@ static void get_ticket(struct call *c)
 	stream_ticket(c, 200, false);
 }
 
+static void get_socket(struct call *c)
+{
+	static const struct stream_kind kind = {
+		.form = LIVE_SIGNALDESK,
+		.refusal = "{\"type\":\"error\",\"payload\":{\"message\":\"an API key or a fresh "
+			   "ticket is needed\"}}",
+	};
+
+	stream_socket(c, &kind);
+}
+
 /* Shapes. */
 
 static const struct prop event_in_props[] = {
@@ -618,7 +629,7 @@ static const struct route rows[] = {
 		.query = { &stream_query },
 		.replies = { { .status = 101, .help = "WebSocket from here on." } },
 		.errors = { ERR_UPGRADE, ERR_MALFORMED, ERR_OVERLOADED },
-		.loop = stream_socket,
+		.loop = get_socket,
 	},
 };
 const struct route_set routes_signaldesk = { rows, ARRAY_LEN(rows) };

@@ -969,6 +969,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/realtime/{projectId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live events over WebSocket
+         * @description Not as PulseBoard had it: a ticket or a key may stand in the query, because browsers cannot send headers with a socket; who is refused gets close code 4401 besides; Socket.IO, which came later, is not spoken.
+         */
+        get: operations["pulseboardOpenSocket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/realtime/{projectId}/sse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live events (SSE)
+         * @description Not as PulseBoard had it: frames have an id to go on behind, and what was missed for too long is a frame of type resync; other origins are not let in without the server's leave.
+         */
+        get: operations["pulseboardOpenStream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/signup": {
         parameters: {
             query?: never;
@@ -1332,46 +1372,6 @@ export interface paths {
          * @description Answers 501 until there is what it waits for: log-in.
          */
         delete: operations["pulseboardDeleteEvents"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/realtime/{projectId}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live events over WebSocket
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["pulseboardOpenSocket"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/realtime/{projectId}/sse": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live events (SSE)
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["pulseboardOpenStream"];
-        put?: never;
-        post?: never;
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -7345,6 +7345,79 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    pulseboardOpenSocket: {
+        parameters: {
+            query?: {
+                /** @description Stands in for a key. */
+                ticket?: string;
+                /** @description A ticket or a key, as older clients send it. */
+                token?: string;
+                /** @description As the header Last-Event-ID: go on behind this frame. */
+                lastEventId?: string;
+            };
+            header?: never;
+            path: {
+                /** @example prj_2YTGWJFAYGYT1 */
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description WebSocket from here on. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            426: components["responses"]["upgrade_required"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["overloaded"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardOpenStream: {
+        parameters: {
+            query?: {
+                /** @description Stands in for a key. */
+                ticket?: string;
+                /** @description A ticket or a key, as older clients send it. */
+                token?: string;
+                /** @description As the header Last-Event-ID: go on behind this frame. */
+                lastEventId?: string;
+            };
+            header?: never;
+            path: {
+                /** @example prj_2YTGWJFAYGYT1 */
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Frames until one side ends it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["overloaded"];
+            default: components["responses"]["transport"];
+        };
+    };
     signaldeskSignUp: {
         parameters: {
             query?: never;
@@ -7649,44 +7722,6 @@ export interface operations {
             path: {
                 /** @description A project. */
                 id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardOpenSocket: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                projectId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardOpenStream: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                projectId: string;
             };
             cookie?: never;
         };

@@ -5,11 +5,10 @@
  */
 #include "api/rules.h"
 
-#include <inttypes.h>
-
 #include "api/action.h"
 #include "api/api.h"
 #include "api/change.h"
+#include "api/match.h"
 #include "api/page.h"
 #include "api/route.h"
 #include "base/json_put.h"
@@ -68,11 +67,6 @@ static bool find_rule(struct call *c, struct rule_id *id, struct rule_row *row, 
 	return err_set(err, ERR_NOT_FOUND, "there is no such rule");
 }
 
-static void etag(struct call *c, uint64_t version)
-{
-	call_header(c, S("ETag"), arena_printf(c->req, "\"%" PRIu64 "\"", version));
-}
-
 static bool answer_rule(struct call *c, struct rule_id id, int status, struct err *err)
 {
 	struct rule_row row;
@@ -87,7 +81,7 @@ static bool answer_rule(struct call *c, struct rule_id id, int status, struct er
 		break;
 	}
 	w = call_json(c, status);
-	etag(c, row.version);
+	match_tell(c, row.version);
 	return write_rule(&row, c->req, &w, err);
 }
 
@@ -111,25 +105,6 @@ bool rules_post(struct call *c, struct err *err)
 	return change_apply(c, &control, err) && answer_rule(c, control.rule_id, 201, err);
 }
 
-/* If-Match: "7" or 7; 0 when there is none. */
-static bool if_match(struct call *c, uint64_t *version, struct err *err)
-{
-	struct slice text = http_request_header(c->http, HTTP_H_IF_MATCH);
-
-	*version = 0;
-	if (text.n == 0 || slice_eq(text, S("*"))) {
-		return true;
-	}
-	if (text.n > 2 && text.p[0] == '"' && text.p[text.n - 1] == '"') {
-		text = (struct slice) { text.p + 1, text.n - 2 };
-	}
-	if (!slice_u64(text, version) || *version == 0) {
-		return err_field(err, ERR_INVALID, "If-Match",
-				 "\"If-Match\" must be an ETag of this rule");
-	}
-	return true;
-}
-
 /* Without If-Match a change that lost a race is made again on top of the other's. */
 bool rules_change(struct call *c, struct err *err)
 {
@@ -138,7 +113,7 @@ bool rules_change(struct call *c, struct err *err)
 	const struct json *body;
 	uint64_t expect;
 
-	if (!call_body(c, &body, err) || !if_match(c, &expect, err)) {
+	if (!call_body(c, &body, err) || !match_read(c, "rule", &expect, err)) {
 		return false;
 	}
 	for (int i = 0; i < PATCH_TRIES; i++) {
@@ -149,9 +124,8 @@ bool rules_change(struct call *c, struct err *err)
 		    !read_row(&row, c->req, &old, err)) {
 			return false;
 		}
-		if (expect != 0 && expect != row.version) {
-			return err_set(err, ERR_PRECONDITION, "the rule is at version %" PRIu64,
-				       row.version);
+		if (!match_check("rule", expect, row.version, err)) {
+			return false;
 		}
 		if (!rule_def_patch(&old, body, &in, c->req, &control.rule, err)) {
 			return false;
@@ -180,8 +154,8 @@ bool rules_delete(struct call *c, struct err *err)
 	struct control control = { .op = CONTROL_RULE_DELETE };
 	struct rule_row row;
 
-	if (!find_rule(c, &control.rule_id, &row, err) || !if_match(c, &control.expect, err) ||
-	    !change_apply(c, &control, err)) {
+	if (!find_rule(c, &control.rule_id, &row, err) ||
+	    !match_read(c, "rule", &control.expect, err) || !change_apply(c, &control, err)) {
 		return false;
 	}
 	call_empty(c, 204);

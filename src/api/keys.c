@@ -1,57 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * API keys: made, listed, revoked. The secret is shown once and only its hash is kept. The very
- * first key of an installation may be made without one, by who sits at this machine or holds the
- * setup token; the refusal says so.
- */
+/* API keys that are there: shown, named, revoked. How they are made is in keys_make.c. */
 #include "api/keys.h"
 
 #include "api/api.h"
-#include "api/caller.h"
-#include "api/guess.h"
+#include "api/match.h"
 #include "api/page.h"
 #include "api/route.h"
-#include "api/setup.h"
-#include "base/clock.h"
-#include "base/field.h"
-#include "base/hex.h"
+#include "api/show.h"
 #include "base/json_put.h"
-#include "base/rand.h"
-#include "model/month.h"
-#include "store/global.h"
 
-struct key_fields {
-	struct slice name;
-	unsigned expires;
-	struct field_list scopes;
-};
-
-static const char *const expiry_words[] = { "never", "30d", "90d", "1y", NULL };
-static const int64_t expiry_us[] = { 0, 30 * DAY_US, 90 * DAY_US, 365 * DAY_US };
-
-static const struct field key_rows[] = {
-	FIELD_STR(struct key_fields, name, "name", .min = 1, .max = 255, .flags = FIELD_REQUIRED,
-		  .example = "shop", .help = "What people will see in the list of keys."),
-	FIELD_ENUM(struct key_fields, expires, "expiresIn", expiry_words, .fallback = "never",
-		   .help = "When the key stops working by itself."),
-	FIELD_LIST(struct key_fields, scopes, "scopes", .max = SCOPES_COUNT,
-		   .help = "What the key may do; empty means everything."),
-};
-
-static bool read_scopes(const struct field_list *list, uint32_t *set, struct err *err)
+struct project_id keys_reach(const struct call *c)
 {
-	*set = list->n == 0 ? SCOPES_ALL : 0;
-	for (size_t i = 0; i < list->n; i++) {
-		uint32_t scope = scope_parse(list->v[i]);
-
-		if (scope == 0) {
-			return err_field(err, ERR_INVALID, "scopes",
-					 "\"scopes\" has the unknown word \"%.*s\"",
-					 SARG(list->v[i]));
-		}
-		*set |= scope;
-	}
-	return true;
+	return c->caller.key.v != 0 ? c->caller.project : (struct project_id) { 0 };
 }
 
 static void write_scopes(struct slice scopes, struct json_w *w)
@@ -66,12 +26,21 @@ static void write_scopes(struct slice scopes, struct json_w *w)
 	json_w_end(w);
 }
 
-static void write_key(const struct key_row *row, struct slice secret, struct json_w *w)
+static void put_id_or_null(struct json_w *w, const char *name, enum id_kind kind, uint64_t v)
 {
-	struct id_text id = id_format(ID_KEY, row->id.v);
+	if (v == 0) {
+		json_w_key(w, name);
+		json_w_null(w);
+	} else {
+		show_id(w, name, kind, v);
+	}
+}
 
-	json_w_object(w);
-	json_put_str(w, "id", slice_of(id.p));
+/* What a key has from the start, in the open object. */
+static void write_start(const struct key_row *row, struct slice secret, struct json_w *w)
+{
+	show_id(w, "id", ID_KEY, row->id.v);
+	show_id(w, "projectId", ID_PROJECT, row->project.v);
 	json_put_str(w, "name", row->name);
 	if (secret.n > 0) {
 		json_put_str(w, "key", secret);
@@ -79,128 +48,70 @@ static void write_key(const struct key_row *row, struct slice secret, struct jso
 	json_put_str(w, "keyPrefix", row->prefix);
 	write_scopes(row->scopes, w);
 	json_put_time_or_null(w, "expiresAt", row->expires_us);
-	if (secret.n == 0) {
-		json_put_time_or_null(w, "lastUsedAt", row->last_used_us);
-		json_put_time_or_null(w, "revokedAt", row->revoked_us);
-	}
-	json_put_time_or_null(w, "createdAt", row->created_us);
+	put_id_or_null(w, "madeBy", ID_USER, row->made_by.v);
+	json_put_int(w, "version", (int64_t)row->version);
+	json_put_time(w, "createdAt", row->created_us);
+}
+
+void keys_write_made(const struct key_made *made, struct json_w *w)
+{
+	json_w_object(w);
+	write_start(&made->row, made->secret, w);
 	json_w_end(w);
 }
 
-/* The keyring belongs to the loop: the change is handed over, and the answer waits for it. */
-struct ring_change {
-	struct call *c;
-	struct api_key put;
-	struct key_id del;
-};
-
-static void change_ring(void *arg)
+void keys_write(const struct key_row *row, struct json_w *w)
 {
-	struct ring_change *change = arg;
-	struct call *c = change->c;
-
-	if (change->put.id.v != 0) {
-		c->api->set_up = true;
-		keyring_put(c->api->keys, &change->put);
-	} else {
-		keyring_del(c->api->keys, change->del);
-		live_drop_key(c->api->live, change->del);
-	}
+	json_w_object(w);
+	write_start(row, (struct slice) { 0 }, w);
+	json_put_time_or_null(w, "lastUsedAt", row->last_used_us);
+	json_put_str_or_null(w, "lastUsedFrom",
+			     row->used_from.n == 0 ? (struct slice) { 0 } : row->used_from);
+	put_id_or_null(w, "rotatedTo", ID_KEY, row->rotated_to.v);
+	json_put_time_or_null(w, "revokedAt", row->revoked_us);
+	json_w_end(w);
 }
 
-static bool create_key(struct call *c, struct err *err)
+static bool no_such_key(struct err *err)
 {
-	struct key_fields in = { 0 };
-	struct ring_change *change = arena_new(c->req, struct ring_change);
-	const struct json *body;
+	return err_set(err, ERR_NOT_FOUND, "there is no such API key");
+}
+
+static bool find_key(struct call *c, struct key_row *row, struct err *err)
+{
+	struct key_id id;
+
+	if (!id_parse(ID_KEY, c->params[0], &id.v)) {
+		return no_such_key(err);
+	}
+	switch (store_key_get(c->caller.org, c->db, keys_reach(c), id, c->req, row, err)) {
+	case FOUND:
+		return true;
+	case NOT_FOUND:
+		return no_such_key(err);
+	case FAILED:
+		break;
+	}
+	return false;
+}
+
+static void answer_key(struct call *c, const struct key_row *row)
+{
+	struct json_w w = call_json(c, 200);
+
+	match_tell(c, row->version);
+	keys_write(row, &w);
+}
+
+static bool get_key(struct call *c, struct err *err)
+{
 	struct key_row row;
-	struct slice secret;
-	uint32_t scopes;
-	struct fields_in how = { .ignore_unknown = !route_is_strict(c->route) };
-	struct json_w w;
 
-	if (!call_body(c, &body, err) ||
-	    !fields_parse(body, key_rows, ARRAY_LEN(key_rows), &in, &how, c->req, err) ||
-	    !read_scopes(&in.scopes, &scopes, err)) {
+	if (!find_key(c, &row, err)) {
 		return false;
 	}
-	if ((scopes & ~c->caller.scopes) != 0 && c->caller.key.v != 0 && in.scopes.n > 0) {
-		return err_field(err, ERR_FORBIDDEN, "scopes",
-				 "\"scopes\" asks for more than the key that asks has");
-	}
-	if (c->caller.key.v != 0) {
-		scopes &= c->caller.scopes;
-	}
-	secret = setup_new_secret(c->req);
-	row = (struct key_row) {
-		.org = c->caller.org,
-		.project = c->caller.project,
-		.name = in.name,
-		.created_us = c->now_us,
-		.expires_us = in.expires == 0 ? 0 : c->now_us + expiry_us[in.expires],
-	};
-	if (!setup_insert_key(c, &row, secret, scopes, &change->put, err)) {
-		return false;
-	}
-	change->c = c;
-	api_post(c->api, change_ring, change);
-	w = call_json(c, 201);
-	write_key(&row, secret, &w);
+	answer_key(c, &row);
 	return true;
-}
-
-/* The token comes in a header of its own, or where a key would be. */
-static bool setup_token_ok(struct call *c)
-{
-	struct slice token = http_request_header(c->http, HTTP_H_AUTHORIZATION);
-	unsigned char hash[SHA256_BYTES];
-	size_t at = 0;
-	bool right;
-
-	if (!http_request_next(c->http, S("x-setup-token"), &at, &token)) {
-		token = slice_starts(token, S("Bearer ")) ? slice_from(token, 7)
-							  : (struct slice) { 0 };
-	}
-	sha256(token, hash);
-	right = equal_const_time(hash, c->api->setup_hash, sizeof(hash));
-	return guess_secret(c, token, right, &c->err) && right;
-}
-
-static bool local_or_token(struct call *c)
-{
-	struct slice type = http_request_header(c->http, HTTP_H_CONTENT_TYPE);
-
-	return setup_token_ok(c) ||
-	       (api_is_local(c->http) && !http_request_has(c->http, HTTP_H_AUTHORIZATION) &&
-		slice_starts(type, S("application/json")));
-}
-
-/* Without a key: only as the first one, which setup_insert_key makes sure of. */
-void keys_post(struct call *c)
-{
-	c->work = create_key;
-	if (caller_is_known(&c->caller)) {
-		if (!route_allows(c->route, &c->caller, &c->err)) {
-			call_problem(c, &c->err);
-			call_send(c);
-			return;
-		}
-		api_submit(c);
-		return;
-	}
-	if (keyring_len(c->api->keys) > 0 || c->api->set_up) {
-		err_set(&c->err, ERR_UNAUTHORIZED, SETUP_DONE);
-	} else if (!local_or_token(c)) {
-		err_set(&c->err, ERR_UNAUTHORIZED,
-			"the first key is made from the server's own machine (http://127.0.0.1, JSON body, no "
-			"proxy), or with the setup token that the server printed at its start, as the header "
-			"X-Setup-Token");
-	} else {
-		api_submit(c);
-		return;
-	}
-	call_problem(c, &c->err);
-	call_send(c);
 }
 
 static bool list_keys(struct call *c, struct err *err)
@@ -215,17 +126,19 @@ static bool list_keys(struct call *c, struct err *err)
 	}
 	w = page_begin(c);
 	for (size_t i = 0; i < list.n; i++) {
-		write_key(&list.rows[i], (struct slice) { 0 }, &w);
+		keys_write(&list.rows[i], &w);
 	}
 	page_end(c, ID_KEY, list.next, &w);
 	return true;
 }
 
-static void write_live_keys(const struct key_list *list, struct json_w *w)
+static void write_live_keys(const struct key_list *list, int64_t now_us, struct json_w *w)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		if (list->rows[i].revoked_us == 0) {
-			write_key(&list->rows[i], (struct slice) { 0 }, w);
+		const struct key_row *row = &list->rows[i];
+
+		if (row->revoked_us == 0 && (row->expires_us == 0 || row->expires_us > now_us)) {
+			keys_write(row, w);
 		}
 	}
 }
@@ -246,64 +159,175 @@ bool keys_write_live(struct call *c, struct json_w *w, struct err *err)
 		if (!ok) {
 			break;
 		}
-		write_live_keys(&list, w);
+		write_live_keys(&list, c->now_us, w);
 		page.after = list.next;
 	} while (page.after.id != 0 && !w->out->overflow);
 	arena_release(&one);
 	return ok;
 }
 
+/* What a change met: the key is gone, or at another version than was meant. */
+static bool say_missed(struct call *c, uint64_t expect, struct err *err)
+{
+	struct key_row row;
+
+	if (!find_key(c, &row, err)) {
+		return false;
+	}
+	return match_check("API key", expect, row.version, err) && no_such_key(err);
+}
+
+struct name_fields {
+	struct slice name;
+};
+static const struct field name_rows[] = {
+	FIELD_STR(struct name_fields, name, "name", .min = 1, .max = KEY_NAME_CHARS_MAX,
+		  .flags = FIELD_REQUIRED, .example = "shop",
+		  .help = "What people will see in the list of keys."),
+};
+static const struct shape shape_key_change = {
+	.name = "KeyChange",
+	.help = "What can be changed of a key.",
+	.fields = &(const struct field_set) { name_rows, ARRAY_LEN(name_rows) },
+	.sent = true,
+};
+
+static bool rename_key(struct call *c, const struct key_row *row, struct slice name,
+		       uint64_t expect, struct err *err)
+{
+	if (row->revoked_us != 0) {
+		return err_set(err, ERR_CONFLICT, "this API key was revoked");
+	}
+	switch (store_key_rename(row->org, c->db, row->project, row->id, name, expect, err)) {
+	case FOUND:
+		return true;
+	case NOT_FOUND:
+		return say_missed(c, expect, err);
+	case FAILED:
+		break;
+	}
+	return false;
+}
+
+static bool patch_key(struct call *c, struct err *err)
+{
+	struct fields_in how = { .partial = true };
+	const struct json *body;
+	struct name_fields in;
+	struct key_row row;
+	uint64_t expect;
+
+	if (!call_body(c, &body, err) || !match_read(c, "API key", &expect, err) ||
+	    !find_key(c, &row, err) || !match_check("API key", expect, row.version, err)) {
+		return false;
+	}
+	in.name = row.name;
+	if (!fields_parse(body, name_rows, ARRAY_LEN(name_rows), &in, &how, c->req, err) ||
+	    (how.present != 0 &&
+	     (!rename_key(c, &row, in.name, expect, err) || !find_key(c, &row, err)))) {
+		return false;
+	}
+	answer_key(c, &row);
+	return true;
+}
+
+/* The keyring belongs to the loop: the change is handed over, and the answer waits for it. */
+struct farewell {
+	struct api *api;
+	struct key_id key;
+};
+
+static void take_off_ring(void *arg)
+{
+	const struct farewell *f = arg;
+
+	keyring_del(f->api->keys, f->key);
+	live_drop_key(f->api->live, f->key);
+}
+
 bool keys_revoke(struct call *c, struct err *err)
 {
-	struct ring_change *change = arena_new(c->req, struct ring_change);
+	struct farewell *f = arena_new(c->req, struct farewell);
 	enum found found = NOT_FOUND;
+	uint64_t expect;
 
-	if (id_parse(ID_KEY, c->params[0], &change->del.v)) {
-		found = store_key_revoke(c->caller.org, c->db, c->caller.project, change->del, 0,
+	f->api = c->api;
+	if (!match_read(c, "API key", &expect, err)) {
+		return false;
+	}
+	if (id_parse(ID_KEY, c->params[0], &f->key.v)) {
+		found = store_key_revoke(c->caller.org, c->db, keys_reach(c), f->key, expect,
 					 c->now_us, err);
 	}
 	if (found == NOT_FOUND) {
-		return err_set(err, ERR_NOT_FOUND, "there is no such API key");
+		return say_missed(c, expect, err);
 	}
 	if (found == FAILED) {
 		return false;
 	}
-	change->c = c;
 	/* Posts keep their order: the keyring forgets the key before the answer leaves. */
-	api_post(c->api, change_ring, change);
+	api_post(c->api, take_off_ring, f);
 	call_empty(c, 204);
 	return true;
 }
 
-static const struct field_set key_fields = { key_rows, ARRAY_LEN(key_rows) };
-static const struct shape shape_key_in = {
-	.name = "KeyInput", .help = "A key to be made.", .fields = &key_fields, .sent = true
-};
-const struct shape shape_open_key_in = { .fields = &key_fields, .sent = true, .open = true };
+static bool rotate_key(struct call *c, struct err *err)
+{
+	struct key_row row;
+	uint64_t expect;
+
+	return match_read(c, "API key", &expect, err) && find_key(c, &row, err) &&
+	       keys_rotate(c, &row, expect, err);
+}
 
 static const struct prop made_props[] = {
 	PROP_ID("id", ID_KEY),
+	PROP_ID("projectId", ID_PROJECT, .help = "The project that it opens."),
 	PROP_STR("name", .example = "\"shop\""),
 	PROP_STR("key", .help = "The key itself: shown once, never again.",
 		 .example = "\"sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4\""),
-	PROP_STR("keyPrefix", .example = "\"sk_4f1d0b27c...\""),
+	PROP_STR("keyPrefix", .help = "Enough to tell keys apart.",
+		 .example = "\"sk_4f1d0b27c...\""),
 	PROP_WORD("scopes", scope_names, .many = PROP_LIST),
 	PROP_TIME("expiresAt", .flags = PROP_NULL, .example = "null"),
+	PROP_ID("madeBy", ID_USER, .flags = PROP_NULL,
+		.help = "The person who made it, if one did."),
+	PROP_INT("version", .min = 1, .help = "Counts the changes."),
 	PROP_TIME("createdAt"),
 };
 const struct shape shape_key_made = { .name = "KeyMade",
 				      .help = "A new key, with its secret.",
 				      SHAPE_PROPS(made_props) };
+static const struct prop previous_props[] = {
+	PROP_ID("id", ID_KEY),
+	PROP_TIME("expiresAt", .help = "Until then it goes on working."),
+};
+static const struct shape shape_previous = { SHAPE_PROPS(previous_props) };
+static const struct prop rotated_props[] = {
+	PROP_SHAPE("key", &shape_key_made),
+	PROP_SHAPE("previous", &shape_previous, .help = "The one whose place it takes."),
+};
+const struct shape shape_key_rotated = { .name = "KeyRotated",
+					 .help = "A key that takes another's place.",
+					 SHAPE_PROPS(rotated_props) };
 static const struct prop key_props[] = {
 	PROP_ID("id", ID_KEY),
+	PROP_ID("projectId", ID_PROJECT, .help = "The project that it opens."),
 	PROP_STR("name", .example = "\"shop\""),
 	PROP_STR("keyPrefix", .help = "Enough to tell keys apart.",
 		 .example = "\"sk_4f1d0b27c...\""),
 	PROP_WORD("scopes", scope_names, .many = PROP_LIST),
 	PROP_TIME("expiresAt", .flags = PROP_NULL),
-	PROP_TIME("lastUsedAt", .flags = PROP_NULL, .help = "Within a minute or so."),
-	PROP_TIME("revokedAt", .flags = PROP_NULL),
+	PROP_ID("madeBy", ID_USER, .flags = PROP_NULL,
+		.help = "The person who made it, if one did."),
+	PROP_INT("version", .min = 1, .help = "Counts the changes."),
 	PROP_TIME("createdAt"),
+	PROP_TIME("lastUsedAt", .flags = PROP_NULL, .help = "Within a minute or so."),
+	PROP_STR("lastUsedFrom", .flags = PROP_NULL, .help = "The address of that use.",
+		 .example = "\"192.0.2.7\""),
+	PROP_ID("rotatedTo", ID_KEY, .flags = PROP_NULL, .help = "The key that takes its place.",
+		.example = "null"),
+	PROP_TIME("revokedAt", .flags = PROP_NULL),
 };
 const struct shape shape_key = { .name = "Key",
 				 .help = "A key, without its secret.",
@@ -322,8 +346,12 @@ static const struct route rows[] = {
 		.body_max = KEY_BODY_BYTES_MAX,
 		.doc = KEYS_FIRST,
 		.bodies = { { .shape = &shape_key_in } },
-		.replies = { { .status = 201, .help = "The key.", .shape = &shape_key_made } },
-		.errors = { ERR_IO, ERR_CORRUPT, ERR_INTERNAL, ERR_OVERLOADED, ERR_SHUTTING_DOWN },
+		.replies = { { .status = 201,
+			       .help = "The key.",
+			       .shape = &shape_key_made,
+			       .headers = REPLY_ETAG } },
+		.errors = { ERR_LIMIT, ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT, ERR_INTERNAL,
+			    ERR_OVERLOADED, ERR_SHUTTING_DOWN },
 		.loop = keys_post,
 	},
 	{
@@ -334,13 +362,72 @@ static const struct route rows[] = {
 		.summary = "List API keys",
 		.who = WHO_CALLER,
 		.scope = SCOPE_KEYS_READ,
-		.role = ROLE_VIEWER,
+		.role = ROLE_MEMBER,
 		.query = { &page_query },
 		.replies = { { .status = 200,
 			       .help = "A page of keys, revoked ones, too.",
 			       .shape = &shape_key,
 			       .page = true } },
 		.work = list_keys,
+	},
+	{
+		.method = HTTP_GET,
+		.path = "/api/v1/keys/:id",
+		.name = "getKey",
+		.tag = "Keys",
+		.summary = "Get one API key",
+		.who = WHO_CALLER,
+		.scope = SCOPE_KEYS_READ,
+		.role = ROLE_MEMBER,
+		.params = { ROUTE_ID(ID_KEY) },
+		.replies = { { .status = 200,
+			       .help = "The key, without its secret.",
+			       .shape = &shape_key,
+			       .headers = REPLY_ETAG } },
+		.work = get_key,
+	},
+	{
+		.method = HTTP_PATCH,
+		.path = "/api/v1/keys/:id",
+		.name = "changeKey",
+		.tag = "Keys",
+		.summary = "Rename an API key",
+		.who = WHO_CALLER,
+		.scope = SCOPE_KEYS_WRITE,
+		.role = ROLE_ADMIN,
+		.body_max = KEY_BODY_BYTES_MAX,
+		.params = { ROUTE_ID(ID_KEY) },
+		.match = MATCH_MAY,
+		.bodies = { { .shape = &shape_key_change } },
+		.replies = { { .status = 200,
+			       .help = "The key as it is now.",
+			       .shape = &shape_key,
+			       .headers = REPLY_ETAG } },
+		.errors = { ERR_CONFLICT },
+		.work = patch_key,
+	},
+	{
+		.method = HTTP_POST,
+		.path = "/api/v1/keys/:id/rotate",
+		.name = "rotateKey",
+		.tag = "Keys",
+		.summary = "Put a new API key in the place of one",
+		.who = WHO_CALLER,
+		.scope = SCOPE_KEYS_WRITE,
+		.role = ROLE_ADMIN,
+		.body_max = KEY_BODY_BYTES_MAX,
+		.params = { ROUTE_ID(ID_KEY) },
+		.doc = "The new key has the name, project and scopes of the old one, which goes on "
+		       "working for the overlap, so that no program stands still meanwhile. A key "
+		       "is rotated once; `rotatedTo` leads to the one behind it.",
+		.match = MATCH_MAY,
+		.bodies = { { .shape = &shape_rotation_in, .maybe = true } },
+		.replies = { { .status = 201,
+			       .help = "The new key.",
+			       .shape = &shape_key_rotated,
+			       .headers = REPLY_ETAG } },
+		.errors = { ERR_LIMIT, ERR_CONFLICT },
+		.work = rotate_key,
 	},
 	{
 		.method = HTTP_DELETE,
@@ -352,6 +439,7 @@ static const struct route rows[] = {
 		.scope = SCOPE_KEYS_WRITE,
 		.role = ROLE_ADMIN,
 		.params = { ROUTE_ID(ID_KEY) },
+		.match = MATCH_MAY,
 		.replies = { { .status = 204, .help = "It opens nothing from now on." } },
 		.work = keys_revoke,
 	},

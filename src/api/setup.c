@@ -103,8 +103,8 @@ static int prefix_len(struct slice secret)
 	return secret.n / 2 < PREFIX_LEN ? (int)(secret.n / 2) : PREFIX_LEN;
 }
 
-static void fill(struct key_row *row, struct slice secret, uint32_t scopes, struct arena *req,
-		 struct api_key *out)
+void setup_fill_key(struct key_row *row, struct slice secret, uint32_t scopes, struct arena *req,
+		    struct api_key *out)
 {
 	char hex[2 * SHA256_BYTES];
 	struct buf words;
@@ -113,12 +113,15 @@ static void fill(struct key_row *row, struct slice secret, uint32_t scopes, stru
 	hex_encode(out->hash, SHA256_BYTES, hex);
 	buf_init(&words, 1024);
 	scopes_write(scopes, &words);
-	row->id.v = id_random();
+	row->id.v = row->id.v == 0 ? id_random() : row->id.v;
 	row->hash = arena_dup(req, (struct slice) { hex, sizeof(hex) });
+	row->version = 1;
 	row->prefix = arena_printf(req, "%.*s...", prefix_len(secret), secret.p);
 	row->scopes = arena_dup(req, buf_slice(&words));
 	buf_release(&words);
 	out->id = row->id;
+	out->org = row->org;
+	out->project = row->project;
 	out->scopes = scopes;
 	out->expires_at_us = row->expires_us;
 }
@@ -126,7 +129,7 @@ static void fill(struct key_row *row, struct slice secret, uint32_t scopes, stru
 bool setup_insert_key(struct call *c, struct key_row *row, struct slice secret, uint32_t scopes,
 		      struct api_key *out, struct err *err)
 {
-	fill(row, secret, scopes, c->req, out);
+	setup_fill_key(row, secret, scopes, c->req, out);
 	if (!db_begin(c->db, err) || (row->org.v == 0 && !become_first(c, row, err)) ||
 	    !store_key_insert(row->org, c->db, row, err) || !db_commit(c->db, err)) {
 		return false;

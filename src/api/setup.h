@@ -19,6 +19,13 @@
 struct slice setup_new_secret(struct arena *req);
 
 /*
+ * Fill what follows from the secret and the scopes: in row hash, prefix, scopes and, unless there
+ * is one, the id; all of out, from row's org, project and end, too.
+ */
+void setup_fill_key(struct key_row *row, struct slice secret, uint32_t scopes, struct arena *req,
+		    struct api_key *out);
+
+/*
  * Insert a key with this secret. row has name, times, and org and project unless org is 0: then it
  * is the installation's first key, and the default org and project are made with it in one
  * transaction; ERR_UNAUTHORIZED when somebody else was first. Fills row and *out.

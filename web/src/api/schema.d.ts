@@ -233,7 +233,7 @@ export interface paths {
         put?: never;
         /**
          * Make an API key
-         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have.
+         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have, and none a longer life than its own.
          *
          *     Not as SignalDesk had it: scopes that are not there or empty give all scopes of a machine, never what a person may; the first key comes from the server's own machine or with the setup token, else whoever comes first would own the server.
          */
@@ -526,7 +526,7 @@ export interface paths {
         put?: never;
         /**
          * Make an API key
-         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have.
+         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have, and none a longer life than its own.
          */
         post: operations["createKey"];
         delete?: never;
@@ -542,11 +542,33 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Get one API key */
+        get: operations["getKey"];
         put?: never;
         post?: never;
         /** Revoke an API key */
         delete: operations["revokeKey"];
+        options?: never;
+        head?: never;
+        /** Rename an API key */
+        patch: operations["changeKey"];
+        trace?: never;
+    };
+    "/api/v1/keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put a new API key in the place of one
+         * @description The new key has the name, project and scopes of the old one, which goes on working for the overlap, so that no program stands still meanwhile. A key is rotated once; `rotatedTo` leads to the one behind it.
+         */
+        post: operations["rotateKey"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2823,34 +2845,57 @@ export interface components {
         /** @description A new key, with its secret. */
         KeyMade: {
             id: string;
+            /** @description The project that it opens. */
+            projectId: string;
             name: string;
             /** @description The key itself: shown once, never again. */
             key: string;
+            /** @description Enough to tell keys apart. */
             keyPrefix: string;
             scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
             /** Format: date-time */
             expiresAt: string | null;
+            /** @description The person who made it, if one did. */
+            madeBy: string | null;
+            /**
+             * Format: int64
+             * @description Counts the changes.
+             */
+            version: number;
             /** Format: date-time */
             createdAt: string;
         };
         /** @description A key, without its secret. */
         Key: {
             id: string;
+            /** @description The project that it opens. */
+            projectId: string;
             name: string;
             /** @description Enough to tell keys apart. */
             keyPrefix: string;
             scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
             /** Format: date-time */
             expiresAt: string | null;
+            /** @description The person who made it, if one did. */
+            madeBy: string | null;
+            /**
+             * Format: int64
+             * @description Counts the changes.
+             */
+            version: number;
+            /** Format: date-time */
+            createdAt: string;
             /**
              * Format: date-time
              * @description Within a minute or so.
              */
             lastUsedAt: string | null;
+            /** @description The address of that use. */
+            lastUsedFrom: string | null;
+            /** @description The key that takes its place. */
+            rotatedTo: string | null;
             /** Format: date-time */
             revokedAt: string | null;
-            /** Format: date-time */
-            createdAt: string;
         };
         /** @description A line of a search; it has one of these members. */
         SearchLine: {
@@ -3042,14 +3087,58 @@ export interface components {
         KeyInput: {
             /** @description What people will see in the list of keys. */
             name: string;
+            /** @description The project that it opens; by default that of the call. */
+            projectId?: string | null;
             /**
              * @description When the key stops working by itself.
              * @default never
              * @enum {string|null}
              */
             expiresIn: "never" | "30d" | "90d" | "1y" | null;
+            /**
+             * Format: date-time
+             * @description The same as a time, in the place of expiresIn.
+             */
+            expiresAt?: string | null;
             /** @description What the key may do; empty means everything. */
             scopes?: string[] | null;
+        };
+        /** @description What can be changed of a key. */
+        KeyChangeChange: {
+            /** @description What people will see in the list of keys. */
+            name?: string;
+        };
+        /** @description How a key is to be followed by another. */
+        KeyRotation: {
+            /**
+             * Format: int64
+             * @description How long the old key goes on working.
+             * @default 86400
+             */
+            overlapSeconds: number | null;
+            /**
+             * @description When the new key stops working by itself; when nothing is said, it is when the old one would have.
+             * @default never
+             * @enum {string|null}
+             */
+            expiresIn: "never" | "30d" | "90d" | "1y" | null;
+            /**
+             * Format: date-time
+             * @description The same as a time, in the place of expiresIn.
+             */
+            expiresAt?: string | null;
+        };
+        /** @description A key that takes another's place. */
+        KeyRotated: {
+            key: components["schemas"]["KeyMade"];
+            previous: {
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description Until then it goes on working.
+                 */
+                expiresAt: string;
+            };
         };
         /** @description What a rule said. */
         Alert: {
@@ -4804,15 +4893,20 @@ export interface operations {
                      *       "apiKeys": [
                      *         {
                      *           "id": "key_2YTGWJFAYGYT1",
+                     *           "projectId": "prj_2YTGWJFAYGYT1",
                      *           "name": "shop",
                      *           "keyPrefix": "sk_4f1d0b27c...",
                      *           "scopes": [
                      *             "events:read"
                      *           ],
                      *           "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *           "madeBy": "usr_2YTGWJFAYGYT1",
+                     *           "version": 1,
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
                      *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *           "revokedAt": "2026-01-31T09:30:00.000Z",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z"
+                     *           "lastUsedFrom": "192.0.2.7",
+                     *           "rotatedTo": null,
+                     *           "revokedAt": "2026-01-31T09:30:00.000Z"
                      *         }
                      *       ]
                      *     }
@@ -4849,12 +4943,19 @@ export interface operations {
                 "application/json": {
                     /** @description What people will see in the list of keys. */
                     name: string;
+                    /** @description The project that it opens; by default that of the call. */
+                    projectId?: string | null;
                     /**
                      * @description When the key stops working by itself.
                      * @default never
                      * @enum {string|null}
                      */
                     expiresIn?: "never" | "30d" | "90d" | "1y" | null;
+                    /**
+                     * Format: date-time
+                     * @description The same as a time, in the place of expiresIn.
+                     */
+                    expiresAt?: string | null;
                     /** @description What the key may do; empty means everything. */
                     scopes?: string[] | null;
                 } & {
@@ -4872,6 +4973,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "id": "key_2YTGWJFAYGYT1",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
                      *       "name": "shop",
                      *       "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
                      *       "keyPrefix": "sk_4f1d0b27c...",
@@ -4879,6 +4981,8 @@ export interface operations {
                      *         "events:read"
                      *       ],
                      *       "expiresAt": null,
+                     *       "madeBy": "usr_2YTGWJFAYGYT1",
+                     *       "version": 1,
                      *       "createdAt": "2026-01-31T09:30:00.000Z"
                      *     }
                      */
@@ -5987,15 +6091,20 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "id": "key_2YTGWJFAYGYT1",
+                     *           "projectId": "prj_2YTGWJFAYGYT1",
                      *           "name": "shop",
                      *           "keyPrefix": "sk_4f1d0b27c...",
                      *           "scopes": [
                      *             "events:read"
                      *           ],
                      *           "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *           "madeBy": "usr_2YTGWJFAYGYT1",
+                     *           "version": 1,
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
                      *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *           "revokedAt": "2026-01-31T09:30:00.000Z",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z"
+                     *           "lastUsedFrom": "192.0.2.7",
+                     *           "rotatedTo": null,
+                     *           "revokedAt": "2026-01-31T09:30:00.000Z"
                      *         }
                      *       ],
                      *       "nextCursor": null
@@ -6044,12 +6153,15 @@ export interface operations {
             /** @description The key. */
             201: {
                 headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
                      *       "id": "key_2YTGWJFAYGYT1",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
                      *       "name": "shop",
                      *       "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
                      *       "keyPrefix": "sk_4f1d0b27c...",
@@ -6057,6 +6169,8 @@ export interface operations {
                      *         "events:read"
                      *       ],
                      *       "expiresAt": null,
+                     *       "madeBy": "usr_2YTGWJFAYGYT1",
+                     *       "version": 1,
                      *       "createdAt": "2026-01-31T09:30:00.000Z"
                      *     }
                      */
@@ -6065,9 +6179,63 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
             403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example key_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key, without its secret. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "key_2YTGWJFAYGYT1",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "name": "shop",
+                     *       "keyPrefix": "sk_4f1d0b27c...",
+                     *       "scopes": [
+                     *         "events:read"
+                     *       ],
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "madeBy": "usr_2YTGWJFAYGYT1",
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "lastUsedAt": "2026-01-31T09:30:00.000Z",
+                     *       "lastUsedFrom": "192.0.2.7",
+                     *       "rotatedTo": null,
+                     *       "revokedAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6077,7 +6245,13 @@ export interface operations {
     revokeKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
             path: {
                 /** @example key_2YTGWJFAYGYT1 */
                 id: string;
@@ -6097,6 +6271,149 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    changeKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example key_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "shop"
+                 *     }
+                 */
+                "application/json": components["schemas"]["KeyChangeChange"];
+            };
+        };
+        responses: {
+            /** @description The key as it is now. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "key_2YTGWJFAYGYT1",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "name": "shop",
+                     *       "keyPrefix": "sk_4f1d0b27c...",
+                     *       "scopes": [
+                     *         "events:read"
+                     *       ],
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "madeBy": "usr_2YTGWJFAYGYT1",
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "lastUsedAt": "2026-01-31T09:30:00.000Z",
+                     *       "lastUsedFrom": "192.0.2.7",
+                     *       "rotatedTo": null,
+                     *       "revokedAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    rotateKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example key_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["KeyRotation"];
+            };
+        };
+        responses: {
+            /** @description The new key. */
+            201: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "key": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "projectId": "prj_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "scopes": [
+                     *           "events:read"
+                     *         ],
+                     *         "expiresAt": null,
+                     *         "madeBy": "usr_2YTGWJFAYGYT1",
+                     *         "version": 1,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "previous": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "expiresAt": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["KeyRotated"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];

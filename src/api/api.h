@@ -26,6 +26,7 @@
 #include "engine/share.h"
 #include "engine/workers.h"
 #include "journal/journal.h"
+#include "model/signup.h"
 #include "net/ip.h"
 
 /*
@@ -69,7 +70,8 @@ struct api {
 	struct buf raw;		 /* scratch of one event: payload and tags without white space */
 	struct buf encoded;	 /* scratch of one event: its canonical form */
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
-	pthread_mutex_t admin;	/* of calls that make what is missing; api_handlers makes it */
+	pthread_mutex_t admin; /* of calls that make what is missing; api_handlers makes it */
+	enum signup signup;
 	bool noop;		/* serve POST /api/v1/noop, for the benchmark's yardstick */
 	int64_t feed_silent_us; /* a feed does not stay silent for longer; 0: FEED_SILENT_US */
 	size_t page_read_bytes; /* of the log, for a page of events; 0: PAGE_READ_BYTES_MAX */

@@ -41,19 +41,22 @@ bool caller_by_key(struct call *c, struct slice secret, struct err *err)
 /* A call of a person is about the project that it names, else the org's default. */
 static bool choose_project(struct call *c, struct err *err)
 {
-	struct project_id project;
+	const struct project_info *project = NULL;
+	struct project_id id;
 	struct slice text;
 	size_t at = 0;
 
 	if (!http_request_next(c->http, S("x-project-id"), &at, &text)) {
 		return true;
 	}
-	if (!id_parse(ID_PROJECT, text, &project.v) || c->caller.org.v == 0 ||
-	    people_org_of(c->api->people, project).v != c->caller.org.v) {
+	if (id_parse(ID_PROJECT, text, &id.v)) {
+		project = project_set_get(c->api->projects, id);
+	}
+	if (project == NULL || project->org.v != c->caller.org.v) {
 		return err_set(err, ERR_NOT_FOUND,
 			       "there is no such project in this organization: X-Project-Id");
 	}
-	c->caller.project = project;
+	c->caller.project = id;
 	return true;
 }
 

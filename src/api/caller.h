@@ -13,6 +13,7 @@
  * Sec-Fetch-Site, or carry X-Requested-With, which no page elsewhere can add without asking first.
  */
 #define CALLER_ACCESS_COOKIE "access_token"
+#define CALLER_REFRESH_COOKIE "refresh_token"
 #define CALLER_PROOF_US (10 * INT64_C(60) * 1000000) /* what was proved counts so long */
 
 static inline bool caller_is_known(const struct caller *c)

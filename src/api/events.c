@@ -203,7 +203,8 @@ static const struct prop event_props[] = {
 	PROP_TIME("occurredAt", .help = "When it happened, as the sender said."),
 	PROP_TIME("receivedAt", .help = "When it was stored; never goes back."),
 	PROP_ID("projectId", ID_PROJECT),
-	PROP_ID("keyId", ID_KEY, .flags = PROP_NULL, .help = "Which key sent it; null: none did."),
+	PROP_ID("keyId", ID_KEY, .flags = PROP_NULL,
+		.help = "Which key sent it; null: a person did, or Tocsin itself."),
 };
 const struct shape shape_event = { .name = "Event",
 				   .help = "One thing that happened.",

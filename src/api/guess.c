@@ -100,15 +100,25 @@ bool guess_login(struct call *c, struct slice account, struct err *err)
 	return true;
 }
 
-void guess_right(struct call *c, struct slice account)
+static void forgive(struct call *c, struct slice account, bool all)
 {
 	struct ip ip;
 
 	if (c->api->guesses == NULL) {
 		return;
 	}
-	guesses_forgive(c->api->guesses, GUESS_OF_ACCOUNT, account, true);
+	guesses_forgive(c->api->guesses, GUESS_OF_ACCOUNT, account, all);
 	if (api_client_ip(c->api, c->http, &ip)) {
 		guesses_forgive(c->api->guesses, GUESS_OF_ADDRESS, subject_of(&ip), false);
 	}
+}
+
+void guess_right(struct call *c, struct slice account)
+{
+	forgive(c, account, true);
+}
+
+void guess_undo(struct call *c, struct slice account)
+{
+	forgive(c, account, false);
 }

@@ -212,7 +212,7 @@ struct record ingest_record(struct api *api, const struct caller *caller, const 
 		.kind = RECORD_EVENT,
 		.org = caller->org,
 		.project = caller->project,
-		.key = caller->key,
+		.key = caller->key.v != 0 ? caller->key : KEY_OF_PEOPLE,
 		.severity = (uint8_t)event->severity,
 		.hash = hash_sip128(&journal_meta(api->journal)->hash, body),
 		.idempotency_key = event->idempotency_key,

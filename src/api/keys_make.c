@@ -7,7 +7,7 @@
  */
 #include "api/api.h"
 #include "api/caller.h"
-#include "api/guess.h"
+#include "api/first.h"
 #include "api/keys.h"
 #include "api/match.h"
 #include "api/route.h"
@@ -288,32 +288,6 @@ static bool create_key(struct call *c, struct err *err)
 	return true;
 }
 
-/* The token comes in a header of its own, or where a key would be. */
-static bool setup_token_ok(struct call *c)
-{
-	struct slice token = http_request_header(c->http, HTTP_H_AUTHORIZATION);
-	unsigned char hash[SHA256_BYTES];
-	size_t at = 0;
-	bool right;
-
-	if (!http_request_next(c->http, S("x-setup-token"), &at, &token)) {
-		token = slice_starts(token, S("Bearer ")) ? slice_from(token, 7)
-							  : (struct slice) { 0 };
-	}
-	sha256(token, hash);
-	right = equal_const_time(hash, c->api->setup_hash, sizeof(hash));
-	return guess_secret(c, token, right, &c->err) && right;
-}
-
-static bool local_or_token(struct call *c)
-{
-	struct slice type = http_request_header(c->http, HTTP_H_CONTENT_TYPE);
-
-	return setup_token_ok(c) ||
-	       (api_is_local(c->http) && !http_request_has(c->http, HTTP_H_AUTHORIZATION) &&
-		slice_starts(type, S("application/json")));
-}
-
 /* Without a caller: only as the first key, which setup_insert_key makes sure of. */
 static bool may_post(struct call *c, struct err *err)
 {
@@ -323,7 +297,7 @@ static bool may_post(struct call *c, struct err *err)
 	if (keyring_len(c->api->keys) > 0 || c->api->set_up) {
 		return err_set(err, ERR_UNAUTHORIZED, SETUP_DONE);
 	}
-	return local_or_token(c) ||
+	return first_is_allowed(c, err) ||
 	       err_set(err, ERR_UNAUTHORIZED,
 		       "the first key is made from the server's own machine (http://127.0.0.1, JSON "
 		       "body, no proxy), or with the setup token that the server printed at its "

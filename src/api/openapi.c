@@ -13,6 +13,8 @@ static const struct {
 	{ "Rules", "When events are worth telling somebody." },
 	{ "Alerts", "What rules said, and whether it still holds." },
 	{ "Deliveries", "Who was told, by what, and every attempt." },
+	{ "Auth", "Who people are: accounts, logins and sessions." },
+	{ "Organizations", "Who works together, and who may what." },
 	{ "Keys", "What programs identify themselves with." },
 	{ "Projects", "Where events belong, and for how long they are kept." },
 	{ "Usage", "What was used of what may be." },
@@ -133,6 +135,12 @@ static void write_params(struct doc *d, const struct route *r)
 			"twice. Another body under a key is 409.",
 			"order-4711-failed", false);
 	}
+	if (route_is_about_project(r)) {
+		write_header_param(d, "X-Project-Id",
+				   "With an access token: the project that the call is about. By "
+				   "default the organization's default project.",
+				   "prj_7C60DG71NXPEA", false);
+	}
 	if (r->match != MATCH_NONE) {
 		write_header_param(
 			d, "If-Match",
@@ -181,20 +189,6 @@ static void put_security(struct json_w *w, const char *scheme)
 	json_w_end(w);
 }
 
-/* Whether there are calls for people; then they can prove who they are wherever a key can. */
-static bool has_people(void)
-{
-	const struct route *r;
-	size_t at = 0;
-
-	while ((r = route_next(&at)) != NULL) {
-		if (r->who == WHO_USER) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static void write_security(struct doc *d, const struct route *r)
 {
 	json_w_key(&d->w, "security");
@@ -203,8 +197,9 @@ static void write_security(struct doc *d, const struct route *r)
 		put_security(&d->w, "key");
 		put_security(&d->w, "keyHeader");
 	}
-	if (r->who == WHO_USER || (r->who == WHO_CALLER && has_people())) {
+	if (r->who == WHO_USER || r->who == WHO_CALLER || r->who == WHO_OWN) {
 		put_security(&d->w, "accessToken");
+		put_security(&d->w, "cookie");
 	}
 	json_w_end(&d->w);
 }
@@ -221,6 +216,9 @@ static void write_extras(struct doc *d, const struct route *r)
 	}
 	if (r->role != ROLE_NONE) {
 		json_put_str(&d->w, "x-role", role_name(r->role));
+	}
+	if (r->proof) {
+		json_put_bool(&d->w, "x-proof", true);
 	}
 	json_put_str(&d->w, "x-limit", slice_of(limits[r->limit]));
 	if (r->body_max > 0) {
@@ -359,6 +357,10 @@ static const char token_scheme[] =
 	"{\"type\":\"http\",\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\",\"description\":\"The "
 	"access token of somebody who has logged in.\"}";
 
+static const char cookie_scheme[] =
+	"{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"access_token\",\"description\":\"The "
+	"same in a cookie, for pages of this server.\"}";
+
 static void write_components(struct doc *d)
 {
 	json_w_key(&d->w, "components");
@@ -367,9 +369,8 @@ static void write_components(struct doc *d)
 	json_w_object(&d->w);
 	json_put_raw(&d->w, "key", slice_of(key_scheme), "{}");
 	json_put_raw(&d->w, "keyHeader", slice_of(header_scheme), "{}");
-	if (has_people()) {
-		json_put_raw(&d->w, "accessToken", slice_of(token_scheme), "{}");
-	}
+	json_put_raw(&d->w, "accessToken", slice_of(token_scheme), "{}");
+	json_put_raw(&d->w, "cookie", slice_of(cookie_scheme), "{}");
 	json_w_end(&d->w);
 	openapi_response_components(d);
 	json_w_key(&d->w, "schemas");

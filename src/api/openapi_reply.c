@@ -35,7 +35,11 @@ static void errors_of_caller(const struct route *r, struct kinds *k)
 	bool anybody = r->who == WHO_PUBLIC || r->who == WHO_SOCKET;
 
 	may(k, !anybody, ERR_UNAUTHORIZED);
-	may(k, r->scope != 0 || r->who == WHO_USER, ERR_FORBIDDEN);
+	may(k, !anybody, ERR_FORBIDDEN);
+	may(k, !anybody, ERR_NOT_FOUND); /* X-Project-Id */
+	may(k, !anybody && !r->while_closed && (r->who != WHO_USER || r->role != ROLE_NONE),
+	    ERR_CLOSED);
+	may(k, r->proof, ERR_PROOF);
 	may(k, r->limit != LIMIT_NONE, ERR_RATE);
 }
 

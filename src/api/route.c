@@ -172,6 +172,12 @@ bool route_admits(const struct route *r, const struct caller *caller, struct err
 	never("a route that does not say who may call it");
 }
 
+bool route_is_about_project(const struct route *r)
+{
+	return r->who == WHO_CALLER || r->who == WHO_OWN ||
+	       (r->who == WHO_USER && r->role != ROLE_NONE);
+}
+
 static bool knows(const struct route *r, struct slice name, const struct field **meant)
 {
 	for (size_t i = 0; i < ROUTE_QUERIES_MAX && r->query[i] != NULL; i++) {

@@ -147,6 +147,8 @@ NODISCARD bool route_allows(const struct route *r, const struct caller *caller, 
  */
 NODISCARD bool route_takes(const struct route *r, const struct http_request *http,
 			   struct arena *req, struct err *err);
+/* Whether its calls are about one project: of the key, or as a person says. */
+bool route_is_about_project(const struct route *r);
 /* What nobody knows is refused: members of bodies, and parameters. The older calls ignored it. */
 bool route_is_strict(const struct route *r);
 /* "GET"; "" for HTTP_OTHER. */

@@ -37,5 +37,8 @@ const struct route_set *const route_sets[] = {
 	&routes_signaldesk_usage,
 	&routes_pulseboard_live,
 	&routes_later,
+	&routes_login,
+	&routes_signup,
+	&routes_me,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

@@ -124,7 +124,7 @@ static void write_ledger(struct json_w *w, const struct usage_list *events,
 
 		json_w_object(w);
 		put_day(w, row->day_us);
-		if (row->key.v == 0) {
+		if (row->key.v <= KEY_OF_PEOPLE.v) {
 			json_put_str_or_null(w, "keyId", S(""));
 		} else {
 			show_id(w, "keyId", ID_KEY, row->key.v);
@@ -206,7 +206,8 @@ static const struct shape sent_shape = { SHAPE_PROPS(sent_props) };
 static const struct prop row_props[] = {
 	PROP_STR("day", .help = "A day in UTC.", .example = "\"2026-11-21\""),
 	PROP_ID("keyId", ID_KEY, .flags = PROP_NULL,
-		.help = "The key that sent them; null: keys beyond those that a day tells apart."),
+		.help = "The key that sent them; null: people did, or keys beyond those that a "
+			"day tells apart."),
 	PROP_STR("type", .flags = PROP_NULL,
 		 .help = "Their type; null: types beyond those that a day tells apart."),
 	PROP_INT("events", .help = "How many."),

@@ -437,6 +437,7 @@ static bool fill_api(struct app *app, struct err *err)
 		.cors_origins = joined(s->cors_origins, &app->boot),
 		.public_url = s->public_url,
 		.metrics_token = s->metrics_token,
+		.signup = s->signup,
 		.lag = { .records_max = (uint64_t)s->engine_lag_max },
 		.noop = getenv("TOCSIN_BENCH_NOOP") != NULL,
 	};

@@ -17,6 +17,7 @@
 extern char **environ;
 
 static const char *const flush_words[] = { "auto", "inline", "thread", NULL };
+static const char *const signup_words[] = { "first", "open", "invite", NULL };
 static const char *const level_words[] = { "debug", "info", "warn", "error", NULL };
 static const char *const format_words[] = { "json", "text", NULL };
 
@@ -101,11 +102,15 @@ const struct field settings_rows[] = {
 		.help = "What stored secrets are sealed with: base64 of 32 bytes; behind a comma, "
 			"older keys that still open. Default: the file secret.key in the data "
 			"directory, made at the first start."),
-	FIELD_STR(
-		struct settings, setup_token, "setup-token", .min = 16, .max = 200,
-		.flags = FIELD_SECRET,
-		.help = "Lets its holder make the first API key from elsewhere. Default: made and "
-			"printed at the first start."),
+	FIELD_ENUM(
+		struct settings, signup, "signup", signup_words, .fallback = "first",
+		.help = "Who may make an account: first is the first owner, from this machine or "
+			"with the setup token, and then by invite; open is everybody, each with "
+			"an organization; invite is by invite alone."),
+	FIELD_STR(struct settings, setup_token, "setup-token", .min = 16, .max = 200,
+		  .flags = FIELD_SECRET,
+		  .help = "Lets its holder make the first API key, or the first account, from "
+			  "elsewhere. Default: made and printed at the first start."),
 	FIELD_STR(struct settings, metrics_token, "metrics-token", .min = 16, .max = 200,
 		  .flags = FIELD_SECRET,
 		  .help = "Opens /metrics to its holder. Default: it answers this machine "

@@ -5,6 +5,7 @@
 #include "base/field.h"
 #include "base/log.h"
 #include "journal/journal.h"
+#include "model/signup.h"
 
 /*
  * Everything that can be set, from one table: as a flag (--public-url), a variable
@@ -38,6 +39,7 @@ struct settings {
 	struct slice rate_address;
 	struct slice rate_auth;
 	struct slice secret_key;
+	enum signup signup;
 	struct slice setup_token;
 	struct slice metrics_token;
 	struct slice heartbeat_url;

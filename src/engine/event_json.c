@@ -40,7 +40,8 @@ void event_json_write(const struct event_view *view, struct json_w *w)
 	json_put_time(w, "occurredAt", occurred_us(view));
 	json_put_time(w, "receivedAt", view->record->received_at_us);
 	json_put_str(w, "projectId", slice_of(project.p));
-	json_put_str_or_null(w, "keyId", view->record->key.v == 0 ? S("") : slice_of(key.p));
+	json_put_str_or_null(w, "keyId",
+			     view->record->key.v <= KEY_OF_PEOPLE.v ? S("") : slice_of(key.p));
 	json_w_end(w);
 }
 

@@ -26,10 +26,6 @@ struct member {
 	struct member *next; /* of the user */
 	enum role role;
 };
-struct project {
-	struct project_id id;
-	struct org_id org;
-};
 struct user {
 	struct user_id id;
 	struct session *sessions;
@@ -41,7 +37,6 @@ struct people {
 	struct map members;  /* struct member by org and user */
 	struct map users;    /* struct user by id; those with a session or a membership */
 	struct map orgs;     /* struct people_org by id */
-	struct map projects; /* struct project by id */
 	size_t closed;	     /* orgs that are suspended or leaving: mostly none */
 };
 
@@ -53,7 +48,6 @@ struct people *people_new(void)
 	map_init(&p->members);
 	map_init(&p->users);
 	map_init(&p->orgs);
-	map_init(&p->projects);
 	return p;
 }
 
@@ -79,7 +73,6 @@ void people_free(struct people **pp)
 	free_all(&p->members);
 	free_all(&p->users);
 	free_all(&p->orgs);
-	free_all(&p->projects);
 	free(p);
 	*pp = NULL;
 }
@@ -228,9 +221,6 @@ void people_put_org(struct people *p, const struct people_org *in)
 	}
 	p->closed += (size_t)is_closed(in) - (size_t)is_closed(org);
 	*org = *in;
-	if (in->project.v != 0) {
-		people_put_project(p, in->project, in->id);
-	}
 }
 
 static void del_members_of(struct people *p, struct org_id org)
@@ -247,52 +237,15 @@ static void del_members_of(struct people *p, struct org_id org)
 	}
 }
 
-static void del_projects_of(struct people *p, struct org_id org)
-{
-	struct project *project;
-	size_t at = 0;
-
-	while ((project = map_next(&p->projects, &at)) != NULL) {
-		if (project->org.v == org.v) {
-			free(map_del(&p->projects, MAP_KEY(project->id)));
-		}
-	}
-}
-
 void people_del_org(struct people *p, struct org_id id)
 {
 	struct people_org *org = map_del(&p->orgs, MAP_KEY(id));
 
 	del_members_of(p, id);
-	del_projects_of(p, id);
 	if (org != NULL) {
 		p->closed -= (size_t)is_closed(org);
 		free(org);
 	}
-}
-
-void people_put_project(struct people *p, struct project_id id, struct org_id org)
-{
-	struct project *project;
-
-	if (org.v == 0) {
-		free(map_del(&p->projects, MAP_KEY(id)));
-		return;
-	}
-	project = map_get(&p->projects, MAP_KEY(id));
-	if (project == NULL) {
-		project = mem_alloc(1, sizeof(*project));
-		project->id = id;
-		map_put(&p->projects, MAP_KEY(project->id), project);
-	}
-	project->org = org;
-}
-
-struct org_id people_org_of(const struct people *p, struct project_id id)
-{
-	const struct project *project = map_get(&p->projects, MAP_KEY(id));
-
-	return project == NULL ? (struct org_id) { 0 } : project->org;
 }
 
 bool people_org_is_closed(const struct people *p, struct org_id id)
@@ -378,8 +331,7 @@ struct people_counts people_counts(const struct people *p)
 	return (struct people_counts) { .users = p->users.n,
 					.sessions = p->sessions.n,
 					.members = p->members.n,
-					.orgs = p->orgs.n,
-					.projects = p->projects.n };
+					.orgs = p->orgs.n };
 }
 
 static bool load_orgs(struct people *p, struct db *db, struct arena *tick, struct err *err)
@@ -419,7 +371,6 @@ static bool load_projects(struct people *p, struct db *db, struct arena *tick, s
 			struct people_org *org = map_get(&p->orgs, MAP_KEY(list.rows[i].org));
 
 			after = list.rows[i].id;
-			people_put_project(p, after, list.rows[i].org);
 			if (org != NULL && list.rows[i].is_default) {
 				org->project = after;
 			}

@@ -55,15 +55,11 @@ struct people_org {
 };
 /* Add or replace. */
 void people_put_org(struct people *p, const struct people_org *org);
-/* It is gone: so are its projects and every membership in it. */
+/* It is gone: so is every membership in it. */
 void people_del_org(struct people *p, struct org_id org);
 /* NULL when there is none. Borrowed until the next change. */
 const struct people_org *people_org(const struct people *p, struct org_id org);
 
-/* A project and the org it is in; org 0: it is gone. The default one is part of people_org, too. */
-void people_put_project(struct people *p, struct project_id project, struct org_id org);
-/* The org that a project is in; 0: there is no such project. */
-struct org_id people_org_of(const struct people *p, struct project_id project);
 /* Whether an org's keys open nothing for now: it is suspended, or is to be deleted. */
 bool people_org_is_closed(const struct people *p, struct org_id org);
 
@@ -101,7 +97,6 @@ struct people_counts {
 	size_t sessions;
 	size_t members;
 	size_t orgs;
-	size_t projects;
 };
 struct people_counts people_counts(const struct people *p);
 

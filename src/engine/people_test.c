@@ -273,21 +273,6 @@ TEST(all_that_is_stored_is_loaded)
 	T_INT(rmdir(dir), 0);
 }
 
-TEST(a_project_is_of_one_org_and_goes_with_it)
-{
-	struct people *p = scene();
-
-	T_INT(people_org_of(p, (struct project_id) { 70 }).v, ORG.v);
-	people_put_project(p, (struct project_id) { 71 }, ORG);
-	T_INT(people_org_of(p, (struct project_id) { 71 }).v, ORG.v);
-	people_put_project(p, (struct project_id) { 71 }, (struct org_id) { 0 });
-	T_INT(people_org_of(p, (struct project_id) { 71 }).v, 0);
-	people_del_org(p, ORG);
-	T_INT(people_org_of(p, (struct project_id) { 70 }).v, 0);
-	T_INT(people_org_of(p, (struct project_id) { 80 }).v, OTHER.v);
-	people_free(&p);
-}
-
 TEST(an_org_is_closed_while_it_is_suspended_or_leaves)
 {
 	struct people *p = scene();
@@ -307,8 +292,7 @@ TEST(an_org_is_closed_while_it_is_suspended_or_leaves)
 	people_free(&p);
 }
 
-T_MAIN(T(a_project_is_of_one_org_and_goes_with_it),
-       T(an_org_is_closed_while_it_is_suspended_or_leaves),
+T_MAIN(T(an_org_is_closed_while_it_is_suspended_or_leaves),
        T(a_session_acts_in_its_org_with_the_role_there), T(a_session_is_one_users_and_ends),
        T(who_is_removed_or_lowered_is_so_at_once), T(an_org_that_is_suspended_or_gone_shows),
        T(a_session_changes_its_org_and_is_proved), T(all_sessions_but_one_end),

@@ -49,6 +49,12 @@ struct delivery_id {
 	uint64_t v;
 };
 
+/*
+ * What stands in the place of a key where somebody who was logged in sent an event: it came from
+ * outside, and counts. A random number is never this one, as good as.
+ */
+#define KEY_OF_PEOPLE ((struct key_id) { 1 })
+
 /* The numbers of those of the log are part of their public texts: they stay. */
 enum id_kind {
 	ID_ORG,

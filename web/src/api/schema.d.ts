@@ -2535,6 +2535,193 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in with a password
+         * @description Where the account asks for a second factor and none was sent, the answer is 401 with the code `code_required`: send all of it again with a `code`.
+         */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change a refresh token for new tokens
+         * @description A refresh token is good once. When an old one comes back somebody has a copy, and the session ends.
+         */
+        post: operations["refreshSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End this session
+         * @description The session of the access token, else of the refresh token in body or cookie.
+         */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/signup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an account
+         * @description With an invite always; without one as the setting `signup` says. The very first account is made from the server's own machine, or with the setup token as X-Setup-Token, and owns the default organization.
+         */
+        post: operations["signup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is logged in */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change your name */
+        patch: operations["changeMe"];
+        trace?: never;
+    };
+    "/api/v1/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where you are logged in */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions but this one */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one session */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Act in another of your organizations */
+        post: operations["switchOrg"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/prove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give your password or a code again
+         * @description Calls that answer `proof_required` then work for ten minutes.
+         */
+        post: operations["prove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orgs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your organizations */
+        get: operations["listOrgs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2587,7 +2774,7 @@ export interface components {
              * @description What went wrong, for programs.
              * @enum {string}
              */
-            code: "invalid" | "malformed" | "unauthorized" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
+            code: "invalid" | "malformed" | "unauthorized" | "code_required" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
         };
         /** @description One thing that happened, as it is sent. */
         EventInput: {
@@ -2666,7 +2853,7 @@ export interface components {
              */
             receivedAt: string;
             projectId: string;
-            /** @description Which key sent it; null: none did. */
+            /** @description Which key sent it; null: a person did, or Tocsin itself. */
             keyId: string | null;
         };
         /** @description Nobody sees them from now on. */
@@ -3495,6 +3682,103 @@ export interface components {
              */
             rateLimit: number;
         };
+        /** @description Who wants to log in. */
+        LoginInput: {
+            email: string;
+            password: string;
+            /** @description Of the authenticator, or a recovery code, where one is asked for. */
+            code?: string | null;
+            /** @description Keep the tokens in cookies: for pages of this server. */
+            cookie?: boolean | null;
+        };
+        /** @description Tokens, and whose they are. */
+        Login: {
+            /** @description Good until expiresAt, as a Bearer token; null: in a cookie. */
+            accessToken: string | null;
+            /** Format: date-time */
+            expiresAt: string;
+            /** @description Good once, for thirty days; null: in a cookie. */
+            refreshToken: string | null;
+            user: components["schemas"]["User"];
+            /** @description The organization that calls act in; null: you are in none. */
+            org: components["schemas"]["OwnOrg"] | null;
+        };
+        /** @description The token to be changed. */
+        RefreshInput: {
+            /** @description Where it is not in a cookie. */
+            refreshToken?: string | null;
+        };
+        /** @description Who joins. */
+        SignupInput: {
+            email: string;
+            password: string;
+            name?: string | null;
+            /** @description Of the organization that is made; not with an invite. */
+            orgName?: string | null;
+            /** @description From the link of an invite. */
+            inviteToken?: string | null;
+            /** @description Keep the tokens in cookies: for pages of this server. */
+            cookie?: boolean | null;
+        };
+        /** @description Who is logged in. */
+        Me: {
+            user: components["schemas"]["User"];
+            /** @description The organization that calls act in. */
+            org: components["schemas"]["OwnOrg"] | null;
+            sessionId: string;
+            /**
+             * Format: date-time
+             * @description Without a refresh until then.
+             */
+            sessionExpiresAt: string;
+            /** @description Password or code were given in the last ten minutes. */
+            proved: boolean;
+        };
+        /** @description What can be changed. */
+        MeInputChange: {
+            /** @description What others see; may be empty. */
+            name?: string;
+        };
+        /** @description Where you are logged in. */
+        Session: {
+            id: string;
+            /** @description It is the one that asks. */
+            current: boolean;
+            address: string;
+            /** @description What the client says it is. */
+            agent: string;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description Within a minute or so.
+             */
+            lastUsedAt: string | null;
+            /** Format: date-time */
+            expiresAt: string;
+        };
+        /** @description Where to act. */
+        SwitchInput: {
+            /** @description Of an organization that you are in. */
+            orgId: string;
+        };
+        /** @description An organization that you are a member of. */
+        OwnOrg: {
+            id: string;
+            name: string;
+            slug: string;
+            /**
+             * @description What you are there.
+             * @enum {string}
+             */
+            role: "viewer" | "member" | "admin" | "owner";
+        };
+        /** @description One of the two. */
+        ProveInput: {
+            password?: string | null;
+            /** @description Of the authenticator, in the place of the password. */
+            code?: string | null;
+        };
         /** @description What became of one item of a batch. */
         Verdict: {
             /**
@@ -3560,7 +3844,7 @@ export interface components {
         UsageRow: {
             /** @description A day in UTC. */
             day: string;
-            /** @description The key that sent them; null: keys beyond those that a day tells apart. */
+            /** @description The key that sent them; null: people did, or keys beyond those that a day tells apart. */
             keyId: string | null;
             /** @description Their type; null: types beyond those that a day tells apart. */
             type: string | null;
@@ -3569,6 +3853,17 @@ export interface components {
              * @description How many.
              */
             events: number;
+        };
+        /** @description Somebody who can log in. */
+        User: {
+            id: string;
+            email: string;
+            name: string;
+            emailVerified: boolean;
+            /** @description A code is asked for at each login. */
+            twoFactor: boolean;
+            /** Format: date-time */
+            createdAt: string;
         };
     };
     responses: {
@@ -3601,8 +3896,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: the credential does not allow this. */
-        forbidden: {
+        /** @description `forbidden`: the credential does not allow this. `org_closed`: the organization is suspended, or is to be deleted. */
+        "forbidden.org_closed": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `not_found`: there is no such thing, or it is not yours. */
+        not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -3692,15 +3996,6 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `not_found`: there is no such thing, or it is not yours. */
-        not_found: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
         /** @description `malformed`: the bytes are not what their content type says. */
         malformed: {
             headers: {
@@ -3759,6 +4054,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `forbidden`: the credential does not allow this. */
+        forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
         "rate_limited.too_many_searches": {
             headers: {
@@ -3784,6 +4088,17 @@ export interface components {
             headers: {
                 /** @description After how many seconds the same request may succeed. */
                 "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. `code_required`: the password is right, and a code of the second factor is needed. */
+        "unauthorized.code_required": {
+            headers: {
+                /** @description Bearer: how to say who you are. */
+                "WWW-Authenticate"?: string;
                 [name: string]: unknown;
             };
             content: {
@@ -3833,7 +4148,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3889,7 +4210,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -3905,6 +4227,11 @@ export interface operations {
                  * @example order-4711-failed
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3993,7 +4320,8 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -4010,7 +4338,13 @@ export interface operations {
                 /** @description The id of the project, to show that you know which one it is. */
                 confirm: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4036,7 +4370,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4047,7 +4382,13 @@ export interface operations {
     noop: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4079,7 +4420,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -4093,7 +4434,13 @@ export interface operations {
     signalcraftGetDeliveryHealth: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4121,7 +4468,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4134,7 +4482,13 @@ export interface operations {
                 /** @description SENT or FAILED alone. */
                 status?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4165,7 +4519,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4184,7 +4539,13 @@ export interface operations {
                 /** @description How many to pass over. */
                 offset?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4219,7 +4580,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4236,6 +4598,11 @@ export interface operations {
                  * @example order-4711-failed
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4287,7 +4654,8 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -4301,7 +4669,13 @@ export interface operations {
     signaldeskGetEvent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
                 id: string;
@@ -4330,7 +4704,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4341,7 +4715,13 @@ export interface operations {
     signaldeskListRules: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4388,7 +4768,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4399,7 +4780,13 @@ export interface operations {
     signaldeskCreateRule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4505,7 +4892,8 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -4519,7 +4907,13 @@ export interface operations {
     signaldeskGetRule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example rul_2YTGWJFAYGYT1 */
                 id: string;
@@ -4565,7 +4959,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4577,6 +4971,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -4600,7 +4999,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
@@ -4614,6 +5013,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -4727,7 +5131,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -4750,7 +5154,13 @@ export interface operations {
                 /** @description How many to pass over. */
                 offset?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4787,7 +5197,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4797,7 +5208,13 @@ export interface operations {
     signaldeskGetNotification: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -4865,7 +5282,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4876,7 +5293,13 @@ export interface operations {
     signaldeskListKeys: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4918,7 +5341,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4929,7 +5353,13 @@ export interface operations {
     signaldeskCreateKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4991,7 +5421,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -5003,7 +5434,13 @@ export interface operations {
     signaldeskRevokeKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example key_2YTGWJFAYGYT1 */
                 id: string;
@@ -5021,7 +5458,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -5032,7 +5469,13 @@ export interface operations {
     signaldeskCreateTicket: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5056,7 +5499,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
@@ -5072,7 +5516,13 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5087,7 +5537,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             426: components["responses"]["upgrade_required"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
@@ -5103,6 +5554,11 @@ export interface operations {
                  * @example order-4711-failed
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5152,7 +5608,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -5584,7 +6041,13 @@ export interface operations {
                 /** @description Where to go on: nextCursor of the page line before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5602,7 +6065,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited.too_many_searches"];
             503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
@@ -5634,7 +6098,13 @@ export interface operations {
                 /** @description The id of the last event that arrived: go on behind it. */
                 after?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5676,7 +6146,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited.too_many_searches"];
             503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
@@ -5685,7 +6156,13 @@ export interface operations {
     getEvent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
                 id: string;
@@ -5729,7 +6206,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -5745,7 +6222,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5801,7 +6284,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -5811,7 +6295,13 @@ export interface operations {
     createRule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5874,7 +6364,8 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -5888,7 +6379,13 @@ export interface operations {
     getRule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example rul_2YTGWJFAYGYT1 */
                 id: string;
@@ -5934,7 +6431,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -5946,6 +6443,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -5969,7 +6471,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
@@ -5983,6 +6485,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6053,7 +6560,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -6074,7 +6581,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6125,7 +6638,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6135,7 +6649,13 @@ export interface operations {
     createKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6180,7 +6700,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6193,7 +6713,13 @@ export interface operations {
     getKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example key_2YTGWJFAYGYT1 */
                 id: string;
@@ -6234,7 +6760,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -6246,6 +6772,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6269,7 +6800,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
@@ -6282,6 +6813,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6337,7 +6873,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
             412: components["responses"]["precondition_failed"];
@@ -6353,6 +6889,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6408,7 +6949,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
             412: components["responses"]["precondition_failed"];
@@ -6436,7 +6977,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6487,7 +7034,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6497,7 +7045,13 @@ export interface operations {
     getAlert: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example alr_01KG9P6JE0T21HR1SEERSDT6JG */
                 id: string;
@@ -6536,7 +7090,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -6558,7 +7112,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6609,7 +7169,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6619,7 +7180,13 @@ export interface operations {
     replayDeliveries: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6651,7 +7218,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -6663,7 +7231,13 @@ export interface operations {
     purgeDeliveries: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6688,7 +7262,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6698,7 +7273,13 @@ export interface operations {
     getDelivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -6764,7 +7345,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -6775,7 +7356,13 @@ export interface operations {
     purgeDelivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -6793,7 +7380,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
             429: components["responses"]["rate_limited"];
@@ -6805,7 +7392,13 @@ export interface operations {
     replayDelivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -6840,7 +7433,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
             413: components["responses"]["too_large"];
@@ -6861,7 +7454,13 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6878,7 +7477,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
@@ -6887,7 +7487,13 @@ export interface operations {
     createStreamTicket: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6917,7 +7523,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -6935,7 +7542,13 @@ export interface operations {
                 /** @description How long a bucket is. */
                 step?: "minute" | "hour";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6980,7 +7593,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7001,7 +7615,13 @@ export interface operations {
                 /** @description Only this severity. */
                 severity?: "any" | "debug" | "info" | "low" | "medium" | "high" | "critical";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7036,7 +7656,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7132,7 +7753,13 @@ export interface operations {
     listQuarantine: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7173,7 +7800,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7183,7 +7811,13 @@ export interface operations {
     getProject: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example current */
                 id: string | "current";
@@ -7215,7 +7849,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -7226,7 +7860,13 @@ export interface operations {
     changeProject: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example current */
                 id: string | "current";
@@ -7263,7 +7903,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -7279,7 +7919,13 @@ export interface operations {
                 /** @description A calendar month in UTC, "2026-11". Default: this one. */
                 month?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7339,7 +7985,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7476,7 +8123,13 @@ export interface operations {
     signaldeskGetUsage: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7613,7 +8266,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7672,7 +8326,13 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example prj_2YTGWJFAYGYT1 */
                 projectId: string;
@@ -7690,7 +8350,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             426: components["responses"]["upgrade_required"];
             429: components["responses"]["rate_limited"];
@@ -7708,7 +8368,13 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example prj_2YTGWJFAYGYT1 */
                 projectId: string;
@@ -7728,7 +8394,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
@@ -9182,6 +9848,563 @@ export interface operations {
             400: components["responses"]["malformed"];
             429: components["responses"]["rate_limited"];
             501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["LoginInput"];
+            };
+        };
+        responses: {
+            /** @description Tokens. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized.code_required"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    refreshSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["RefreshInput"];
+            };
+        };
+        responses: {
+            /** @description New tokens. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["RefreshInput"];
+            };
+        };
+        responses: {
+            /** @description It has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SignupInput"];
+            };
+        };
+        responses: {
+            /** @description The account, logged in. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["overloaded"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who you are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       },
+                     *       "sessionId": "ses_2YTGWJFAYGYT1",
+                     *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "proved": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    changeMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["MeInputChange"];
+            };
+        };
+        responses: {
+            /** @description Who you are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       },
+                     *       "sessionId": "ses_2YTGWJFAYGYT1",
+                     *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "proved": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                /** @description How many items a page has at most. */
+                limit?: number;
+                /** @description Where the page begins: nextCursor of the one before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of sessions, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "ses_2YTGWJFAYGYT1",
+                     *           "current": true,
+                     *           "address": "192.0.2.7",
+                     *           "agent": "curl/8.5",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
+                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
+                     *           "expiresAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The items of this page. */
+                        data: components["schemas"]["Session"][];
+                        /** @description For `cursor`, to get the next page; null at the end. */
+                        nextCursor: string | null;
+                        /**
+                         * Format: int64
+                         * @description How many items of the page could not be read.
+                         */
+                        lost?: number;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They have ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example ses_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    switchOrg: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "orgId": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SwitchInput"];
+            };
+        };
+        responses: {
+            /** @description This session acts there from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        org: components["schemas"]["OwnOrg"];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    prove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["ProveInput"];
+            };
+        };
+        responses: {
+            /** @description It is right. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listOrgs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that you are in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "org_2YTGWJFAYGYT1",
+                     *           "name": "Acme",
+                     *           "slug": "acme",
+                     *           "role": "viewer"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["OwnOrg"][];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
         };
     };

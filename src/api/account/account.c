@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proofs of who somebody is, and what their calls have in common. */
+#include "api/account/account.h"
+
+#include "api/api.h"
+#include "api/guess.h"
+#include "api/route.h"
+#include "auth/recovery.h"
+#include "auth/totp.h"
+#include "base/hex.h"
+
+bool account_read(struct call *c, const struct field *rows, size_t n, void *in, struct err *err)
+{
+	struct fields_in how = { .ignore_unknown = !route_is_strict(c->route) };
+	const struct json *body;
+
+	return call_body(c, &body, err) && fields_parse(body, rows, n, in, &how, c->req, err);
+}
+
+bool account_me(struct call *c, struct user_row *out, struct err *err)
+{
+	switch (store_user_get(c->db, c->caller.user, c->req, out, err)) {
+	case FOUND:
+		return true;
+	case NOT_FOUND:
+		return err_set(err, ERR_UNAUTHORIZED, "this account is gone");
+	case FAILED:
+		break;
+	}
+	return false;
+}
+
+bool account_hash(struct call *c, struct slice password, struct slice mail, struct slice *hash,
+		  struct err *err)
+{
+	struct password_hash made;
+
+	if (!password_check(password, mail, err) ||
+	    !password_hash(c->api->gate, password, &made, err)) {
+		return false;
+	}
+	*hash = arena_dup(c->req, slice_of(made.text));
+	return true;
+}
+
+bool account_check_password(struct call *c, const struct user_row *user, struct slice password,
+			    struct err *err)
+{
+	if (!rate_login(c, user->mail, err) || !guess_login(c, user->mail, err)) {
+		return false;
+	}
+	switch (password_verify(c->api->gate, password, user->password, err)) {
+	case FOUND:
+		guess_right(c, user->mail);
+		return true;
+	case NOT_FOUND:
+		return err_field(err, ERR_UNAUTHORIZED, "password", "the password is wrong");
+	case FAILED:
+		guess_undo(c, user->mail);
+		break;
+	}
+	return false;
+}
+
+/* A code of the authenticator: good once, in its half minute and the ones beside it. */
+static enum found take_totp(struct call *c, const struct user_row *user, struct slice code,
+			    struct err *err)
+{
+	struct slice context = arena_printf(c->req, "totp:%llu", (unsigned long long)user->id.v);
+	struct secret secret = { 0 };
+	enum found found = NOT_FOUND;
+	int64_t step;
+
+	if (!seal_unwrap(c->api->seal, context, user->totp, &secret, err)) {
+		return FAILED;
+	}
+	if (secret.n == TOTP_SECRET_BYTES &&
+	    totp_verify((const unsigned char *)secret_reveal(&secret).p, code, c->now_us,
+			user->totp_step, &step)) {
+		found = store_user_take_totp(c->db, user->id, step, err);
+	}
+	secret_release(&secret);
+	return found;
+}
+
+static enum found take_recovery(struct call *c, const struct user_row *user, struct slice code,
+				struct err *err)
+{
+	struct id_text account = id_format(ID_USER, user->id.v);
+	unsigned char hash[RECOVERY_HASH_BYTES];
+	char hex[2 * RECOVERY_HASH_BYTES];
+
+	if (!recovery_hash(code, slice_of(account.p), hash)) {
+		return NOT_FOUND;
+	}
+	hex_encode(hash, sizeof(hash), hex);
+	return store_recovery_take(c->db, user->id, (struct slice) { hex, sizeof(hex) }, c->now_us,
+				   err);
+}
+
+bool account_take_code(struct call *c, const struct user_row *user, struct slice code,
+		       struct err *err)
+{
+	enum found found = code.n == TOTP_DIGITS ? take_totp(c, user, code, err)
+						 : take_recovery(c, user, code, err);
+
+	return found == FOUND ||
+	       (found == NOT_FOUND &&
+		err_field(err, ERR_UNAUTHORIZED, "code", "the code is wrong, or was used before"));
+}
+
+bool account_check_code(struct call *c, const struct user_row *user, struct slice code,
+			struct err *err)
+{
+	if (!rate_login(c, user->mail, err) || !guess_login(c, user->mail, err) ||
+	    !account_take_code(c, user, code, err)) {
+		return false;
+	}
+	guess_right(c, user->mail);
+	return true;
+}

@@ -34,10 +34,15 @@ export async function tocsin(
 	return ran;
 }
 
-/** An organization (and a project in it) of its own, with a key that may do everything. */
-export async function tenant(server: Server, org: string, project?: string): Promise<Api> {
+/** An organization (and a project in it) of its own, with a key that may do everything; more flags of seed. */
+export async function tenant(
+	server: Server,
+	org: string,
+	project?: string,
+	more: string[] = [],
+): Promise<Api> {
 	const key = `test_api_key_${org}_${project ?? "default"}`;
-	const args = ["seed", ...server.stateFlags(), "--org", org, "--key", key];
+	const args = ["seed", ...server.stateFlags(), "--org", org, "--key", key, ...more];
 	if (project !== undefined) args.push("--project", project);
 	const ran = await tocsin(args);
 	if (ran.code !== 0) throw new Error(`no tenant: ${ran.stderr}`);

@@ -25,6 +25,72 @@ async function newest(type: string): Promise<Event> {
 
 const context = { device: { platform: "ios", model: "iPhone 15" }, user: { userId: "u_1" } };
 
+describe("POST /ingest and GET /events?apiKey=", () => {
+	const sentOf = (type: string, name: string) => ({ apiKey: api.key, type, name, payload: { n: 1 } });
+
+	it("stores an event, and the query lists the newest 20, with a warning", async () => {
+		for (const type of ["error", "event", "metric"]) {
+			const sent = sentOf(type, `pb.${type}`);
+			const reply = await bare.post<{ success: boolean; data: Record<string, unknown> }>(
+				"/ingest",
+				{ ...sent, context: { app: "shop" }, sdk: "ignored" },
+			);
+			expect(reply.status).toBe(201);
+			expect(reply.body).toEqual({
+				success: true,
+				data: {
+					id: expect.stringMatching(/^evt_/),
+					projectId: expect.any(String),
+					type,
+					name: `pb.${type}`,
+					payload: { n: 1 },
+					timestamp: expect.stringMatching(/Z$/),
+					receivedAt: expect.stringMatching(/Z$/),
+				},
+			});
+		}
+		for (let i = 0; i < 20; i++) await bare.post("/ingest", sentOf("event", `older.${i}`));
+		for (const type of ["error", "event", "metric"]) await bare.post("/ingest", sentOf(type, `pb.${type}`));
+		const list = await bare.get<{ success: boolean; data: Record<string, unknown>[] }>(
+			`/events?apiKey=${api.key}`,
+		);
+		expect([list.status, list.body.success]).toEqual([200, true]);
+		expect(list.body.data).toHaveLength(20);
+		expect(list.headers.get("deprecation")).toBe("true");
+		// Where the key is, no log of ours is.
+		expect(server.log.some((line) => JSON.stringify(line).includes(api.key!))).toBe(false);
+		expect(list.body.data.slice(0, 3).map((e) => e.name)).toEqual([
+			"pb.metric",
+			"pb.event",
+			"pb.error",
+		]);
+		const errors: [Record<string, unknown>, number, RegExp][] = [
+			[{ type: "error", name: "x", payload: {} }, 400, /apiKey/],
+			[{ apiKey: "sk_nobody", type: "error", name: "x", payload: {} }, 401, /API key/],
+			[{ apiKey: api.key, type: "fatal", name: "x", payload: {} }, 400, /"type"/],
+			[{ apiKey: api.key, type: "error", payload: {} }, 400, /"name"/],
+			[{ apiKey: api.key, type: "error", name: "x", payload: 1 }, 400, /"payload"/],
+			[{ apiKey: api.key, type: "error", name: "", payload: {} }, 400, /"name"/],
+			[
+				{ apiKey: api.key, type: "error", name: "x", payload: {}, timestamp: "soon" },
+				400,
+				/"timestamp"/,
+			],
+		];
+		for (const [sent, status, message] of errors) {
+			const reply = await bare.post("/ingest", sent);
+			expect([sent, reply.status]).toEqual([sent, status]);
+			expect(reply.body).toMatchObject({
+				success: false,
+				message: expect.stringMatching(message),
+			});
+			expect(reply.text).not.toContain(api.key);
+		}
+		expect((await bare.get("/events?apiKey=sk_nobody")).status).toBe(401);
+		expect((await bare.get("/events")).status).toBe(401);
+	});
+});
+
 describe("POST /analytics/crash", () => {
 	const crash = {
 		errorName: "TypeError",

@@ -234,3 +234,15 @@ bool caller_renew(struct call *c, const struct caller *then, struct err *err)
 	c->caller = (struct caller) { 0 };
 	return err_set(err, ERR_UNAUTHORIZED, "whoever made this ticket may no longer use it");
 }
+
+bool caller_is_alive(const struct api *api, const struct caller *caller)
+{
+	int64_t now_us = clock_wall_us();
+	struct person p;
+
+	if (caller->user.v == 0) {
+		return keyring_alive(api->keys, caller->key, now_us) != NULL;
+	}
+	return people_caller(api->people, caller->session, caller->user, now_us, &p) &&
+	       people_role(api->people, caller->org, caller->user) >= caller->role;
+}

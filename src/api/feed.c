@@ -9,6 +9,7 @@
 
 #include "api/cors.h"
 #include "api/shapes.h"
+#include "api/caller.h"
 #include "base/clock.h"
 #include "base/json_put.h"
 #include "journal/purge.h"
@@ -44,7 +45,7 @@ static void has_room(void *arg, struct http_stream *st UNUSED)
 
 static bool may_still(const struct feed *f)
 {
-	return keyring_alive(f->api->keys, f->caller.key, clock_wall_us()) != NULL;
+	return caller_is_alive(f->api, &f->caller);
 }
 
 static void send_parcel(struct feed *f, struct chunk *parcel)

@@ -10,6 +10,7 @@
 #include "api/caller.h"
 #include "api/cors.h"
 #include "api/ingest.h"
+#include "api/once.h"
 #include "api/openapi.h"
 #include "api/route.h"
 #include "base/clock.h"
@@ -252,7 +253,7 @@ static bool do_work(struct call *c)
 	if (has_ended(c->api)) {
 		return err_set(&c->err, ERR_SHUTTING_DOWN, "the server is stopping");
 	}
-	return c->work(c, &c->err);
+	return once_do(c, c->work, &c->err);
 }
 
 static void work(struct job *job, void *local)
@@ -399,6 +400,7 @@ static const char *on_refuse(void *ctx UNUSED, const struct err *err, struct sli
 void api_release(struct api *api)
 {
 	buf_release(&api->openapi);
+	onces_free(&api->onces);
 }
 
 struct http_handlers api_handlers(struct api *api)
@@ -406,6 +408,7 @@ struct http_handlers api_handlers(struct api *api)
 	const struct openapi_in in = { .server = api->public_url };
 
 	ensure(pthread_mutex_init(&api->admin, NULL) == 0);
+	api->onces = onces_new(journal_flushed(api->journal));
 	buf_init(&api->openapi, OPENAPI_BYTES_MAX);
 	openapi_write(&in, &api->openapi);
 	ensure(!api->openapi.overflow);

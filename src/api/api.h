@@ -66,6 +66,7 @@ struct api {
 	struct share *share;	 /* of the loop's time; NULL: everything is done at once */
 	struct guesses *guesses; /* NULL: nobody counts them */
 	struct limits *limits;	 /* the budgets of all but keys; NULL: there are none */
+	struct onces *onces;	 /* keys of requests in progress; api_handlers makes it */
 	struct buf openapi;	 /* the description of the API; api_handlers makes it */
 	struct buf raw;		 /* scratch of one event: payload and tags without white space */
 	struct buf encoded;	 /* scratch of one event: its canonical form */

@@ -7,6 +7,7 @@
 
 #include "api/compat/compat.h"
 #include "api/cors.h"
+#include "api/once.h"
 #include "api/rate.h"
 #include "base/json_put.h"
 #include "base/time.h"
@@ -119,6 +120,9 @@ void call_problem(struct call *c, const struct err *err)
 	json_w_init(&w, &c->answer.body);
 	json_w_object(&w);
 	write_members(&w, err, c->http->id, retry_s(c, err->kind));
+	if (err->kind == ERR_ALREADY_CREATED && c->once->object.n > 0) {
+		json_put_str(&w, "id", c->once->object);
+	}
 	compat_problem(c, info, public_text(err), &w);
 	json_w_end(&w);
 	put_retry_after(c, err->kind);

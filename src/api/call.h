@@ -21,6 +21,7 @@
  * then to that worker, and after the worker has posted it back to the loop again.
  */
 struct api;
+struct once;
 struct route;
 
 /* Whose credential came with the request: a key's, or a user's. */
@@ -68,6 +69,7 @@ struct call {
 	bool by_query; /* the credential came in the query: an older way, marked as deprecated */
 	struct share_item later;    /* while it waits for its turn on the loop */
 	struct db *db;		    /* on a worker: its connection */
+	struct once *once;	    /* likewise: the request has an Idempotency-Key; or NULL */
 	int64_t now_us;		    /* wall clock when the request was complete */
 	struct bucket_verdict rate; /* what rate_headers says; limit 0: nothing */
 	uint32_t rate_per_minute;

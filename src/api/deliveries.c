@@ -6,6 +6,7 @@
 #include "api/deliveries.h"
 
 #include "api/api.h"
+#include "api/once.h"
 #include "api/page.h"
 #include "api/route.h"
 #include "api/shapes.h"
@@ -202,24 +203,28 @@ static bool on_all(struct call *c, on_dead_fn fn, uint64_t *n, struct err *err)
 		  REPLAY_LIMIT, n, err);
 }
 
-static bool answer_replayed(struct call *c, uint64_t n)
+static bool replay(struct call *c,
+		   bool (*on)(struct call *c, on_dead_fn fn, uint64_t *n, struct err *err),
+		   struct err *err)
 {
+	uint64_t n;
+
+	if (!db_begin(c->db, err) || !on(c, store_delivery_replay, &n, err) ||
+	    !answer_count(c, "replayed", n) || !once_commit(c, err)) {
+		return false;
+	}
 	courier_wake(c->api->courier);
-	return answer_count(c, "replayed", n);
+	return true;
 }
 
 static bool replay_one(struct call *c, struct err *err)
 {
-	uint64_t n;
-
-	return on_one(c, store_delivery_replay, &n, err) && answer_replayed(c, n);
+	return replay(c, on_one, err);
 }
 
 static bool replay_all(struct call *c, struct err *err)
 {
-	uint64_t n;
-
-	return on_all(c, store_delivery_replay, &n, err) && answer_replayed(c, n);
+	return replay(c, on_all, err);
 }
 
 static bool purge_one(struct call *c, struct err *err)

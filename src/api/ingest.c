@@ -446,6 +446,7 @@ static const struct route rows[] = {
 	{
 		.method = HTTP_POST,
 		.path = "/api/v1/noop",
+		.no_key = "it does nothing, as often as it is asked",
 		.name = "noop",
 		.tag = "Operation",
 		.summary = "Store nothing, for the benchmark",

@@ -343,6 +343,7 @@ static const struct route rows[] = {
 		.who = WHO_OWN,
 		.scope = SCOPE_KEYS_WRITE,
 		.role = ROLE_ADMIN,
+		.secret = true,
 		.body_max = KEY_BODY_BYTES_MAX,
 		.doc = KEYS_FIRST,
 		.bodies = { { .shape = &shape_key_in } },
@@ -415,6 +416,7 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_KEYS_WRITE,
 		.role = ROLE_ADMIN,
+		.secret = true,
 		.body_max = KEY_BODY_BYTES_MAX,
 		.params = { ROUTE_ID(ID_KEY) },
 		.doc = "The new key has the name, project and scopes of the old one, which goes on "

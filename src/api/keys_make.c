@@ -10,6 +10,7 @@
 #include "api/first.h"
 #include "api/keys.h"
 #include "api/match.h"
+#include "api/once.h"
 #include "api/route.h"
 #include "api/setup.h"
 #include "base/clock.h"
@@ -264,7 +265,8 @@ static bool insert_further(struct call *c, struct key_made *made, struct err *er
 	bool ok;
 
 	ensure(pthread_mutex_lock(&c->api->admin) == 0);
-	ok = db_begin(c->db, err) && keys_insert(c, made, err) && db_commit(c->db, err);
+	ok = db_begin(c->db, err) && keys_insert(c, made, err) &&
+	     once_commit_made(c, ID_KEY, made->row.id.v, err);
 	if (!ok) {
 		db_rollback(c->db);
 	}
@@ -359,7 +361,8 @@ static bool replace(struct call *c, const struct key_row *old, uint64_t expect,
 	switch (store_key_rotate(old->org, c->db, old->project, old->id, made->row.id, old_ends_us,
 				 expect, err)) {
 	case FOUND:
-		return keys_insert(c, made, err) && db_commit(c->db, err);
+		return keys_insert(c, made, err) &&
+		       once_commit_made(c, ID_KEY, made->row.id.v, err);
 	case NOT_FOUND:
 		return err_set(err, expect == 0 ? ERR_CONFLICT : ERR_PRECONDITION,
 			       "this API key was changed meanwhile");

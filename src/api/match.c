@@ -4,9 +4,14 @@
 
 #include <inttypes.h>
 
+struct slice match_tag(struct arena *req, uint64_t version)
+{
+	return arena_printf(req, "\"%" PRIu64 "\"", version);
+}
+
 void match_tell(struct call *c, uint64_t version)
 {
-	call_header(c, S("ETag"), arena_printf(c->req, "\"%" PRIu64 "\"", version));
+	call_header(c, S("ETag"), match_tag(c->req, version));
 }
 
 bool match_read(struct call *c, const char *noun, uint64_t *version, struct err *err)

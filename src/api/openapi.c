@@ -122,19 +122,38 @@ static void write_header_param(struct doc *d, const char *name, const char *help
 	json_w_end(&d->w);
 }
 
+static void write_key_param(struct doc *d, const struct route *r)
+{
+	static const char *const helps[] = {
+		[ONCE_NONE] = NULL,
+		[ONCE_EVENTS] = "The same key and body again: the same reply, and nothing is done "
+				"twice. Another body under a key is 409.",
+		[ONCE_KEPT] =
+			"1 to 255 visible characters of ASCII. The same request with the same "
+			"key again within 24 hours: the same reply, and nothing is done "
+			"twice. Another request under a key is 409, and so is one before the "
+			"first is done.",
+		[ONCE_SECRET] = "1 to 255 visible characters of ASCII. The same request with the "
+				"same key again within 24 hours does nothing, and is answered 409 "
+				"`already_created` with the `id` of what was made: secrets are not "
+				"kept.",
+	};
+	enum route_once how = route_once(r);
+
+	if (helps[how] != NULL) {
+		write_header_param(d, "Idempotency-Key", helps[how],
+				   how == ONCE_EVENTS ? "order-4711-failed" : "5f0c2a1e-77b3",
+				   false);
+	}
+}
+
 static void write_params(struct doc *d, const struct route *r)
 {
 	json_w_key(&d->w, "parameters");
 	json_w_array(&d->w);
 	write_path_params(d, r);
 	write_query_params(d, r);
-	if (r->takes_key) {
-		write_header_param(
-			d, "Idempotency-Key",
-			"The same key and body again: the same reply, and nothing is done "
-			"twice. Another body under a key is 409.",
-			"order-4711-failed", false);
-	}
+	write_key_param(d, r);
 	if (route_is_about_project(r)) {
 		write_header_param(d, "X-Project-Id",
 				   "With an access token: the project that the call is about. By "

@@ -46,16 +46,19 @@ static void errors_of_caller(const struct route *r, struct kinds *k)
 static void errors_of_input(const struct route *r, struct kinds *k)
 {
 	bool body = r->body_max > 0;
+	enum route_once once = route_once(r);
 
 	may(k,
-	    body || r->takes_key || r->match != MATCH_NONE || r->query[0] != NULL ||
+	    body || once != ONCE_NONE || r->match != MATCH_NONE || r->query[0] != NULL ||
 		    route_is_strict(r),
 	    ERR_INVALID);
 	may(k, true, ERR_MALFORMED); /* the head may be */
 	may(k, body, ERR_TOO_LARGE);
 	may(k, body, ERR_UNSUPPORTED);
 	may(k, r->params[0].is_id || r->params[0].help != NULL, ERR_NOT_FOUND);
-	may(k, r->takes_key, ERR_IDEMPOTENCY);
+	may(k, once != ONCE_NONE, ERR_IDEMPOTENCY);
+	may(k, once == ONCE_KEPT || once == ONCE_SECRET, ERR_IN_PROGRESS);
+	may(k, once == ONCE_KEPT || once == ONCE_SECRET, ERR_ALREADY_CREATED);
 	may(k, r->match != MATCH_NONE, ERR_PRECONDITION);
 	may(k, r->match == MATCH_MUST, ERR_PRECONDITION_REQUIRED);
 }
@@ -268,7 +271,8 @@ static void write_reply(struct doc *d, const struct route *r, size_t first)
 	put_status(&d->w, reply->status);
 	json_w_object(&d->w);
 	json_put_str(&d->w, "description", slice_of(reply->help));
-	write_reply_headers(d, reply->headers);
+	write_reply_headers(d, reply->headers |
+				       (route_once(r) == ONCE_KEPT ? (unsigned)REPLY_REPLAYED : 0));
 	if (reply->shape != NULL || reply->type != NULL) {
 		json_w_key(&d->w, "content");
 		json_w_object(&d->w);
@@ -406,6 +410,8 @@ void openapi_problem(struct doc *d)
 			 .help = "What is wrong with each value at fault, by its path."),
 		PROP_INT("retryAfter", .flags = PROP_MAYBE,
 			 .help = "Of 429: the seconds of Retry-After."),
+		PROP_STR("id", .flags = PROP_MAYBE,
+			 .help = "Of already_created: the id of what the first request made."),
 		PROP_STR("requestId", .help = "What the log of the server has about it."),
 		PROP_BOOL("success", .flags = PROP_MAYBE, .help = "false, to PulseBoard's calls."),
 		PROP_STR("message", .flags = PROP_MAYBE,

@@ -7,10 +7,12 @@
 
 #include <stdio.h>
 
+#include "api/once.h"
 #include "api/routes.h"
 #include "net/http_query.h"
 
 #define STRICT_PATHS "/api/v1/"
+#define AUTH_PATHS "/api/v1/auth/"
 
 static const char *const method_names[HTTP_METHODS] = {
 	[HTTP_OTHER] = "",	  [HTTP_GET] = "GET",	      [HTTP_HEAD] = "HEAD",
@@ -211,6 +213,48 @@ static bool check_name(const struct route *r, struct slice name, struct err *err
 			 meant->name);
 }
 
+bool route_is_about_who(const struct route *r)
+{
+	return strncmp(r->path, AUTH_PATHS, strlen(AUTH_PATHS)) == 0;
+}
+
+enum route_once route_once(const struct route *r)
+{
+	if (r->takes_key) {
+		return ONCE_EVENTS;
+	}
+	if (r->method != HTTP_POST || !route_is_strict(r) || route_is_about_who(r) ||
+	    r->no_key != NULL) {
+		return ONCE_NONE;
+	}
+	return r->secret ? ONCE_SECRET : ONCE_KEPT;
+}
+
+static bool is_visible(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] <= ' ' || s.p[i] > '~') {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool check_key(const struct route *r, const struct http_request *http, struct err *err)
+{
+	struct slice key = http_request_header(http, HTTP_H_IDEMPOTENCY_KEY);
+	enum route_once how = route_once(r);
+
+	if ((how != ONCE_KEPT && how != ONCE_SECRET) ||
+	    !http_request_has(http, HTTP_H_IDEMPOTENCY_KEY) ||
+	    (key.n > 0 && key.n <= ONCE_KEY_BYTES_MAX && is_visible(key))) {
+		return true;
+	}
+	return err_field(err, ERR_INVALID, "Idempotency-Key",
+			 "\"Idempotency-Key\" must be 1 to %d visible characters of ASCII",
+			 ONCE_KEY_BYTES_MAX);
+}
+
 bool route_takes(const struct route *r, const struct http_request *http, struct arena *req,
 		 struct err *err)
 {
@@ -220,6 +264,9 @@ bool route_takes(const struct route *r, const struct http_request *http, struct 
 		if (!check_name(r, name, err)) {
 			return false;
 		}
+	}
+	if (!check_key(r, http, err)) {
+		return false;
 	}
 	return r->match != MATCH_MUST || http_request_has(http, HTTP_H_IF_MATCH) ||
 	       err_set(err, ERR_PRECONDITION_REQUIRED,

@@ -100,7 +100,9 @@ struct route {
 	struct route_param params[ROUTE_PARAMS_MAX];
 	const struct field_set *query[ROUTE_QUERIES_MAX];
 	enum route_match match;
-	bool takes_key; /* Idempotency-Key */
+	bool takes_key;	    /* Idempotency-Key of an event: the journal knows it */
+	bool secret;	    /* the reply holds a secret: it is never kept, see once.h */
+	const char *no_key; /* why this POST of ours takes no Idempotency-Key */
 	bool deprecated;
 	/* What it may tell the audit log, or why it tells nothing; see api/audit.h. */
 	enum audit_action audits[ROUTE_AUDITS_MAX];
@@ -142,8 +144,8 @@ NODISCARD bool route_admits(const struct route *r, const struct caller *caller, 
 NODISCARD bool route_allows(const struct route *r, const struct caller *caller, struct err *err);
 /*
  * Whether the row takes a request with this query and, where it asks for one, an If-Match:
- * ERR_INVALID names a parameter that nobody knows (and the one that may have been meant),
- * ERR_PRECONDITION_REQUIRED. Pure but for req.
+ * ERR_INVALID names a parameter that nobody knows (and the one that may have been meant), or an
+ * Idempotency-Key that is none; ERR_PRECONDITION_REQUIRED. Pure but for req.
  */
 NODISCARD bool route_takes(const struct route *r, const struct http_request *http,
 			   struct arena *req, struct err *err);
@@ -151,6 +153,19 @@ NODISCARD bool route_takes(const struct route *r, const struct http_request *htt
 bool route_is_about_project(const struct route *r);
 /* What nobody knows is refused: members of bodies, and parameters. The older calls ignored it. */
 bool route_is_strict(const struct route *r);
+/* What an Idempotency-Key does to a call. */
+enum route_once {
+	ONCE_NONE,   /* nothing: it is not read */
+	ONCE_EVENTS, /* the journal stores an event of it once */
+	ONCE_KEPT,   /* the reply is kept with the change (once.h): every POST of ours, unless */
+	ONCE_SECRET, /* it holds a secret: then the id of what was made is kept */
+};
+enum route_once route_once(const struct route *r);
+/*
+ * A call by which somebody proves who he is (/api/v1/auth/): it takes no Idempotency-Key, because
+ * its replies are secrets, and nobody is known yet whose key it would be.
+ */
+bool route_is_about_who(const struct route *r);
 /* "GET"; "" for HTTP_OTHER. */
 const char *route_method_name(enum http_method method);
 

@@ -229,6 +229,110 @@ TEST(every_row_says_what_a_caller_has_to_know)
 	}
 }
 
+static bool has_secret(const struct shape *shape)
+{
+	static const char *const names[] = {
+		"key", "secret", "token", "ticket", "password", "codes"
+	};
+
+	for (size_t i = 0; shape != NULL && i < shape->n; i++) {
+		const struct prop *prop = &shape->props[i];
+
+		for (size_t k = 0; prop->name != NULL && k < ARRAY_LEN(names); k++) {
+			if (strcmp(prop->name, names[k]) == 0) {
+				return true;
+			}
+		}
+		if (prop->kind == PROP_KIND_SHAPE && has_secret(prop->shape)) {
+			return true;
+		}
+	}
+	return shape != NULL && has_secret(shape->also);
+}
+
+static bool may_answer(const struct route *r, enum err_kind kind)
+{
+	enum err_kind kinds[ERR_KINDS];
+	size_t n = openapi_errors(r, kinds);
+
+	for (size_t i = 0; i < n; i++) {
+		if (kinds[i] == kind) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Repeating a POST is never an accident waiting to happen: each row of ours says what comes of it.
+ */
+TEST(every_post_of_ours_says_what_a_repeat_does)
+{
+	const struct route *r;
+	size_t at = 0, kept = 0;
+
+	while ((r = route_next(&at)) != NULL) {
+		bool ours = r->method == HTTP_POST && route_is_strict(r) && !route_is_about_who(r);
+		enum route_once once = route_once(r);
+		bool stored = once == ONCE_KEPT || once == ONCE_SECRET;
+
+		if (ours && (once == ONCE_NONE) != (r->no_key != NULL)) {
+			fail_msg("%s: says why it takes no key, or takes one", r->name);
+		}
+		if (once == ONCE_KEPT && has_secret(r->replies[0].shape)) {
+			fail_msg("%s: answers a secret, which must not be kept", r->name);
+		}
+		T_TRUE(ours || (!stored && r->no_key == NULL && !r->secret));
+		T_TRUE(r->no_key == NULL || (strlen(r->no_key) >= 20 && !r->secret));
+		T_TRUE((once == ONCE_EVENTS) == (r->limit == LIMIT_INGEST && r->no_key == NULL));
+		T_TRUE(may_answer(r, ERR_IDEMPOTENCY) == (once != ONCE_NONE));
+		T_TRUE(may_answer(r, ERR_IN_PROGRESS) == stored);
+		T_TRUE(may_answer(r, ERR_ALREADY_CREATED) == stored);
+		kept += stored;
+	}
+	T_TRUE(kept >= 4);
+}
+
+/* What a row lets be sent as an Idempotency-Key: n times the character. */
+static enum err_kind takes_key(const struct route *row, char character, size_t n)
+{
+	char text[400];
+	struct http_head head = { .fields_n = 1 };
+	struct http_request http = { .head = &head, .head_bytes = text };
+	struct arena req;
+	struct err err;
+	bool ok;
+
+	memset(text, character, sizeof(text));
+	head.fields[0].value.n = (uint32_t)n;
+	head.known[HTTP_H_IDEMPOTENCY_KEY] = 1;
+	arena_init(&req, 0);
+	ok = route_takes(row, &http, &req, &err);
+	arena_release(&req);
+	return ok ? ERR_NONE : err.kind;
+}
+
+TEST(a_key_is_looked_at_where_it_counts)
+{
+	struct route row = { .method = HTTP_POST, .path = "/api/v1/things" };
+
+	T_INT(takes_key(&row, '!', 1), ERR_NONE);
+	T_INT(takes_key(&row, '~', 255), ERR_NONE);
+	T_INT(takes_key(&row, 'a', 256), ERR_INVALID);
+	T_INT(takes_key(&row, 'a', 0), ERR_INVALID);
+	T_INT(takes_key(&row, ' ', 1), ERR_INVALID);
+	T_INT(takes_key(&row, (char)0x7f, 1), ERR_INVALID);
+	T_INT(takes_key(&row, (char)0xc3, 2), ERR_INVALID);
+	row.secret = true;
+	T_INT(takes_key(&row, ' ', 1), ERR_INVALID);
+	row.no_key = "because this is a test";
+	T_INT(takes_key(&row, ' ', 1), ERR_NONE);
+	row = (struct route) { .method = HTTP_PATCH, .path = "/api/v1/things" };
+	T_INT(takes_key(&row, ' ', 1), ERR_NONE);
+	row = (struct route) { .method = HTTP_POST, .path = "/things" };
+	T_INT(takes_key(&row, ' ', 1), ERR_NONE);
+}
+
 TEST(the_description_is_json_and_has_every_call)
 {
 	const struct openapi_in in = { .socket = true };
@@ -261,4 +365,5 @@ T_MAIN(T(a_row_lets_in_whom_it_names), T(what_is_grave_asks_a_person_for_proof),
        T(a_closed_org_opens_nothing_but_what_says_so),
        T(parameters_that_nobody_knows_are_refused_but_on_older_calls),
        T(a_row_can_ask_for_the_version_that_is_changed),
-       T(every_row_says_what_a_caller_has_to_know), T(the_description_is_json_and_has_every_call))
+       T(every_row_says_what_a_caller_has_to_know), T(every_post_of_ours_says_what_a_repeat_does),
+       T(a_key_is_looked_at_where_it_counts), T(the_description_is_json_and_has_every_call))

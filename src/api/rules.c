@@ -93,6 +93,25 @@ static struct rule_json_in how(struct call *c)
 				       .ignore_unknown = !route_is_strict(c->route) };
 }
 
+void rules_reply(const struct rule_row *rule, struct arena *tick, struct reply_row *out)
+{
+	struct id_text id = id_format(ID_RULE, rule->id.v);
+	struct json_w w;
+	struct err err;
+	struct buf body;
+
+	buf_init(&body, REPLY_BODY_BYTES_MAX);
+	json_w_init(&w, &body);
+	out->status = 201;
+	out->object = arena_dup(tick, slice_of(id.p));
+	out->whole = write_rule(rule, tick, &w, &err) && !body.overflow;
+	if (out->whole) {
+		out->body = arena_dup(tick, buf_slice(&body));
+		out->etag = match_tag(tick, rule->version);
+	}
+	buf_release(&body);
+}
+
 bool rules_post(struct call *c, struct err *err)
 {
 	struct rule_json_in in = how(c);

@@ -5,6 +5,8 @@
 #include "api/call.h"
 #include "api/shape.h"
 #include "model/rule_def.h"
+#include "store/replies.h"
+#include "store/rules.h"
 
 /*
  * The calls of rules, which several rows share. Whether a member that no rule has is refused or
@@ -18,6 +20,12 @@ NODISCARD bool rules_change(struct call *c, struct err *err);
 NODISCARD bool rules_delete(struct call *c, struct err *err);
 /* All rules of the caller's project as elements of the open array. */
 NODISCARD bool rules_write_all(struct call *c, struct json_w *w, struct err *err);
+
+/*
+ * What a new rule is answered, for the engine to keep: see engine_options.reply. The same bytes as
+ * rules_post answers.
+ */
+void rules_reply(const struct rule_row *rule, struct arena *tick, struct reply_row *out);
 
 extern const struct shape shape_rule;
 extern const struct shape shape_open_rule_in; /* a rule as it is sent, and whatever else */

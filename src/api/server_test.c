@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/ingest.h"
+#include "api/rules.h"
 #include "api/setup.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -139,6 +140,7 @@ static void open_state(struct fixture *f)
 						   f->options.idempotency_bytes_max };
 	struct engine_options engine = { .snapshot_dir = path_in(f, "snapshots"),
 					 .news = on_news,
+					 .reply = rules_reply,
 					 .failed = on_failed,
 					 .arg = f };
 	struct err err;

@@ -259,6 +259,7 @@ static const struct route rows[] = {
 		.who = WHO_CALLER,
 		.scope = SCOPE_EVENTS_READ,
 		.role = ROLE_VIEWER,
+		.no_key = "a ticket is good once, for half a minute, and kept nowhere",
 		.body_max = 1024,
 		.doc = "For browsers, which cannot send headers with a stream: good once, for 30 "
 		       "seconds.",

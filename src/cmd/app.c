@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/ingest.h"
+#include "api/rules.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/notify.h"
@@ -270,6 +271,7 @@ static bool open_engine(struct app *app, struct err *err)
 		.life_path = path_in(app, "engine.life"),
 		.hold = getenv("TOCSIN_BENCH_HOLD_ENGINE") != NULL,
 		.news = on_news,
+		.reply = rules_reply,
 		.due = on_due,
 		.applying = getenv(CRASH_VARIABLE) != NULL ? crash_if_asked : NULL,
 		.failed = on_engine_failed,

@@ -2535,193 +2535,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/auth/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Log in with a password
-         * @description Where the account asks for a second factor and none was sent, the answer is 401 with the code `code_required`: send all of it again with a `code`.
-         */
-        post: operations["login"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Change a refresh token for new tokens
-         * @description A refresh token is good once. When an old one comes back somebody has a copy, and the session ends.
-         */
-        post: operations["refreshSession"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * End this session
-         * @description The session of the access token, else of the refresh token in body or cookie.
-         */
-        post: operations["logout"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/signup": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Make an account
-         * @description With an invite always; without one as the setting `signup` says. The very first account is made from the server's own machine, or with the setup token as X-Setup-Token, and owns the default organization.
-         */
-        post: operations["signup"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Who is logged in */
-        get: operations["getMe"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /** Change your name */
-        patch: operations["changeMe"];
-        trace?: never;
-    };
-    "/api/v1/auth/sessions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Where you are logged in */
-        get: operations["listSessions"];
-        put?: never;
-        post?: never;
-        /** End all sessions but this one */
-        delete: operations["endOtherSessions"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/sessions/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** End one session */
-        delete: operations["endSession"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/switch": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Act in another of your organizations */
-        post: operations["switchOrg"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/prove": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Give your password or a code again
-         * @description Calls that answer `proof_required` then work for ten minutes.
-         */
-        post: operations["prove"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/orgs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Your organizations */
-        get: operations["listOrgs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2750,6 +2563,8 @@ export interface components {
              * @description Of 429: the seconds of Retry-After.
              */
             retryAfter?: number;
+            /** @description Of already_created: the id of what the first request made. */
+            id?: string;
             /** @description What the log of the server has about it. */
             requestId: string;
             /** @description false, to PulseBoard's calls. */
@@ -2774,7 +2589,7 @@ export interface components {
              * @description What went wrong, for programs.
              * @enum {string}
              */
-            code: "invalid" | "malformed" | "unauthorized" | "code_required" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
+            code: "invalid" | "malformed" | "unauthorized" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "in_progress" | "already_created" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
         };
         /** @description One thing that happened, as it is sent. */
         EventInput: {
@@ -2853,7 +2668,7 @@ export interface components {
              */
             receivedAt: string;
             projectId: string;
-            /** @description Which key sent it; null: a person did, or Tocsin itself. */
+            /** @description Which key sent it; null: none did. */
             keyId: string | null;
         };
         /** @description Nobody sees them from now on. */
@@ -3682,103 +3497,6 @@ export interface components {
              */
             rateLimit: number;
         };
-        /** @description Who wants to log in. */
-        LoginInput: {
-            email: string;
-            password: string;
-            /** @description Of the authenticator, or a recovery code, where one is asked for. */
-            code?: string | null;
-            /** @description Keep the tokens in cookies: for pages of this server. */
-            cookie?: boolean | null;
-        };
-        /** @description Tokens, and whose they are. */
-        Login: {
-            /** @description Good until expiresAt, as a Bearer token; null: in a cookie. */
-            accessToken: string | null;
-            /** Format: date-time */
-            expiresAt: string;
-            /** @description Good once, for thirty days; null: in a cookie. */
-            refreshToken: string | null;
-            user: components["schemas"]["User"];
-            /** @description The organization that calls act in; null: you are in none. */
-            org: components["schemas"]["OwnOrg"] | null;
-        };
-        /** @description The token to be changed. */
-        RefreshInput: {
-            /** @description Where it is not in a cookie. */
-            refreshToken?: string | null;
-        };
-        /** @description Who joins. */
-        SignupInput: {
-            email: string;
-            password: string;
-            name?: string | null;
-            /** @description Of the organization that is made; not with an invite. */
-            orgName?: string | null;
-            /** @description From the link of an invite. */
-            inviteToken?: string | null;
-            /** @description Keep the tokens in cookies: for pages of this server. */
-            cookie?: boolean | null;
-        };
-        /** @description Who is logged in. */
-        Me: {
-            user: components["schemas"]["User"];
-            /** @description The organization that calls act in. */
-            org: components["schemas"]["OwnOrg"] | null;
-            sessionId: string;
-            /**
-             * Format: date-time
-             * @description Without a refresh until then.
-             */
-            sessionExpiresAt: string;
-            /** @description Password or code were given in the last ten minutes. */
-            proved: boolean;
-        };
-        /** @description What can be changed. */
-        MeInputChange: {
-            /** @description What others see; may be empty. */
-            name?: string;
-        };
-        /** @description Where you are logged in. */
-        Session: {
-            id: string;
-            /** @description It is the one that asks. */
-            current: boolean;
-            address: string;
-            /** @description What the client says it is. */
-            agent: string;
-            /** Format: date-time */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description Within a minute or so.
-             */
-            lastUsedAt: string | null;
-            /** Format: date-time */
-            expiresAt: string;
-        };
-        /** @description Where to act. */
-        SwitchInput: {
-            /** @description Of an organization that you are in. */
-            orgId: string;
-        };
-        /** @description An organization that you are a member of. */
-        OwnOrg: {
-            id: string;
-            name: string;
-            slug: string;
-            /**
-             * @description What you are there.
-             * @enum {string}
-             */
-            role: "viewer" | "member" | "admin" | "owner";
-        };
-        /** @description One of the two. */
-        ProveInput: {
-            password?: string | null;
-            /** @description Of the authenticator, in the place of the password. */
-            code?: string | null;
-        };
         /** @description What became of one item of a batch. */
         Verdict: {
             /**
@@ -3844,7 +3562,7 @@ export interface components {
         UsageRow: {
             /** @description A day in UTC. */
             day: string;
-            /** @description The key that sent them; null: people did, or keys beyond those that a day tells apart. */
+            /** @description The key that sent them; null: keys beyond those that a day tells apart. */
             keyId: string | null;
             /** @description Their type; null: types beyond those that a day tells apart. */
             type: string | null;
@@ -3853,17 +3571,6 @@ export interface components {
              * @description How many.
              */
             events: number;
-        };
-        /** @description Somebody who can log in. */
-        User: {
-            id: string;
-            email: string;
-            name: string;
-            emailVerified: boolean;
-            /** @description A code is asked for at each login. */
-            twoFactor: boolean;
-            /** Format: date-time */
-            createdAt: string;
         };
     };
     responses: {
@@ -3896,8 +3603,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: the credential does not allow this. `org_closed`: the organization is suspended, or is to be deleted. */
-        "forbidden.org_closed": {
+        /** @description `forbidden`: the credential does not allow this. */
+        forbidden: {
             headers: {
                 [name: string]: unknown;
             };
@@ -3905,16 +3612,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `not_found`: there is no such thing, or it is not yours. */
-        not_found: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `idempotency_conflict`: this idempotency key was used with another body. */
+        /** @description `idempotency_conflict`: this idempotency key was used with another request. */
         idempotency_conflict: {
             headers: {
                 [name: string]: unknown;
@@ -3996,6 +3694,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `not_found`: there is no such thing, or it is not yours. */
+        not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `malformed`: the bytes are not what their content type says. */
         malformed: {
             headers: {
@@ -4054,17 +3761,19 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: the credential does not allow this. */
-        forbidden: {
+        /** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
+        "rate_limited.too_many_searches": {
             headers: {
+                /** @description After how many seconds the same request may succeed. */
+                "Retry-After"?: number;
                 [name: string]: unknown;
             };
             content: {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
-        "rate_limited.too_many_searches": {
+        /** @description `idempotency_conflict`: this idempotency key was used with another request. `in_progress`: another request under this idempotency key is not done yet. `already_created`: this idempotency key did its work before, and the reply was not kept; id says what there is. */
+        "idempotency_conflict.in_progress.already_created": {
             headers: {
                 /** @description After how many seconds the same request may succeed. */
                 "Retry-After"?: number;
@@ -4083,8 +3792,8 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `engine_lag`: rules are too far behind the log to take more. `shutting_down`: the server is stopping. */
-        "engine_lag.shutting_down": {
+        /** @description `conflict`: it exists already, or was changed meanwhile. `idempotency_conflict`: this idempotency key was used with another request. `in_progress`: another request under this idempotency key is not done yet. `already_created`: this idempotency key did its work before, and the reply was not kept; id says what there is. */
+        "conflict.idempotency_conflict.in_progress.already_created": {
             headers: {
                 /** @description After how many seconds the same request may succeed. */
                 "Retry-After"?: number;
@@ -4094,11 +3803,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. `code_required`: the password is right, and a code of the second factor is needed. */
-        "unauthorized.code_required": {
+        /** @description `engine_lag`: rules are too far behind the log to take more. `shutting_down`: the server is stopping. */
+        "engine_lag.shutting_down": {
             headers: {
-                /** @description Bearer: how to say who you are. */
-                "WWW-Authenticate"?: string;
+                /** @description After how many seconds the same request may succeed. */
+                "Retry-After"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -4148,13 +3857,7 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4210,8 +3913,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4227,11 +3929,6 @@ export interface operations {
                  * @example order-4711-failed
                  */
                 "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4320,8 +4017,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -4338,13 +4034,7 @@ export interface operations {
                 /** @description The id of the project, to show that you know which one it is. */
                 confirm: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4370,8 +4060,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4382,13 +4071,7 @@ export interface operations {
     noop: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4420,7 +4103,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -4434,13 +4117,7 @@ export interface operations {
     signalcraftGetDeliveryHealth: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4468,8 +4145,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4482,13 +4158,7 @@ export interface operations {
                 /** @description SENT or FAILED alone. */
                 status?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4519,8 +4189,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4539,13 +4208,7 @@ export interface operations {
                 /** @description How many to pass over. */
                 offset?: number;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4580,8 +4243,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             413: components["responses"]["too_large"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4598,11 +4260,6 @@ export interface operations {
                  * @example order-4711-failed
                  */
                 "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4654,8 +4311,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -4669,13 +4325,7 @@ export interface operations {
     signaldeskGetEvent: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
                 id: string;
@@ -4704,7 +4354,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4715,13 +4365,7 @@ export interface operations {
     signaldeskListRules: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4768,8 +4412,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             413: components["responses"]["too_large"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4780,13 +4423,7 @@ export interface operations {
     signaldeskCreateRule: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4892,8 +4529,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -4907,13 +4543,7 @@ export interface operations {
     signaldeskGetRule: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example rul_2YTGWJFAYGYT1 */
                 id: string;
@@ -4959,7 +4589,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4971,11 +4601,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -4999,7 +4624,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
@@ -5013,11 +4638,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -5131,7 +4751,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -5154,13 +4774,7 @@ export interface operations {
                 /** @description How many to pass over. */
                 offset?: number;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -5197,8 +4811,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -5208,13 +4821,7 @@ export interface operations {
     signaldeskGetNotification: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -5282,7 +4889,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -5293,13 +4900,7 @@ export interface operations {
     signaldeskListKeys: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -5341,8 +4942,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             413: components["responses"]["too_large"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -5353,13 +4953,7 @@ export interface operations {
     signaldeskCreateKey: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -5421,8 +5015,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -5434,13 +5027,7 @@ export interface operations {
     signaldeskRevokeKey: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example key_2YTGWJFAYGYT1 */
                 id: string;
@@ -5458,7 +5045,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -5469,13 +5056,7 @@ export interface operations {
     signaldeskCreateTicket: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -5499,8 +5080,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
@@ -5516,13 +5096,7 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -5537,8 +5111,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             426: components["responses"]["upgrade_required"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
@@ -5554,11 +5127,6 @@ export interface operations {
                  * @example order-4711-failed
                  */
                 "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5608,8 +5176,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6041,13 +5608,7 @@ export interface operations {
                 /** @description Where to go on: nextCursor of the page line before. */
                 cursor?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -6065,8 +5626,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited.too_many_searches"];
             503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
@@ -6098,13 +5658,7 @@ export interface operations {
                 /** @description The id of the last event that arrived: go on behind it. */
                 after?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -6146,8 +5700,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited.too_many_searches"];
             503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
@@ -6156,13 +5709,7 @@ export interface operations {
     getEvent: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
                 id: string;
@@ -6206,7 +5753,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -6222,13 +5769,7 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -6284,8 +5825,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6297,10 +5837,10 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+                 * @example 5f0c2a1e-77b3
                  */
-                "X-Project-Id"?: string;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6331,6 +5871,8 @@ export interface operations {
                 headers: {
                     /** @description The version, for If-Match and If-None-Match. */
                     ETag?: string;
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6364,8 +5906,8 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -6379,13 +5921,7 @@ export interface operations {
     getRule: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example rul_2YTGWJFAYGYT1 */
                 id: string;
@@ -6431,7 +5967,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -6443,11 +5979,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6471,7 +6002,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
@@ -6485,11 +6016,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6560,7 +6086,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -6581,13 +6107,7 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -6638,8 +6158,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6651,10 +6170,10 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+                 * @example 5f0c2a1e-77b3
                  */
-                "X-Project-Id"?: string;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6700,8 +6219,9 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
+            409: components["responses"]["idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -6713,13 +6233,7 @@ export interface operations {
     getKey: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example key_2YTGWJFAYGYT1 */
                 id: string;
@@ -6760,7 +6274,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -6772,11 +6286,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6800,7 +6309,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
@@ -6813,11 +6322,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6873,7 +6377,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
             412: components["responses"]["precondition_failed"];
@@ -6890,10 +6394,10 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+                 * @example 5f0c2a1e-77b3
                  */
-                "X-Project-Id"?: string;
+                "Idempotency-Key"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6949,9 +6453,9 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6977,13 +6481,7 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -7034,8 +6532,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7045,13 +6542,7 @@ export interface operations {
     getAlert: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example alr_01KG9P6JE0T21HR1SEERSDT6JG */
                 id: string;
@@ -7090,7 +6581,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -7112,13 +6603,7 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -7169,8 +6654,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7182,10 +6666,10 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+                 * @example 5f0c2a1e-77b3
                  */
-                "X-Project-Id"?: string;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -7202,6 +6686,8 @@ export interface operations {
             /** @description How many are on their way again. */
             200: {
                 headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7218,8 +6704,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -7231,13 +6717,7 @@ export interface operations {
     purgeDeliveries: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -7262,8 +6742,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7273,13 +6752,7 @@ export interface operations {
     getDelivery: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -7345,7 +6818,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -7356,13 +6829,7 @@ export interface operations {
     purgeDelivery: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -7380,7 +6847,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
             429: components["responses"]["rate_limited"];
@@ -7394,10 +6861,10 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+                 * @example 5f0c2a1e-77b3
                  */
-                "X-Project-Id"?: string;
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
@@ -7417,6 +6884,8 @@ export interface operations {
             /** @description It is on its way again. */
             200: {
                 headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7433,9 +6902,9 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -7454,13 +6923,7 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -7477,8 +6940,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
@@ -7487,13 +6949,7 @@ export interface operations {
     createStreamTicket: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -7523,8 +6979,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -7542,13 +6997,7 @@ export interface operations {
                 /** @description How long a bucket is. */
                 step?: "minute" | "hour";
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -7593,8 +7042,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7615,13 +7063,7 @@ export interface operations {
                 /** @description Only this severity. */
                 severity?: "any" | "debug" | "info" | "low" | "medium" | "high" | "critical";
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -7656,8 +7098,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7753,13 +7194,7 @@ export interface operations {
     listQuarantine: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -7800,8 +7235,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7811,13 +7245,7 @@ export interface operations {
     getProject: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example current */
                 id: string | "current";
@@ -7849,7 +7277,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -7860,13 +7288,7 @@ export interface operations {
     changeProject: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example current */
                 id: string | "current";
@@ -7903,7 +7325,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -7919,13 +7341,7 @@ export interface operations {
                 /** @description A calendar month in UTC, "2026-11". Default: this one. */
                 month?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -7985,8 +7401,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -8123,13 +7538,7 @@ export interface operations {
     signaldeskGetUsage: {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -8266,8 +7675,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
+            403: components["responses"]["forbidden"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -8326,13 +7734,7 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example prj_2YTGWJFAYGYT1 */
                 projectId: string;
@@ -8350,7 +7752,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             426: components["responses"]["upgrade_required"];
             429: components["responses"]["rate_limited"];
@@ -8368,13 +7770,7 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
+            header?: never;
             path: {
                 /** @example prj_2YTGWJFAYGYT1 */
                 projectId: string;
@@ -8394,7 +7790,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
+            403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
@@ -9848,563 +9244,6 @@ export interface operations {
             400: components["responses"]["malformed"];
             429: components["responses"]["rate_limited"];
             501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    login: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com",
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": components["schemas"]["LoginInput"];
-            };
-        };
-        responses: {
-            /** @description Tokens. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Login"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized.code_required"];
-            403: components["responses"]["forbidden"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    refreshSession: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["RefreshInput"];
-            };
-        };
-        responses: {
-            /** @description New tokens. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Login"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    logout: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["RefreshInput"];
-            };
-        };
-        responses: {
-            /** @description It has ended. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signup: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com",
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": components["schemas"]["SignupInput"];
-            };
-        };
-        responses: {
-            /** @description The account, logged in. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Login"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            403: components["responses"]["forbidden"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getMe: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Who you are. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       },
-                     *       "sessionId": "ses_2YTGWJFAYGYT1",
-                     *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "proved": true
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Me"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeMe: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["MeInputChange"];
-            };
-        };
-        responses: {
-            /** @description Who you are. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       },
-                     *       "sessionId": "ses_2YTGWJFAYGYT1",
-                     *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "proved": true
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Me"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listSessions: {
-        parameters: {
-            query?: {
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of sessions, newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "ses_2YTGWJFAYGYT1",
-                     *           "current": true,
-                     *           "address": "192.0.2.7",
-                     *           "agent": "curl/8.5",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *           "expiresAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Session"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    endOtherSessions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description They have ended. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    endSession: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @example ses_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It has ended. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    switchOrg: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "orgId": "text"
-                 *     }
-                 */
-                "application/json": components["schemas"]["SwitchInput"];
-            };
-        };
-        responses: {
-            /** @description This session acts there from now on. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        org: components["schemas"]["OwnOrg"];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    prove: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["ProveInput"];
-            };
-        };
-        responses: {
-            /** @description It is right. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listOrgs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All that you are in. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "org_2YTGWJFAYGYT1",
-                     *           "name": "Acme",
-                     *           "slug": "acme",
-                     *           "role": "viewer"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        data: components["schemas"]["OwnOrg"][];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
         };
     };

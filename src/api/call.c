@@ -15,6 +15,13 @@
 
 #define TYPE_JSON "application/json"
 #define PACK_BYTES ((size_t)32 << 10) /* copying less is done in a few microseconds */
+/*
+ * What is deprecated has been since 1 November 2026 (RFC 9745, a date of RFC 9651), and goes on
+ * working: so there is no Sunset. The page says of each call what it was, and what takes its place.
+ */
+#define DEPRECATION "@1793491200"
+#define DEPRECATION_LINK "</api/docs>; rel=\"deprecation\"; type=\"text/html\""
+#define DEPRECATION_HEADERS 2
 #define TYPE_PROBLEM "application/problem+json"
 
 static void begin(struct call *c, int status, const char *type)
@@ -146,10 +153,21 @@ size_t call_bytes(const struct call *c)
 	return c->answer.packed != NULL ? c->answer.packed->n : c->answer.body.n;
 }
 
+static size_t deprecation_headers(const struct call *c, struct http_header out[DEPRECATION_HEADERS])
+{
+	if (c->route == NULL || !(c->route->deprecated || c->by_query)) {
+		return 0;
+	}
+	out[0] = (struct http_header) { S("Deprecation"), S(DEPRECATION) };
+	out[1] = (struct http_header) { S("Link"), S(DEPRECATION_LINK) };
+	return DEPRECATION_HEADERS;
+}
+
 void call_send(struct call *c)
 {
 	struct answer *a = &c->answer;
-	struct http_header headers[ANSWER_HEADERS_MAX + CORS_HEADERS_MAX + RATE_HEADERS_MAX + 2];
+	struct http_header headers[ANSWER_HEADERS_MAX + CORS_HEADERS_MAX + RATE_HEADERS_MAX +
+				   DEPRECATION_HEADERS + 2];
 	size_t n = 0;
 
 	if (a->body.overflow) {
@@ -166,6 +184,7 @@ void call_send(struct call *c)
 	for (size_t i = 0; i < a->n_headers; i++) {
 		headers[n++] = a->headers[i];
 	}
+	n += deprecation_headers(c, headers + n);
 	n += rate_headers(c, headers + n);
 	n += cors_headers(c->api, c->http, headers + n);
 	if (a->packed != NULL) {

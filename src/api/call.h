@@ -66,7 +66,7 @@ struct call {
 		     struct err *err); /* what a worker runs; the route's by default */
 	bool awaited;		       /* events are to come: the body is not complete yet */
 	bool audited;		       /* the audit log knows what the call did: see api/audit.h */
-	bool by_query; /* the credential came in the query: an older way, marked as deprecated */
+	bool by_query; /* the credential came in the row's old_query: replies say it is deprecated */
 	struct share_item later;    /* while it waits for its turn on the loop */
 	struct db *db;		    /* on a worker: its connection */
 	struct once *once;	    /* likewise: the request has an Idempotency-Key; or NULL */

@@ -30,8 +30,8 @@ size_t cors_headers(struct api *api, const struct http_request *r,
 	out[2] = (struct http_header) {
 		S("Access-Control-Expose-Headers"),
 		S("Retry-After, X-Request-Id, Idempotent-Replayed, X-Usage-Warning, ETag, "
-		  "Location, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
-		  "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset")
+		  "Location, Deprecation, Link, RateLimit-Policy, RateLimit-Limit, "
+		  "RateLimit-Remaining, RateLimit-Reset, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset")
 	};
 	return 3;
 }

@@ -186,6 +186,7 @@ TEST(older_routes_take_and_show_events)
 		 s.key);
 	T_STR(server_member(ask(&s, "POST", "/ingest", body, "201"), "success"), "true");
 	T_TRUE(count(get(&s, "/events"), "\"id\"") == 4);
+	T_TRUE(strstr(client_head(), "Deprecation") == NULL);
 	T_INT(count(get(&s, "/events?type=b&limit=1"), "\"id\""), 1);
 	T_INT(count(get(&s, "/events?offset=3"), "\"id\""), 1);
 	snprintf(path, sizeof(path), "/events/%s", id);
@@ -193,7 +194,10 @@ TEST(older_routes_take_and_show_events)
 	snprintf(path, sizeof(path), "/events?apiKey=%s", s.key);
 	s.key = NULL;
 	T_STR(server_member(get(&s, path), "success"), "true");
-	T_TRUE(strstr(client_head(), "Deprecation: true") != NULL);
+	T_TRUE(strstr(client_head(), "\r\nDeprecation: @1793491200\r\n") != NULL);
+	T_TRUE(strstr(client_head(),
+		      "\r\nLink: </api/docs>; rel=\"deprecation\"; type=\"text/html\"\r\n") !=
+	       NULL);
 	ask(&s, "GET", "/events", "", "401");
 	ask(&s, "GET", "/events?apiKey=no", "", "401");
 	stage_release(&s);

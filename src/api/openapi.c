@@ -103,6 +103,9 @@ static void write_query_params(struct doc *d, const struct route *r)
 			if ((row->flags & FIELD_REQUIRED) != 0) {
 				json_put_bool(&d->w, "required", true);
 			}
+			if (r->old_query != NULL && strcmp(r->old_query, row->name) == 0) {
+				json_put_bool(&d->w, "deprecated", true);
+			}
 			json_w_key(&d->w, "schema");
 			schema_param(&d->schema, row);
 			json_w_end(&d->w);

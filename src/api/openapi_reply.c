@@ -173,6 +173,9 @@ static const struct {
 	  "true when this key was used before, and nothing was done now." },
 	{ REPLY_LOCATION, "Location", "Where it is found from now on." },
 	{ REPLY_USAGE, "X-Usage-Warning", "soft_limit: the month's soft limit is passed." },
+	{ REPLY_DEPRECATION, "Deprecation",
+	  "Since when this call, or this way to make it, is deprecated (RFC 9745). It works on." },
+	{ REPLY_DEPRECATION, "Link", "Where it is said what takes its place: rel=deprecation." },
 };
 
 static void write_header(struct json_w *w, const char *name, const char *help, const char *type)
@@ -200,6 +203,20 @@ static void write_reply_headers(struct doc *d, unsigned flags)
 		}
 	}
 	json_w_end(&d->w);
+}
+
+/* With those that follow from the row. */
+static unsigned headers_of(const struct route *r, const struct route_reply *reply)
+{
+	unsigned flags = reply->headers;
+
+	if (route_once(r) == ONCE_KEPT) {
+		flags |= REPLY_REPLAYED;
+	}
+	if (r->deprecated || r->old_query != NULL) {
+		flags |= REPLY_DEPRECATION;
+	}
+	return flags;
 }
 
 /* The props of a page around the items. */
@@ -271,8 +288,7 @@ static void write_reply(struct doc *d, const struct route *r, size_t first)
 	put_status(&d->w, reply->status);
 	json_w_object(&d->w);
 	json_put_str(&d->w, "description", slice_of(reply->help));
-	write_reply_headers(d, reply->headers |
-				       (route_once(r) == ONCE_KEPT ? (unsigned)REPLY_REPLAYED : 0));
+	write_reply_headers(d, headers_of(r, reply));
 	if (reply->shape != NULL || reply->type != NULL) {
 		json_w_key(&d->w, "content");
 		json_w_object(&d->w);

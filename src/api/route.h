@@ -55,7 +55,13 @@ struct route_body {
 	bool maybe; /* it may be empty */
 };
 
-enum reply_header { REPLY_ETAG = 1, REPLY_REPLAYED = 2, REPLY_LOCATION = 4, REPLY_USAGE = 8 };
+enum reply_header {
+	REPLY_ETAG = 1,
+	REPLY_REPLAYED = 2,
+	REPLY_LOCATION = 4,
+	REPLY_USAGE = 8,
+	REPLY_DEPRECATION = 16, /* follows from .deprecated and .old_query */
+};
 
 /* A good reply. Several of one status differ by their type. */
 struct route_reply {
@@ -100,10 +106,11 @@ struct route {
 	struct route_param params[ROUTE_PARAMS_MAX];
 	const struct field_set *query[ROUTE_QUERIES_MAX];
 	enum route_match match;
-	bool takes_key;	    /* Idempotency-Key of an event: the journal knows it */
-	bool secret;	    /* the reply holds a secret: it is never kept, see once.h */
-	const char *no_key; /* why this POST of ours takes no Idempotency-Key */
-	bool deprecated;
+	bool takes_key;	       /* Idempotency-Key of an event: the journal knows it */
+	bool secret;	       /* the reply holds a secret: it is never kept, see once.h */
+	const char *no_key;    /* why this POST of ours takes no Idempotency-Key */
+	bool deprecated;       /* replies say so (RFC 9745) */
+	const char *old_query; /* the parameter with which they do; or NULL */
 	/* What it may tell the audit log, or why it tells nothing; see api/audit.h. */
 	enum audit_action audits[ROUTE_AUDITS_MAX];
 	const char *unaudited;

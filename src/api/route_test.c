@@ -190,6 +190,16 @@ static void check_older(const struct route *r)
 	T_TRUE(r->later == NULL || r->who == WHO_PUBLIC);
 }
 
+static bool has_query(const struct route *r, const char *name)
+{
+	for (size_t i = 0; i < ROUTE_QUERIES_MAX && r->query[i] != NULL; i++) {
+		if (fields_find(r->query[i]->rows, r->query[i]->n, slice_of(name)) != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void check_who(const struct route *r)
 {
 	bool named = r->who == WHO_CALLER || r->who == WHO_OWN;
@@ -218,6 +228,7 @@ TEST(every_row_says_what_a_caller_has_to_know)
 		check_who(r);
 		check_params(r);
 		check_replies(r);
+		T_TRUE(r->old_query == NULL || has_query(r, r->old_query));
 		T_TRUE((r->body_max > 0) == (r->bodies[0].shape != NULL));
 		T_TRUE(r->match == MATCH_NONE || r->method == HTTP_PUT || r->method == HTTP_PATCH ||
 		       r->method == HTTP_DELETE || strchr(r->path, ':') != NULL);

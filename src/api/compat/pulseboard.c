@@ -55,7 +55,6 @@ bool pulseboard_list_events(struct call *c, struct err *err)
 	};
 	struct json_w w = call_json(c, 200);
 
-	call_header(c, S("Deprecation"), S("true"));
 	json_w_object(&w);
 	json_put_bool(&w, "success", true);
 	json_w_key(&w, "data");

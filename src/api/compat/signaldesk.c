@@ -412,6 +412,7 @@ static const struct route rows[] = {
 		.doc = "With a key in a header the reply has SignalDesk's form, with apiKey in the "
 		       "query PulseBoard's: the newest 20.",
 		.query = { &list_query, &older_page_query },
+		.old_query = "apiKey",
 		.replies = { { .status = 200,
 			       .help = "Events, newest first.",
 			       .shape = &shape_older_events } },

@@ -2535,6 +2535,193 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in with a password
+         * @description Where the account asks for a second factor and none was sent, the answer is 401 with the code `code_required`: send all of it again with a `code`.
+         */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change a refresh token for new tokens
+         * @description A refresh token is good once. When an old one comes back somebody has a copy, and the session ends.
+         */
+        post: operations["refreshSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End this session
+         * @description The session of the access token, else of the refresh token in body or cookie.
+         */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/signup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make an account
+         * @description With an invite always; without one as the setting `signup` says. The very first account is made from the server's own machine, or with the setup token as X-Setup-Token, and owns the default organization.
+         */
+        post: operations["signup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is logged in */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change your name */
+        patch: operations["changeMe"];
+        trace?: never;
+    };
+    "/api/v1/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where you are logged in */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /** End all sessions but this one */
+        delete: operations["endOtherSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one session */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Act in another of your organizations */
+        post: operations["switchOrg"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/prove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give your password or a code again
+         * @description Calls that answer `proof_required` then work for ten minutes.
+         */
+        post: operations["prove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orgs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your organizations */
+        get: operations["listOrgs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2589,7 +2776,7 @@ export interface components {
              * @description What went wrong, for programs.
              * @enum {string}
              */
-            code: "invalid" | "malformed" | "unauthorized" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "in_progress" | "already_created" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
+            code: "invalid" | "malformed" | "unauthorized" | "code_required" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "in_progress" | "already_created" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
         };
         /** @description One thing that happened, as it is sent. */
         EventInput: {
@@ -2668,7 +2855,7 @@ export interface components {
              */
             receivedAt: string;
             projectId: string;
-            /** @description Which key sent it; null: none did. */
+            /** @description Which key sent it; null: a person did, or Tocsin itself. */
             keyId: string | null;
         };
         /** @description Nobody sees them from now on. */
@@ -3497,6 +3684,103 @@ export interface components {
              */
             rateLimit: number;
         };
+        /** @description Who wants to log in. */
+        LoginInput: {
+            email: string;
+            password: string;
+            /** @description Of the authenticator, or a recovery code, where one is asked for. */
+            code?: string | null;
+            /** @description Keep the tokens in cookies: for pages of this server. */
+            cookie?: boolean | null;
+        };
+        /** @description Tokens, and whose they are. */
+        Login: {
+            /** @description Good until expiresAt, as a Bearer token; null: in a cookie. */
+            accessToken: string | null;
+            /** Format: date-time */
+            expiresAt: string;
+            /** @description Good once, for thirty days; null: in a cookie. */
+            refreshToken: string | null;
+            user: components["schemas"]["User"];
+            /** @description The organization that calls act in; null: you are in none. */
+            org: components["schemas"]["OwnOrg"] | null;
+        };
+        /** @description The token to be changed. */
+        RefreshInput: {
+            /** @description Where it is not in a cookie. */
+            refreshToken?: string | null;
+        };
+        /** @description Who joins. */
+        SignupInput: {
+            email: string;
+            password: string;
+            name?: string | null;
+            /** @description Of the organization that is made; not with an invite. */
+            orgName?: string | null;
+            /** @description From the link of an invite. */
+            inviteToken?: string | null;
+            /** @description Keep the tokens in cookies: for pages of this server. */
+            cookie?: boolean | null;
+        };
+        /** @description Who is logged in. */
+        Me: {
+            user: components["schemas"]["User"];
+            /** @description The organization that calls act in. */
+            org: components["schemas"]["OwnOrg"] | null;
+            sessionId: string;
+            /**
+             * Format: date-time
+             * @description Without a refresh until then.
+             */
+            sessionExpiresAt: string;
+            /** @description Password or code were given in the last ten minutes. */
+            proved: boolean;
+        };
+        /** @description What can be changed. */
+        MeInputChange: {
+            /** @description What others see; may be empty. */
+            name?: string;
+        };
+        /** @description Where you are logged in. */
+        Session: {
+            id: string;
+            /** @description It is the one that asks. */
+            current: boolean;
+            address: string;
+            /** @description What the client says it is. */
+            agent: string;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description Within a minute or so.
+             */
+            lastUsedAt: string | null;
+            /** Format: date-time */
+            expiresAt: string;
+        };
+        /** @description Where to act. */
+        SwitchInput: {
+            /** @description Of an organization that you are in. */
+            orgId: string;
+        };
+        /** @description An organization that you are a member of. */
+        OwnOrg: {
+            id: string;
+            name: string;
+            slug: string;
+            /**
+             * @description What you are there.
+             * @enum {string}
+             */
+            role: "viewer" | "member" | "admin" | "owner";
+        };
+        /** @description One of the two. */
+        ProveInput: {
+            password?: string | null;
+            /** @description Of the authenticator, in the place of the password. */
+            code?: string | null;
+        };
         /** @description What became of one item of a batch. */
         Verdict: {
             /**
@@ -3562,7 +3846,7 @@ export interface components {
         UsageRow: {
             /** @description A day in UTC. */
             day: string;
-            /** @description The key that sent them; null: keys beyond those that a day tells apart. */
+            /** @description The key that sent them; null: people did, or keys beyond those that a day tells apart. */
             keyId: string | null;
             /** @description Their type; null: types beyond those that a day tells apart. */
             type: string | null;
@@ -3571,6 +3855,17 @@ export interface components {
              * @description How many.
              */
             events: number;
+        };
+        /** @description Somebody who can log in. */
+        User: {
+            id: string;
+            email: string;
+            name: string;
+            emailVerified: boolean;
+            /** @description A code is asked for at each login. */
+            twoFactor: boolean;
+            /** Format: date-time */
+            createdAt: string;
         };
     };
     responses: {
@@ -3603,8 +3898,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: the credential does not allow this. */
-        forbidden: {
+        /** @description `forbidden`: the credential does not allow this. `org_closed`: the organization is suspended, or is to be deleted. */
+        "forbidden.org_closed": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `not_found`: there is no such thing, or it is not yours. */
+        not_found: {
             headers: {
                 [name: string]: unknown;
             };
@@ -3694,15 +3998,6 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `not_found`: there is no such thing, or it is not yours. */
-        not_found: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
         /** @description `malformed`: the bytes are not what their content type says. */
         malformed: {
             headers: {
@@ -3755,6 +4050,15 @@ export interface components {
             headers: {
                 /** @description After how many seconds the same request may succeed. */
                 "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `forbidden`: the credential does not allow this. */
+        forbidden: {
+            headers: {
                 [name: string]: unknown;
             };
             content: {
@@ -3814,6 +4118,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. `code_required`: the password is right, and a code of the second factor is needed. */
+        "unauthorized.code_required": {
+            headers: {
+                /** @description Bearer: how to say who you are. */
+                "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `malformed`: the bytes are not what their content type says. `timeout`: the request did not arrive in time. `length_required`: the body needs a length. `too_large`: a body, item or field is over its limit. `uri_too_long`: the request target is over its limit. `unsupported_media_type`: this content type or encoding is not understood. `expectation_failed`: the Expect header asks for something unknown. `rate_limited`: too many requests; wait as Retry-After says. `headers_too_large`: the request head is over its limit. `internal`: a fault of ours; the log has the request id. `not_implemented`: this call comes with a later version. `overloaded`: a queue is full; wait as Retry-After says. `shutting_down`: the server is stopping. `http_version_not_supported`: only HTTP/1.1 and HTTP/1.0 are spoken here. */
         transport: {
             headers: {
@@ -3857,7 +4172,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3913,7 +4234,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -3929,6 +4251,11 @@ export interface operations {
                  * @example order-4711-failed
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4017,7 +4344,8 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -4034,7 +4362,13 @@ export interface operations {
                 /** @description The id of the project, to show that you know which one it is. */
                 confirm: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4060,7 +4394,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4071,7 +4406,13 @@ export interface operations {
     noop: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4103,7 +4444,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -4117,7 +4458,13 @@ export interface operations {
     signalcraftGetDeliveryHealth: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4145,7 +4492,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4158,7 +4506,13 @@ export interface operations {
                 /** @description SENT or FAILED alone. */
                 status?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4189,7 +4543,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4201,14 +4556,23 @@ export interface operations {
             query?: {
                 /** @description Only this type, or with .* at the end all that begin so. */
                 type?: string;
-                /** @description PulseBoard's way to send the key; better send it as a header. */
+                /**
+                 * @deprecated
+                 * @description PulseBoard's way to send the key; better send it as a header.
+                 */
                 apiKey?: string;
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description How many to pass over. */
                 offset?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4217,6 +4581,10 @@ export interface operations {
             /** @description Events, newest first. */
             200: {
                 headers: {
+                    /** @description Since when this call, or this way to make it, is deprecated (RFC 9745). It works on. */
+                    Deprecation?: string;
+                    /** @description Where it is said what takes its place: rel=deprecation. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4243,7 +4611,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4260,6 +4629,11 @@ export interface operations {
                  * @example order-4711-failed
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4311,7 +4685,8 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -4325,7 +4700,13 @@ export interface operations {
     signaldeskGetEvent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
                 id: string;
@@ -4354,7 +4735,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4365,7 +4746,13 @@ export interface operations {
     signaldeskListRules: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4412,7 +4799,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4423,7 +4811,13 @@ export interface operations {
     signaldeskCreateRule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4529,7 +4923,8 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -4543,7 +4938,13 @@ export interface operations {
     signaldeskGetRule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example rul_2YTGWJFAYGYT1 */
                 id: string;
@@ -4589,7 +4990,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4601,6 +5002,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -4624,7 +5030,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
@@ -4638,6 +5044,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -4751,7 +5162,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -4774,7 +5185,13 @@ export interface operations {
                 /** @description How many to pass over. */
                 offset?: number;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4811,7 +5228,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -4821,7 +5239,13 @@ export interface operations {
     signaldeskGetNotification: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -4889,7 +5313,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4900,7 +5324,13 @@ export interface operations {
     signaldeskListKeys: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4942,7 +5372,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -4953,7 +5384,13 @@ export interface operations {
     signaldeskCreateKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5015,7 +5452,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -5027,7 +5465,13 @@ export interface operations {
     signaldeskRevokeKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example key_2YTGWJFAYGYT1 */
                 id: string;
@@ -5045,7 +5489,7 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -5056,7 +5500,13 @@ export interface operations {
     signaldeskCreateTicket: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5080,7 +5530,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
@@ -5096,7 +5547,13 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5111,7 +5568,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             426: components["responses"]["upgrade_required"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
@@ -5127,6 +5585,11 @@ export interface operations {
                  * @example order-4711-failed
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5176,7 +5639,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -5608,7 +6072,13 @@ export interface operations {
                 /** @description Where to go on: nextCursor of the page line before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5626,7 +6096,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited.too_many_searches"];
             503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
@@ -5658,7 +6129,13 @@ export interface operations {
                 /** @description The id of the last event that arrived: go on behind it. */
                 after?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5700,7 +6177,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited.too_many_searches"];
             503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
@@ -5709,7 +6187,13 @@ export interface operations {
     getEvent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
                 id: string;
@@ -5753,7 +6237,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -5769,7 +6253,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5825,7 +6315,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -5841,6 +6332,11 @@ export interface operations {
                  * @example 5f0c2a1e-77b3
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5906,7 +6402,8 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             409: components["responses"]["idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -5921,7 +6418,13 @@ export interface operations {
     getRule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example rul_2YTGWJFAYGYT1 */
                 id: string;
@@ -5967,7 +6470,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -5979,6 +6482,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6002,7 +6510,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
@@ -6016,6 +6524,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6086,7 +6599,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
@@ -6107,7 +6620,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6158,7 +6677,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6174,6 +6694,11 @@ export interface operations {
                  * @example 5f0c2a1e-77b3
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6219,7 +6744,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             409: components["responses"]["idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
@@ -6233,7 +6758,13 @@ export interface operations {
     getKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example key_2YTGWJFAYGYT1 */
                 id: string;
@@ -6274,7 +6805,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -6286,6 +6817,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6309,7 +6845,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
@@ -6322,6 +6858,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6377,7 +6918,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
             412: components["responses"]["precondition_failed"];
@@ -6398,6 +6939,11 @@ export interface operations {
                  * @example 5f0c2a1e-77b3
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
                 /**
                  * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
                  * @example "3"
@@ -6453,7 +6999,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
             412: components["responses"]["precondition_failed"];
@@ -6481,7 +7027,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6532,7 +7084,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6542,7 +7095,13 @@ export interface operations {
     getAlert: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example alr_01KG9P6JE0T21HR1SEERSDT6JG */
                 id: string;
@@ -6581,7 +7140,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -6603,7 +7162,13 @@ export interface operations {
                 /** @description Where the page begins: nextCursor of the one before. */
                 cursor?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6654,7 +7219,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6670,6 +7236,11 @@ export interface operations {
                  * @example 5f0c2a1e-77b3
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path?: never;
             cookie?: never;
@@ -6704,7 +7275,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             409: components["responses"]["idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6717,7 +7289,13 @@ export interface operations {
     purgeDeliveries: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6742,7 +7320,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -6752,7 +7331,13 @@ export interface operations {
     getDelivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -6818,7 +7403,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -6829,7 +7414,13 @@ export interface operations {
     purgeDelivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
                 id: string;
@@ -6847,7 +7438,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
             429: components["responses"]["rate_limited"];
@@ -6865,6 +7456,11 @@ export interface operations {
                  * @example 5f0c2a1e-77b3
                  */
                 "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
             };
             path: {
                 /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
@@ -6902,7 +7498,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
@@ -6923,7 +7519,13 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6940,7 +7542,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
@@ -6949,7 +7552,13 @@ export interface operations {
     createStreamTicket: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6979,7 +7588,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -6997,7 +7607,13 @@ export interface operations {
                 /** @description How long a bucket is. */
                 step?: "minute" | "hour";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7042,7 +7658,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7063,7 +7680,13 @@ export interface operations {
                 /** @description Only this severity. */
                 severity?: "any" | "debug" | "info" | "low" | "medium" | "high" | "critical";
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7098,7 +7721,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7194,7 +7818,13 @@ export interface operations {
     listQuarantine: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7235,7 +7865,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7245,7 +7876,13 @@ export interface operations {
     getProject: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example current */
                 id: string | "current";
@@ -7277,7 +7914,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
@@ -7288,7 +7925,13 @@ export interface operations {
     changeProject: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example current */
                 id: string | "current";
@@ -7325,7 +7968,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -7341,7 +7984,13 @@ export interface operations {
                 /** @description A calendar month in UTC, "2026-11". Default: this one. */
                 month?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7401,7 +8050,8 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7538,7 +8188,13 @@ export interface operations {
     signaldeskGetUsage: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7675,7 +8331,8 @@ export interface operations {
             };
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
@@ -7734,7 +8391,13 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example prj_2YTGWJFAYGYT1 */
                 projectId: string;
@@ -7752,7 +8415,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             426: components["responses"]["upgrade_required"];
             429: components["responses"]["rate_limited"];
@@ -7770,7 +8433,13 @@ export interface operations {
                 /** @description As the header Last-Event-ID: go on behind this frame. */
                 lastEventId?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
                 /** @example prj_2YTGWJFAYGYT1 */
                 projectId: string;
@@ -7790,7 +8459,7 @@ export interface operations {
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             503: components["responses"]["overloaded"];
@@ -9244,6 +9913,563 @@ export interface operations {
             400: components["responses"]["malformed"];
             429: components["responses"]["rate_limited"];
             501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["LoginInput"];
+            };
+        };
+        responses: {
+            /** @description Tokens. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized.code_required"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    refreshSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["RefreshInput"];
+            };
+        };
+        responses: {
+            /** @description New tokens. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["RefreshInput"];
+            };
+        };
+        responses: {
+            /** @description It has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SignupInput"];
+            };
+        };
+        responses: {
+            /** @description The account, logged in. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["overloaded"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who you are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       },
+                     *       "sessionId": "ses_2YTGWJFAYGYT1",
+                     *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "proved": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    changeMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["MeInputChange"];
+            };
+        };
+        responses: {
+            /** @description Who you are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       },
+                     *       "sessionId": "ses_2YTGWJFAYGYT1",
+                     *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "proved": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                /** @description How many items a page has at most. */
+                limit?: number;
+                /** @description Where the page begins: nextCursor of the one before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of sessions, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "ses_2YTGWJFAYGYT1",
+                     *           "current": true,
+                     *           "address": "192.0.2.7",
+                     *           "agent": "curl/8.5",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
+                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
+                     *           "expiresAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The items of this page. */
+                        data: components["schemas"]["Session"][];
+                        /** @description For `cursor`, to get the next page; null at the end. */
+                        nextCursor: string | null;
+                        /**
+                         * Format: int64
+                         * @description How many items of the page could not be read.
+                         */
+                        lost?: number;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They have ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example ses_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    switchOrg: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "orgId": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SwitchInput"];
+            };
+        };
+        responses: {
+            /** @description This session acts there from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        org: components["schemas"]["OwnOrg"];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    prove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["ProveInput"];
+            };
+        };
+        responses: {
+            /** @description It is right. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listOrgs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that you are in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "org_2YTGWJFAYGYT1",
+                     *           "name": "Acme",
+                     *           "slug": "acme",
+                     *           "role": "viewer"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["OwnOrg"][];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
         };
     };

@@ -140,6 +140,44 @@ CONTRACT(who_is_disabled_is_logged_out)
 	T_INT(store_token_take(f->db, TOKEN_RESET, S("t"), AT, &f->arena, &token, &err), NOT_FOUND);
 }
 
+CONTRACT(who_is_disabled_cannot_log_in)
+{
+	struct user_row user;
+	struct err err = { 0 };
+
+	put_user(f, 1, "ana@example.com");
+	T_OK(db_begin(f->db, &err));
+	T_INT(store_user_lock(f->db, ANA, &f->arena, &user, &err), FOUND);
+	T_INT(user.status, USER_ACTIVE);
+	T_INT(store_user_lock(f->db, BEN, &f->arena, &user, &err), NOT_FOUND);
+	T_INT(store_user_set_status(f->db, BEN, USER_DISABLED, &err), NOT_FOUND);
+	T_INT(store_user_set_status(f->db, ANA, USER_DISABLED, &err), FOUND);
+	T_INT(store_user_logged_in(f->db, ANA, AT + 1, &err), NOT_FOUND);
+	T_INT(store_user_set_status(f->db, ANA, USER_ACTIVE, &err), FOUND);
+	T_INT(store_user_logged_in(f->db, ANA, AT + 2, &err), FOUND);
+	T_OK(db_commit(f->db, &err));
+}
+
+CONTRACT(an_open_token_is_known_by_its_user)
+{
+	struct token_row token = { .hash = S("t"),
+				   .user = ANA,
+				   .purpose = TOKEN_MAIL_CHANGE,
+				   .data = S("new@example.com"),
+				   .expires_us = AT + 9 };
+	struct token_row got;
+	struct err err = { 0 };
+
+	put_user(f, 1, "ana@example.com");
+	T_OK(store_token_put(f->db, &token, &err));
+	T_INT(store_token_of(f->db, ANA, TOKEN_MAIL_CHANGE, AT, &f->arena, &got, &err), FOUND);
+	T_SLICE(got.data, "new@example.com");
+	T_INT(store_token_of(f->db, ANA, TOKEN_MAIL_CHANGE, AT + 9, &f->arena, &got, &err),
+	      NOT_FOUND);
+	T_INT(store_token_of(f->db, ANA, TOKEN_RESET, AT, &f->arena, &got, &err), NOT_FOUND);
+	T_INT(store_token_of(f->db, BEN, TOKEN_MAIL_CHANGE, AT, &f->arena, &got, &err), NOT_FOUND);
+}
+
 CONTRACT(an_identity_of_elsewhere_is_one_users)
 {
 	struct link_row row = { .issuer = S("https://id.example"),
@@ -441,6 +479,7 @@ CONTRACT(signing_keys_have_one_number_each)
 
 CONTRACTS(people_contract, C(users_are_found_and_changed), C(a_mail_is_one_users),
 	  C(a_code_is_taken_once), C(who_is_disabled_is_logged_out),
+	  C(who_is_disabled_cannot_log_in), C(an_open_token_is_known_by_its_user),
 	  C(an_identity_of_elsewhere_is_one_users), C(an_old_token_ends_its_session),
 	  C(two_tabs_at_a_time_are_no_thief), C(a_session_dies_at_its_end),
 	  C(sessions_are_listed_changed_and_ended), C(of_many_refreshes_one_turns),

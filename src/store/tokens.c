@@ -9,7 +9,17 @@
 #define TOKEN_COLS "token_hash, user_id, purpose, data, created_at, expires_at"
 #define TOKEN_LETTERS "tittii"
 
-enum { PUT, TAKE, END_ALL, SWEEP, RECOVERY_CLEAR, RECOVERY_ADD, RECOVERY_TAKE, RECOVERY_LEFT };
+enum {
+	PUT,
+	TAKE,
+	OF_USER,
+	END_ALL,
+	SWEEP,
+	RECOVERY_CLEAR,
+	RECOVERY_ADD,
+	RECOVERY_TAKE,
+	RECOVERY_LEFT
+};
 static const struct query queries[] = {
 	[PUT] = {
 		.name = "token_put", .args = TOKEN_LETTERS, .cols = "", .global = WHY,
@@ -22,6 +32,11 @@ static const struct query queries[] = {
 		.name = "token_take", .args = "tti", .cols = TOKEN_LETTERS, .global = WHY,
 		.sql = "delete from one_time_tokens where token_hash = $1 and purpose = $2"
 		       " and expires_at > $3 returning " TOKEN_COLS,
+	},
+	[OF_USER] = {
+		.name = "token_of_user", .args = "iti", .cols = TOKEN_LETTERS, .global = WHY,
+		.sql = "select " TOKEN_COLS " from one_time_tokens where user_id = $1"
+		       " and purpose = $2 and expires_at > $3",
 	},
 	[END_ALL] = {
 		.name = "token_end_all", .args = "i", .cols = "", .global = WHY,
@@ -81,6 +96,15 @@ enum found store_token_take(struct db *db, enum token_purpose purpose, struct sl
 	ensure(purpose < TOKEN_PURPOSES);
 	return row_get(db, &queries[TAKE],
 		       DB_ARGS(db_text(hash), db_text(slice_of(purposes[purpose])), db_int(now_us)),
+		       &shape, req, out, err);
+}
+
+enum found store_token_of(struct db *db, struct user_id user, enum token_purpose purpose,
+			  int64_t now_us, struct arena *req, struct token_row *out, struct err *err)
+{
+	ensure(purpose < TOKEN_PURPOSES);
+	return row_get(db, &queries[OF_USER],
+		       DB_ARGS(db_id(user.v), db_text(slice_of(purposes[purpose])), db_int(now_us)),
 		       &shape, req, out, err);
 }
 

@@ -37,6 +37,10 @@ NODISCARD bool store_token_put(struct db *db, const struct token_row *row, struc
 NODISCARD enum found store_token_take(struct db *db, enum token_purpose purpose, struct slice hash,
 				      int64_t now_us, struct arena *req, struct token_row *out,
 				      struct err *err);
+/* What is open for a user: there is one of a purpose at most. */
+NODISCARD enum found store_token_of(struct db *db, struct user_id user, enum token_purpose purpose,
+				    int64_t now_us, struct arena *req, struct token_row *out,
+				    struct err *err);
 /* All of a user's tokens end. */
 NODISCARD bool store_token_end_all(struct db *db, struct user_id user, struct err *err);
 /* The keeper removes up to limit of those that expired before now_us. *swept may be NULL. */

@@ -13,6 +13,7 @@
 enum {
 	INSERT,
 	GET,
+	LOCK,
 	BY_MAIL,
 	LIST,
 	COUNT,
@@ -41,6 +42,10 @@ static const struct query queries[] = {
 	[GET] = {
 		.name = "user_get", .args = "i", .cols = USER_LETTERS, .global = WHY,
 		.sql = "select " USER_COLS " from users where id = $1",
+	},
+	[LOCK] = {
+		.name = "user_lock", .args = "i", .cols = USER_LETTERS, .global = WHY,
+		.sql = "select " USER_COLS " from users where id = $1" DB_FOR_UPDATE,
 	},
 	[BY_MAIL] = {
 		.name = "user_by_mail", .args = "t", .cols = USER_LETTERS, .global = WHY,
@@ -79,7 +84,7 @@ static const struct query queries[] = {
 	},
 	[LOGGED_IN] = {
 		.name = "user_logged_in", .args = "ii", .cols = "", .global = WHY,
-		.sql = "update users set last_login_at = $2 where id = $1",
+		.sql = "update users set last_login_at = $2 where id = $1 and status = 'active'",
 	},
 	[SET_STATUS] = {
 		.name = "user_set_status", .args = "it", .cols = "", .global = WHY,
@@ -166,6 +171,13 @@ enum found store_user_get(struct db *db, struct user_id id, struct arena *req, s
 	return row_get(db, &queries[GET], DB_ARGS(db_id(id.v)), &shape, req, out, err);
 }
 
+enum found store_user_lock(struct db *db, struct user_id id, struct arena *req,
+			   struct user_row *out, struct err *err)
+{
+	ensure(db_in_transaction(db));
+	return row_get(db, &queries[LOCK], DB_ARGS(db_id(id.v)), &shape, req, out, err);
+}
+
 enum found store_user_by_mail(struct db *db, struct slice mail, struct arena *req,
 			      struct user_row *out, struct err *err)
 {
@@ -243,14 +255,19 @@ enum found store_user_set_status(struct db *db, struct user_id id, enum user_sta
 				 struct err *err)
 {
 	struct db_args of_user = DB_ARGS(db_id(id.v));
+	enum found found;
 
 	ensure(db_in_transaction(db));
-	if (status == USER_DISABLED && (!db_exec(db, &queries[END_SESSIONS], of_user, NULL, err) ||
-					!db_exec(db, &queries[END_TOKENS], of_user, NULL, err))) {
-		return FAILED;
+	/* The user first: a login that is under way then waits, and finds nobody, or is ended. */
+	found = row_touch(db, &queries[SET_STATUS],
+			  DB_ARGS(db_id(id.v), db_text(slice_of(user_status_name(status)))), err);
+	if (found != FOUND || status != USER_DISABLED) {
+		return found;
 	}
-	return row_touch(db, &queries[SET_STATUS],
-			 DB_ARGS(db_id(id.v), db_text(slice_of(user_status_name(status)))), err);
+	return db_exec(db, &queries[END_SESSIONS], of_user, NULL, err) &&
+			       db_exec(db, &queries[END_TOKENS], of_user, NULL, err)
+		       ? FOUND
+		       : FAILED;
 }
 
 enum found store_user_set_delete(struct db *db, struct user_id id, int64_t after_us,

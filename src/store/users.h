@@ -41,6 +41,9 @@ struct user_list {
 NODISCARD bool store_user_insert(struct db *db, const struct user_row *row, struct err *err);
 NODISCARD enum found store_user_get(struct db *db, struct user_id id, struct arena *req,
 				    struct user_row *out, struct err *err);
+/* The same, and nobody else changes the user until the transaction ends. In a transaction. */
+NODISCARD enum found store_user_lock(struct db *db, struct user_id id, struct arena *req,
+				     struct user_row *out, struct err *err);
 NODISCARD enum found store_user_by_mail(struct db *db, struct slice mail, struct arena *req,
 					struct user_row *out, struct err *err);
 /* Operators list all. Newest first. */
@@ -63,6 +66,7 @@ NODISCARD enum found store_user_set_totp(struct db *db, struct user_id id, struc
 /* NOT_FOUND when a code of this step or a later one was taken before: each is good once. */
 NODISCARD enum found store_user_take_totp(struct db *db, struct user_id id, int64_t step,
 					  struct err *err);
+/* NOT_FOUND also when the user is disabled, be it since a moment ago. */
 NODISCARD enum found store_user_logged_in(struct db *db, struct user_id id, int64_t now_us,
 					  struct err *err);
 /* Disabling ends the user's sessions and one-time tokens with it. In a transaction. */

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * tocsin seed: tenants to begin with. It asks the server that has the data directory, over its
- * socket; when nobody has it, it is that server itself for the moment, with the socket as its only
- * way in. Either way the same call does the work.
- */
-#include <pthread.h>
+/* tocsin seed: tenants to begin with, made by whoever serves the data directory (cmd/ask.h). */
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/json.h"
-#include "cmd/app.h"
-#include "cmd/client.h"
+#include "cmd/ask.h"
 #include "cmd/command.h"
 #include "cmd/flags.h"
 #include "cmd/settings.h"
@@ -21,8 +13,6 @@
 #define BODY_BYTES_MAX ((size_t)16 << 10)
 #define TENANTS_MAX 2
 #define LIMIT_KEPT (-1)
-#define TRIES_MAX 100
-#define NAP_MS 100
 
 struct seed_flags {
 	struct slice org;
@@ -55,14 +45,9 @@ static const struct field rows[] = {
 };
 
 struct seed {
-	const struct settings *settings;
 	struct seed_flags tenants[TENANTS_MAX];
 	size_t n;
-	size_t at;	 /* the first one that is not there yet */
-	struct app *app; /* our own, or NULL */
-	struct err err;
-	bool ok;
-	bool again; /* what failed may pass */
+	size_t at; /* the first one that is not there yet */
 };
 
 static void member(struct json_w *w, const char *name, struct slice value)
@@ -161,86 +146,16 @@ static bool seed_one(struct client *client, const struct seed_flags *t, struct e
 	return ok || err_wrap(err, "%.*s", SARG(t->org));
 }
 
-static bool seed_all(struct seed *s)
-{
-	struct client_flags where = { .data = s->settings->data };
-	struct client *client = NULL;
-	bool ok = client_open(&client, &where, false, &s->err);
-
-	while (ok && s->at < s->n) {
-		ok = seed_one(client, &s->tenants[s->at], &s->err);
-		s->at += ok ? 1 : 0;
-	}
-	client_close(&client);
-	/* Whom we asked may have been about to stop. */
-	s->again = !ok && (s->err.kind == ERR_UPSTREAM || s->err.kind == ERR_SHUTTING_DOWN);
-	return ok;
-}
-
-/* Somebody serves the directory when its socket answers. */
-static bool is_served(const struct settings *settings)
-{
-	struct client_flags where = { .data = settings->data };
-	struct client_call call = { .method = "GET", .path = S("/health") };
-	struct client_reply reply = { 0 };
-	struct client *client = NULL;
-	struct err ignored;
-	bool yes = client_open(&client, &where, false, &ignored) &&
-		   client_call(client, &call, &reply, &ignored);
-
-	client_reply_release(&reply);
-	client_close(&client);
-	return yes;
-}
-
-static void *seed_and_stop(void *arg)
+static bool seed_all(void *arg, struct client *client, struct err *err)
 {
 	struct seed *s = arg;
+	bool ok = true;
 
-	s->ok = seed_all(s);
-	app_stop(s->app);
-	return NULL;
-}
-
-static bool seed_with_own_server(struct seed *s)
-{
-	pthread_t thread;
-	bool ran;
-
-	/* A service manager waits for the real one. */
-	unsetenv("NOTIFY_SOCKET");
-	if (!app_open(&s->app, s->settings, NULL, &s->err)) {
-		/* Whoever has the directory has no socket yet, or no more. */
-		s->again = s->err.kind == ERR_CONFLICT;
-		return false;
+	while (ok && s->at < s->n) {
+		ok = seed_one(client, &s->tenants[s->at], err);
+		s->at += ok ? 1 : 0;
 	}
-	if (!app_listen_socket(s->app, &s->err)) {
-		app_close(&s->app);
-		return false;
-	}
-	ensure(pthread_create(&thread, NULL, seed_and_stop, s) == 0);
-	ran = app_run(s->app);
-	pthread_join(thread, NULL);
-	app_close(&s->app);
-	return s->ok && (ran || err_set(&s->err, ERR_INTERNAL, "the log or the rules failed"));
-}
-
-/* Another one may serve the directory for a moment, to do the same. */
-static bool seed_somehow(struct seed *s)
-{
-	struct timespec nap = { .tv_nsec = NAP_MS * 1000 * 1000L };
-
-	for (int i = 0; i < TRIES_MAX; i++) {
-		s->again = false;
-		if (is_served(s->settings) ? seed_all(s) : seed_with_own_server(s)) {
-			return true;
-		}
-		if (!s->again) {
-			return false;
-		}
-		nanosleep(&nap, NULL);
-	}
-	return false;
+	return ok;
 }
 
 /* Without --org: two tenants, so that the wall between them can be seen. */
@@ -271,7 +186,8 @@ static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
 	const struct seed_flags *in = arg;
 	struct settings settings;
-	struct seed s = { .settings = &settings };
+	struct seed s = { 0 };
+	struct err err;
 	bool ok;
 
 	if (!flags_settings(flags, boot, &settings)) {
@@ -285,9 +201,9 @@ static int run(const struct flags *flags, const void *arg, struct arena *boot)
 	}
 	log_setup(LOG_WARN, settings.log_format, STDERR_FILENO);
 	choose_tenants(in, &s);
-	ok = seed_somehow(&s);
+	ok = ask_local(&settings, seed_all, &s, &err);
 	if (!ok) {
-		fprintf(stderr, "tocsin seed: %s\n", s.err.text);
+		fprintf(stderr, "tocsin seed: %s\n", err.text);
 	}
 	return ok ? 0 : 1;
 }

@@ -118,6 +118,13 @@ void guess_right(struct call *c, struct slice account)
 	forgive(c, account, true);
 }
 
+void guess_clear(struct call *c, struct slice account)
+{
+	if (c->api->guesses != NULL) {
+		guesses_forgive(c->api->guesses, GUESS_OF_ACCOUNT, account, true);
+	}
+}
+
 void guess_undo(struct call *c, struct slice account)
 {
 	forgive(c, account, false);

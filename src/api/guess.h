@@ -29,6 +29,8 @@ NODISCARD bool guess_secret(struct call *c, struct slice secret, bool right, str
  */
 NODISCARD bool guess_login(struct call *c, struct slice account, struct err *err);
 void guess_right(struct call *c, struct slice account);
+/* The account's owner proved himself another way: what others failed at holds him up no longer. */
+void guess_clear(struct call *c, struct slice account);
 /* Nothing was learnt by it, right or wrong: this one try does not count. */
 void guess_undo(struct call *c, struct slice account);
 

@@ -40,5 +40,8 @@ const struct route_set *const route_sets[] = {
 	&routes_login,
 	&routes_signup,
 	&routes_me,
+	&routes_password,
+	&routes_totp,
+	&routes_mail,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

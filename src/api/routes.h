@@ -29,11 +29,14 @@ extern const struct route_set routes_signalops;
 extern const struct route_set routes_later;
 extern const struct route_set routes_login;
 extern const struct route_set routes_me;
+extern const struct route_set routes_mail;
 extern const struct route_set routes_outcomes;
+extern const struct route_set routes_password;
 extern const struct route_set routes_signup;
 extern const struct route_set routes_stats;
 extern const struct route_set routes_stream;
 extern const struct route_set routes_system;
+extern const struct route_set routes_totp;
 extern const struct route_set routes_usage;
 
 extern const struct route_set *const route_sets[];

@@ -3,6 +3,7 @@
 #include "api/account/account.h"
 
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/guess.h"
 #include "api/route.h"
 #include "auth/recovery.h"
@@ -28,6 +29,26 @@ bool account_me(struct call *c, struct user_row *out, struct err *err)
 		break;
 	}
 	return false;
+}
+
+bool account_found(enum found found, struct err *err)
+{
+	return found == FOUND ||
+	       (found == NOT_FOUND && err_set(err, ERR_NOT_FOUND, "this account is gone"));
+}
+
+bool account_lock(struct call *c, struct user_id id, struct user_row *out, struct err *err)
+{
+	return account_found(store_user_lock(c->db, id, c->req, out, err), err);
+}
+
+bool account_chain(struct call *c, const struct user_row *user, struct org_id *org, struct err *err)
+{
+	struct login l = { .user = *user };
+	bool ok = session_choose_org(c, &l, err);
+
+	*org = l.org.id;
+	return ok;
 }
 
 bool account_hash(struct call *c, struct slice password, struct slice mail, struct slice *hash,
@@ -62,11 +83,16 @@ bool account_check_password(struct call *c, const struct user_row *user, struct 
 	return false;
 }
 
+struct slice account_totp_context(struct call *c, struct user_id user)
+{
+	return arena_printf(c->req, "totp:%llu", (unsigned long long)user.v);
+}
+
 /* A code of the authenticator: good once, in its half minute and the ones beside it. */
 static enum found take_totp(struct call *c, const struct user_row *user, struct slice code,
 			    struct err *err)
 {
-	struct slice context = arena_printf(c->req, "totp:%llu", (unsigned long long)user->id.v);
+	struct slice context = account_totp_context(c, user->id);
 	struct secret secret = { 0 };
 	enum found found = NOT_FOUND;
 	int64_t step;
@@ -83,6 +109,27 @@ static enum found take_totp(struct call *c, const struct user_row *user, struct 
 	return found;
 }
 
+static enum found use_recovery(struct call *c, const struct user_row *user, struct slice hash,
+			       struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_RECOVERY_USE,
+				   .user = user->id,
+				   AUDIT_OF(c, USER, user->id.v, user->mail) };
+	enum found found;
+
+	if (!db_begin(c->db, err) || !account_chain(c, user, &note.org, err)) {
+		return FAILED;
+	}
+	found = store_recovery_take(c->db, user->id, hash, c->now_us, err);
+	if (found == NOT_FOUND) {
+		db_rollback(c->db);
+	}
+	if (found == FOUND && (!audit_put(c, &note, err) || !db_commit(c->db, err))) {
+		return FAILED;
+	}
+	return found;
+}
+
 static enum found take_recovery(struct call *c, const struct user_row *user, struct slice code,
 				struct err *err)
 {
@@ -94,8 +141,7 @@ static enum found take_recovery(struct call *c, const struct user_row *user, str
 		return NOT_FOUND;
 	}
 	hex_encode(hash, sizeof(hash), hex);
-	return store_recovery_take(c->db, user->id, (struct slice) { hex, sizeof(hex) }, c->now_us,
-				   err);
+	return use_recovery(c, user, (struct slice) { hex, sizeof(hex) }, err);
 }
 
 bool account_take_code(struct call *c, const struct user_row *user, struct slice code,

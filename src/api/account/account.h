@@ -34,10 +34,64 @@ NODISCARD bool account_take_code(struct call *c, const struct user_row *user, st
 /* The same for the user who calls; counts tries as a login does. */
 NODISCARD bool account_check_code(struct call *c, const struct user_row *user, struct slice code,
 				  struct err *err);
+/* The context that a user's secret for codes is sealed under. */
+struct slice account_totp_context(struct call *c, struct user_id user);
+/* A user's codes are asked for no longer, and recovery codes are gone. In a transaction. */
+NODISCARD bool account_totp_off(struct call *c, const struct user_row *user, struct err *err);
+/* A user, whom nobody else changes until the transaction ends. ERR_NOT_FOUND. */
+NODISCARD bool account_lock(struct call *c, struct user_id id, struct user_row *out,
+			    struct err *err);
+/* What a change of a user found: ERR_NOT_FOUND when he is gone. */
+NODISCARD bool account_found(enum found found, struct err *err);
 /* The user who calls. */
 NODISCARD bool account_me(struct call *c, struct user_row *out, struct err *err);
 /* A new hash of a password that this mail may have. */
 NODISCARD bool account_hash(struct call *c, struct slice password, struct slice mail,
 			    struct slice *hash, struct err *err);
+/*
+ * A user has another password: his sessions but keep (0: all) and all his links end. In a
+ * transaction; account_tell_end after the commit.
+ */
+NODISCARD bool account_set_password(struct call *c, struct user_id user, struct slice hash,
+				    struct session_id keep, struct err *err);
+/* All of a user's sessions but keep (0: all) end in memory, with their streams. */
+void account_tell_end(struct call *c, struct user_id user, struct session_id keep);
+
+/*
+ * Links that are good once, and for some time: they are what a user gets by mail. There is no mail
+ * yet, so whoever runs the server prints them and hands them on.
+ */
+struct account_link {
+	enum token_purpose purpose;
+	struct slice data;
+	int64_t life_us;    /* 0: as long as such a link is good by itself */
+	struct slice text;  /* out: the link; empty when there is nobody to get it */
+	int64_t expires_us; /* out */
+};
+/* Make one in the place of an older one of its purpose. In a transaction, or not. */
+NODISCARD bool account_link(struct call *c, struct user_id user, struct account_link *link,
+			    struct err *err);
+/*
+ * The address is the user's from now on, be it another one, which ends all links, or the same. In a
+ * transaction. ERR_CONFLICT: somebody else has it.
+ */
+NODISCARD bool account_set_mail(struct call *c, const struct user_row *user, struct slice mail,
+				struct err *err);
+/* The org whose audit log tells of a user who acts without being logged in: his oldest, or 0. */
+NODISCARD bool account_chain(struct call *c, const struct user_row *user, struct org_id *org,
+			     struct err *err);
+
+/*
+ * The two halves of a forgotten password, for calls of any system. The first answers with what the
+ * row says and shape_account_message, the same and after the same time whether there is such a user
+ * or not; mail is as it came. The second takes the token of a link, ERR_INVALID when it is none or
+ * not any more, and leaves the answer to the caller.
+ */
+NODISCARD bool account_forgot(struct call *c, struct slice mail, struct err *err);
+NODISCARD bool account_reset(struct call *c, struct slice token, struct slice password,
+			     struct err *err);
+extern const struct shape shape_account_message; /* {"message"} */
+#define ACCOUNT_NO_MAIL \
+	"this server sends no mail: whoever runs it can make the link, with the command "
 
 #endif

@@ -117,7 +117,7 @@ bool account_begin(struct call *c, int status, struct login *l, struct err *err)
 	if (!begin(c, l, err)) {
 		return false;
 	}
-	session_tell(c, &l->session);
+	session_tell_login(c, l);
 	return session_answer(c, status, l, err);
 }
 
@@ -303,6 +303,7 @@ static const struct route rows[] = {
 		.bodies = { { .shape = &shape_login_in } },
 		.replies = { { .status = 200, .help = "Tokens.", .shape = &shape_login } },
 		.errors = { ERR_UNAUTHORIZED, ERR_CODE, ERR_FORBIDDEN, ERR_OVERLOADED },
+		.audits = { AUDIT_RECOVERY_USE },
 		.work = post_login,
 	},
 	{

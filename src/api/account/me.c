@@ -407,6 +407,7 @@ static const struct route rows[] = {
 		.doc = "Calls that answer `proof_required` then work for ten minutes.",
 		.bodies = { { .shape = &shape_prove_in } },
 		.replies = { { .status = 204, .help = "It is right." } },
+		.audits = { AUDIT_RECOVERY_USE },
 		.errors = { ERR_UNAUTHORIZED, ERR_OVERLOADED },
 		.work = post_prove,
 	},

@@ -65,6 +65,7 @@ static void hear(struct api *api, const struct people_change *ch)
 		live_drop_user(api->live, s->user, s->id);
 		return;
 	case PEOPLE_MEMBER:
+		api->set_up |= ch->role != ROLE_NONE;
 		people_put_member(api->people, ch->org.id, s->user, ch->role);
 		if (ch->role == ROLE_NONE) {
 			live_drop_member(api->live, ch->org.id, s->user);
@@ -130,18 +131,19 @@ struct slice account_agent(const struct call *c)
 	return cut(agent, AGENT_BYTES_MAX);
 }
 
-static bool end_oldest(struct call *c, struct user_id user, struct err *err)
+static bool end_oldest(struct call *c, struct login *l, struct err *err)
 {
 	struct page page = { .limit = SESSIONS_PER_USER_MAX };
 	struct session_list list;
 
-	if (!store_session_list(c->db, user, &page, c->req, &list, err)) {
+	if (!store_session_list(c->db, l->user.id, &page, c->req, &list, err)) {
 		return false;
 	}
 	if (list.n < SESSIONS_PER_USER_MAX) {
 		return true;
 	}
-	return store_session_end(c->db, user, list.rows[list.n - 1].id, err) != FAILED;
+	l->ended = list.rows[list.n - 1].id;
+	return store_session_end(c->db, l->user.id, l->ended, err) != FAILED;
 }
 
 bool session_insert(struct call *c, struct login *l, bool proved, struct err *err)
@@ -159,10 +161,24 @@ bool session_insert(struct call *c, struct login *l, bool proved, struct err *er
 		.address = cut(api_client(c->api, c->http), ADDRESS_BYTES_MAX),
 		.agent = account_agent(c),
 	};
-	return end_oldest(c, l->user.id, err) && store_session_insert(c->db, &l->session, err) &&
-	       store_user_logged_in(c->db, l->user.id, c->now_us, err) == FOUND;
+	if (!end_oldest(c, l, err) || !store_session_insert(c->db, &l->session, err)) {
+		return false;
+	}
+	switch (store_user_logged_in(c->db, l->user.id, c->now_us, err)) {
+	case FOUND:
+		return true;
+	case NOT_FOUND:
+		return err_set(err, ERR_FORBIDDEN, "this account is disabled");
+	case FAILED:
+		break;
+	}
+	return false;
 }
 
+/*
+ * Whoever ends a session does so in the store before memory. So one that is there still, after
+ * memory was told of it, is ended in memory later than it began there; else it is done here.
+ */
 void session_tell(struct call *c, const struct session_row *row)
 {
 	struct people_change change = { .op = PEOPLE_SESSION,
@@ -171,8 +187,24 @@ void session_tell(struct call *c, const struct session_row *row)
 						     .org = row->org,
 						     .expires_us = row->expires_us,
 						     .proved_us = row->proved_us } };
+	struct session_row now;
+	struct err ignored;
 
 	people_tell(c, &change, 1);
+	if (store_session_get(c->db, row->id, c->req, &now, &ignored) != FOUND) {
+		change.op = PEOPLE_SESSION_END;
+		people_tell(c, &change, 1);
+	}
+}
+
+void session_tell_login(struct call *c, const struct login *l)
+{
+	struct people_change change = { .op = PEOPLE_SESSION_END, .session = { .id = l->ended } };
+
+	if (l->ended.v != 0) {
+		people_tell(c, &change, 1);
+	}
+	session_tell(c, &l->session);
 }
 
 bool session_choose_org(struct call *c, struct login *l, struct err *err)
@@ -222,16 +254,21 @@ void session_clear_cookies(struct call *c)
 	set_cookie(c, CALLER_REFRESH_COOKIE, S(""), refresh_path(c), "Strict", 0);
 }
 
-void show_user(struct json_w *w, const char *name, const struct user_row *user)
+void show_user_members(struct json_w *w, const struct user_row *user)
 {
-	json_w_key(w, name);
-	json_w_object(w);
 	show_id(w, "id", ID_USER, user->id.v);
 	json_put_str(w, "email", user->mail);
 	json_put_str(w, "name", user->name);
 	json_put_bool(w, "emailVerified", user->mail_verified_us != 0);
 	json_put_bool(w, "twoFactor", user->totp_us != 0);
 	json_put_time(w, "createdAt", user->created_us);
+}
+
+void show_user(struct json_w *w, const char *name, const struct user_row *user)
+{
+	json_w_key(w, name);
+	json_w_object(w);
+	show_user_members(w, user);
 	json_w_end(w);
 }
 

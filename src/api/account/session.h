@@ -43,15 +43,19 @@ struct login {
 	struct org_row org; /* in which it acts; id 0: none */
 	enum role role;
 	struct session_row session;
-	struct slice refresh; /* the token */
-	bool cookie;	      /* tokens go into cookies, not into the reply */
+	struct session_id ended; /* made room for it; or 0 */
+	struct slice refresh;	 /* the token */
+	bool cookie;		 /* tokens go into cookies, not into the reply */
 };
 
 /*
  * The session of l->user that begins now, acting in l->org; older ones end when there are too many.
- * proved: the user gave a password or code for it. In a transaction; session_tell after the commit.
+ * proved: the user gave a password or code for it. In a transaction; session_tell_login after the
+ * commit.
  */
 NODISCARD bool session_insert(struct call *c, struct login *l, bool proved, struct err *err);
+void session_tell_login(struct call *c, const struct login *l);
+/* A session has changed: memory hears of it, unless it has ended meanwhile. */
 void session_tell(struct call *c, const struct session_row *row);
 /* The org in which a user's new session acts: the one of the oldest membership, or none. */
 NODISCARD bool session_choose_org(struct call *c, struct login *l, struct err *err);
@@ -67,6 +71,8 @@ struct slice token_make(const char *prefix, struct arena *req);
 
 /* {"id", "email", "name", ...} as a member of that name. */
 void show_user(struct json_w *w, const char *name, const struct user_row *user);
+/* The same members in the object that is open. */
+void show_user_members(struct json_w *w, const struct user_row *user);
 /* {"id", "name", "slug", "role"}, or null. */
 void show_org(struct json_w *w, const char *name, const struct org_row *org, enum role role);
 extern const struct shape shape_user;

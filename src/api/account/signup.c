@@ -166,7 +166,7 @@ static void tell_all(struct call *c, const struct joining *s)
 		people_tell_org(c, l->org.id, s->project);
 	}
 	people_tell(c, &member, 1);
-	session_tell(c, &l->session);
+	session_tell_login(c, l);
 }
 
 /* What is refused anyway costs no hash. */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Links with a token. It stands behind the #, which a browser keeps to itself: it is in no request,
+ * so in no log of a proxy and in no Referer. The page that it opens sends it in a body.
+ */
+#include "api/account/account.h"
+#include "api/api.h"
+#include "base/clock.h"
+
+#define MINUTE_US (60 * US_PER_S)
+
+static const struct kind {
+	const char *prefix; /* of the token */
+	const char *word;   /* behind the # */
+	int64_t life_us;
+} kinds[TOKEN_PURPOSES] = {
+	[TOKEN_RESET] = { "rst_", "reset", 15 * MINUTE_US },
+	[TOKEN_MAIL_CHANGE] = { "mlc_", "confirm", 60 * MINUTE_US },
+	[TOKEN_VERIFY] = { "vfy_", "confirm", 24 * 60 * MINUTE_US },
+};
+
+bool account_link(struct call *c, struct user_id user, struct account_link *link, struct err *err)
+{
+	const struct kind *kind = &kinds[link->purpose];
+	struct slice token;
+	struct token_row row;
+
+	ensure(kind->prefix != NULL);
+	token = token_make(kind->prefix, c->req);
+	link->expires_us = c->now_us + (link->life_us != 0 ? link->life_us : kind->life_us);
+	link->text = arena_printf(c->req, "%.*s/account#%s=%.*s", SARG(c->api->public_url),
+				  kind->word, SARG(token));
+	row = (struct token_row) { .hash = token_hash(token, c->req),
+				   .user = user,
+				   .purpose = link->purpose,
+				   .data = link->data,
+				   .created_us = c->now_us,
+				   .expires_us = link->expires_us };
+	return store_token_put(c->db, &row, err);
+}

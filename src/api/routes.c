@@ -43,5 +43,6 @@ const struct route_set *const route_sets[] = {
 	&routes_password,
 	&routes_totp,
 	&routes_mail,
+	&routes_users,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

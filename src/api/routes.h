@@ -38,6 +38,7 @@ extern const struct route_set routes_stream;
 extern const struct route_set routes_system;
 extern const struct route_set routes_totp;
 extern const struct route_set routes_usage;
+extern const struct route_set routes_users;
 
 extern const struct route_set *const route_sets[];
 extern const size_t route_sets_n;

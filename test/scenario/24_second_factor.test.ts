@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { TOTP, URI } from "otpauth";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Problem } from "../harness/api.ts";
+import { tocsin } from "../harness/command.ts";
 import { PASSWORD, Person, tryLogin } from "../harness/person.ts";
 import { Server } from "../harness/server.ts";
 import { stores } from "../harness/store.ts";
@@ -207,6 +208,14 @@ describe.each(stores)("on %s", (store) => {
 		const now = await state(person);
 		expect(now.enabled).toBe(done.status === 200);
 		expect(now.pending).toBe(done.status !== 200);
+	});
+
+	it("can be switched off by who runs the server, for who has lost all", async () => {
+		const { person } = await careful();
+		const ran = await tocsin(["user", "totp-off", person.login.user.email, ...server.stateFlags()]);
+		expect([ran.stderr, ran.code]).toEqual(["", 0]);
+		expect(ran.stdout).toMatch(/second factor +no/);
+		expect((await logIn(person)).status).toBe(200);
 	});
 
 	it("is known after kill -9, with what was used", async () => {

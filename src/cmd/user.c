@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tocsin user: the people who log in, for who runs the server. Each word is a call over the socket
+ * of the data directory; the table says which, and what it takes. Passwords are asked for, never
+ * taken as arguments.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/json_put.h"
+#include "cmd/ask.h"
+#include "cmd/command.h"
+#include "cmd/flags.h"
+#include "cmd/prompt.h"
+#include "model/role.h"
+
+#define BODY_BYTES_MAX ((size_t)16 << 10)
+#define MINUTES_MAX (7 * 24 * 60)
+#define WHO_BYTES_MAX 300 /* an id, or an address */
+
+struct user_flags {
+	struct slice name;
+	struct slice org;
+	struct slice role;
+	struct slice to;
+	bool owner;
+	bool with_password;
+	int64_t minutes;
+	bool json;
+};
+
+#define JSON_ROW FIELD_BOOL(struct user_flags, json, "json", .help = "Print JSON.")
+#define ORG_ROW \
+	FIELD_STR(struct user_flags, org, "org", .max = 120, \
+		  .help = "The organization, by its short name. Default: default.")
+#define MINUTES_ROW(help_) \
+	FIELD_INT(struct user_flags, minutes, "minutes", .max = MINUTES_MAX, .help = (help_))
+
+static const struct field plain_rows[] = { JSON_ROW };
+static const struct field add_rows[] = {
+	FIELD_STR(struct user_flags, name, "name", .max = 100, .help = "What others see."),
+	ORG_ROW,
+	FIELD_STR(struct user_flags, role, "role", .max = 20,
+		  .help = "What to be there: viewer, member, admin or owner. Default: member, if "
+			  "--org is given, else nothing."),
+	FIELD_BOOL(struct user_flags, owner, "owner", .help = "The same as --role owner."),
+	FIELD_BOOL(struct user_flags, with_password, "with-password",
+		   .help = "Ask for a password, or take the first line of standard input."),
+	MINUTES_ROW("How long the link is good. Default: a day."),
+	JSON_ROW,
+};
+static const struct field role_rows[] = {
+	FIELD_STR(struct user_flags, role, "role", .max = 20, .flags = FIELD_REQUIRED,
+		  .help = "viewer, member, admin or owner; none: no member any more."),
+	ORG_ROW,
+	JSON_ROW,
+};
+static const struct field link_rows[] = {
+	MINUTES_ROW("How long the link is good. Default: 15 minutes."),
+	JSON_ROW,
+};
+static const struct field mail_link_rows[] = {
+	FIELD_STR(struct user_flags, to, "to", .max = 254,
+		  .help = "The new address. Default: the one that was asked for, else the one "
+			  "there is."),
+	MINUTES_ROW("How long the link is good. Default: an hour; a day, if the address stays."),
+	JSON_ROW,
+};
+
+/* What the members of a body are made of. */
+struct input {
+	const struct flags *flags;
+	const struct user_flags *in;
+	struct slice who; /* what stood before the flags */
+	struct slice password;
+};
+typedef void body_fn(const struct input *in, struct json_w *w);
+
+static void put_given(struct json_w *w, const char *name, struct slice value)
+{
+	if (value.n > 0) {
+		json_put_str(w, name, value);
+	}
+}
+
+static void put_minutes(const struct input *in, struct json_w *w)
+{
+	if (in->in->minutes > 0) {
+		json_put_int(w, "minutes", in->in->minutes);
+	}
+}
+
+static void body_of_add(const struct input *in, struct json_w *w)
+{
+	json_put_str(w, "email", in->who);
+	put_given(w, "name", in->in->name);
+	put_given(w, "org", in->in->org);
+	put_given(w, "role", in->in->owner ? S("owner") : in->in->role);
+	put_given(w, "password", in->password);
+	put_minutes(in, w);
+}
+
+static void body_of_role(const struct input *in, struct json_w *w)
+{
+	put_given(w, "org", in->in->org);
+	put_given(w, "role", in->in->role);
+}
+
+static void body_of_password(const struct input *in, struct json_w *w)
+{
+	json_put_str(w, "password", in->password);
+}
+
+static void body_of_link(const struct input *in, struct json_w *w)
+{
+	put_given(w, "email", in->in->to);
+	put_minutes(in, w);
+}
+
+enum kind { KIND_LIST, KIND_SHOW, KIND_ADD, KIND_DO };
+
+static const struct deed {
+	const char *name;
+	const char *about;
+	enum kind kind;
+	bool asks; /* for a password, whatever the flags say */
+	body_fn *body;
+	const struct field *rows;
+	size_t n;
+} deeds[] = {
+	{ "add", "Make an account, and print a link that sets its password.", KIND_ADD, false,
+	  body_of_add, add_rows, ARRAY_LEN(add_rows) },
+	{ "list", "List all users, newest first.", KIND_LIST, false, NULL, plain_rows,
+	  ARRAY_LEN(plain_rows) },
+	{ "show", "Show one user.", KIND_SHOW, false, NULL, plain_rows, ARRAY_LEN(plain_rows) },
+	{ "role", "Say what a user is in an organization.", KIND_DO, false, body_of_role, role_rows,
+	  ARRAY_LEN(role_rows) },
+	{ "password", "Set a user's password: asked for, or the first line of standard input.",
+	  KIND_DO, true, body_of_password, plain_rows, ARRAY_LEN(plain_rows) },
+	{ "reset-link", "Print a link that sets a new password, once.", KIND_DO, false,
+	  body_of_link, link_rows, ARRAY_LEN(link_rows) },
+	{ "mail-link", "Print a link that confirms a mail address, once.", KIND_DO, false,
+	  body_of_link, mail_link_rows, ARRAY_LEN(mail_link_rows) },
+	{ "verify", "Say that the mail address is the user's, without a link.", KIND_DO, false,
+	  NULL, plain_rows, ARRAY_LEN(plain_rows) },
+	{ "totp-off", "Ask for codes no longer, of who has lost the authenticator.", KIND_DO, false,
+	  NULL, plain_rows, ARRAY_LEN(plain_rows) },
+	{ "logout", "End all sessions of a user.", KIND_DO, false, NULL, plain_rows,
+	  ARRAY_LEN(plain_rows) },
+	{ "disable", "Keep a user out: all sessions end, no login works.", KIND_DO, false, NULL,
+	  plain_rows, ARRAY_LEN(plain_rows) },
+	{ "enable", "Let a user in again.", KIND_DO, false, NULL, plain_rows,
+	  ARRAY_LEN(plain_rows) },
+};
+
+/* Printing. */
+
+static struct slice text_at(const struct json *obj, const char *name)
+{
+	const struct json *v = json_get(obj, name);
+
+	return v == NULL || v->type == JSON_NULL || v->text.n == 0 ? S("-") : v->text;
+}
+
+static bool is_true(const struct json *obj, const char *name)
+{
+	const struct json *v = json_get(obj, name);
+
+	return v != NULL && v->type == JSON_BOOL && v->truth;
+}
+
+static const char *yes_no(const struct json *obj, const char *name)
+{
+	return is_true(obj, name) ? "yes" : "no";
+}
+
+static void print_row(const struct json *user)
+{
+	printf("%-32.*s  %-8.*s  %-9s  %-6s  %-24.*s  %.*s\n", SARG(text_at(user, "email")),
+	       SARG(text_at(user, "status")), yes_no(user, "emailVerified"),
+	       yes_no(user, "twoFactor"), SARG(text_at(user, "lastLoginAt")),
+	       SARG(text_at(user, "id")));
+}
+
+static void print_link(const struct json *user)
+{
+	struct slice link = text_at(user, "link");
+
+	if (json_get(user, "link") == NULL) {
+		return;
+	}
+	printf("\n%.*s\ngood once, until %.*s\n", SARG(link), SARG(text_at(user, "linkExpiresAt")));
+	if (link.p[0] == '/') {
+		fprintf(stderr, "the setting \"public-url\" is empty: put the address of the "
+				"server in front\n");
+	}
+}
+
+static void print_user(const struct json *user)
+{
+	const struct json *orgs = json_get(user, "orgs");
+
+	printf("%.*s\n", SARG(text_at(user, "email")));
+	printf("  id             %.*s\n", SARG(text_at(user, "id")));
+	printf("  name           %.*s\n", SARG(text_at(user, "name")));
+	printf("  status         %.*s\n", SARG(text_at(user, "status")));
+	printf("  confirmed      %s\n", yes_no(user, "emailVerified"));
+	printf("  password       %s\n", yes_no(user, "hasPassword"));
+	printf("  second factor  %s\n", yes_no(user, "twoFactor"));
+	printf("  sessions       %.*s\n", SARG(text_at(user, "sessions")));
+	printf("  last login     %.*s\n", SARG(text_at(user, "lastLoginAt")));
+	for (const struct json *o = orgs == NULL ? NULL : orgs->child; o != NULL; o = o->next) {
+		printf("  %-13.*s  %.*s\n", SARG(text_at(o, "role")), SARG(text_at(o, "slug")));
+	}
+	print_link(user);
+}
+
+/* Asking. */
+
+struct task {
+	const struct deed *deed;
+	struct input input;
+	struct arena *boot;
+	struct slice cursor; /* list: behind the last page; empty: at the start */
+	bool headed;	     /* list: the headings are printed */
+	bool json;
+};
+
+static struct slice escaped(struct slice text, struct arena *boot)
+{
+	struct buf out;
+	struct slice s;
+
+	buf_init(&out, 3 * WHO_BYTES_MAX);
+	for (size_t i = 0; i < text.n; i++) {
+		buf_printf(&out, "%%%02X", (unsigned)(unsigned char)text.p[i]);
+	}
+	ensure(!out.overflow);
+	s = arena_dup(boot, buf_slice(&out));
+	buf_release(&out);
+	return s;
+}
+
+static struct slice path_of(const struct task *t)
+{
+	struct slice who = t->deed->kind == KIND_LIST ? S("") : escaped(t->input.who, t->boot);
+
+	switch (t->deed->kind) {
+	case KIND_LIST:
+		return arena_printf(t->boot, "/admin/users?limit=1000%s%.*s",
+				    t->cursor.n > 0 ? "&cursor=" : "", SARG(t->cursor));
+	case KIND_ADD:
+		return S("/admin/users");
+	case KIND_SHOW:
+		return arena_printf(t->boot, "/admin/users/%.*s", SARG(who));
+	case KIND_DO:
+		return arena_printf(t->boot, "/admin/users/%.*s/%s", SARG(who), t->deed->name);
+	}
+	never("enum kind");
+}
+
+static void print_page(struct task *t, const struct json *root)
+{
+	const struct json *data = json_get(root, "data"), *next = json_get(root, "nextCursor");
+
+	if (!t->headed && !t->json) {
+		printf("%-32s  %-8s  %-9s  %-6s  %-24s  %s\n", "email", "status", "confirmed",
+		       "codes", "last login", "id");
+	}
+	t->headed = true;
+	for (const struct json *u = data == NULL ? NULL : data->child; u != NULL; u = u->next) {
+		if (t->json) {
+			printf("%.*s\n", SARG(u->raw));
+		} else {
+			print_row(u);
+		}
+	}
+	t->cursor = next == NULL || next->type == JSON_NULL ? (struct slice) { 0 } : next->text;
+	t->cursor = t->cursor.n > 0 ? arena_dup(t->boot, t->cursor) : t->cursor;
+}
+
+static bool print_reply(struct task *t, struct slice body, struct err *err)
+{
+	const struct json *root;
+	struct arena req;
+	bool ok;
+
+	arena_init(&req, 0);
+	ok = json_parse(&req, body, JSON_DEPTH_MAX, &root, err);
+	if (ok && t->deed->kind == KIND_LIST) {
+		print_page(t, root);
+	} else if (ok && t->json) {
+		printf("%.*s\n", SARG(body));
+	} else if (ok) {
+		print_user(root);
+	}
+	arena_release(&req);
+	return ok;
+}
+
+static bool ask_once(struct task *t, struct client *client, struct err *err)
+{
+	bool looks = t->deed->kind == KIND_LIST || t->deed->kind == KIND_SHOW;
+	struct client_call call = { .method = looks ? "GET" : "POST", .path = path_of(t) };
+	struct client_reply reply = { 0 };
+	struct json_w w;
+	struct buf body;
+	bool ok;
+
+	buf_init(&body, BODY_BYTES_MAX);
+	if (t->deed->body != NULL) {
+		json_w_init(&w, &body);
+		json_w_object(&w);
+		t->deed->body(&t->input, &w);
+		json_w_end(&w);
+		call.type = "application/json";
+		call.body = buf_slice(&body);
+	}
+	ok = client_call(client, &call, &reply, err) && client_ok(&reply, err) &&
+	     print_reply(t, buf_slice(&reply.body), err);
+	client_reply_release(&reply);
+	secret_wipe(body.p, body.n);
+	buf_release(&body);
+	return ok;
+}
+
+static bool ask(void *arg, struct client *client, struct err *err)
+{
+	struct task *t = arg;
+	bool ok;
+
+	do {
+		ok = ask_once(t, client, err);
+	} while (ok && t->cursor.n > 0);
+	return ok;
+}
+
+/* Calling. */
+
+static const struct deed *find(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(deeds); i++) {
+		if (strcmp(deeds[i].name, word) == 0) {
+			return &deeds[i];
+		}
+	}
+	return NULL;
+}
+
+/* NULL: well called. */
+static const char *complaint(const struct input *in)
+{
+	const struct user_flags *f = in->in;
+
+	if (in->who.n > WHO_BYTES_MAX) {
+		return "this is no id and no address";
+	}
+	if (f->owner && f->role.n > 0) {
+		return "\"--owner\" and \"--role\" are both given";
+	}
+	return f->role.n == 0 || role_parse(f->role) != ROLE_NONE || slice_eq(f->role, S("none"))
+		       ? NULL
+		       : "\"--role\" must be viewer, member, admin, owner or none";
+}
+
+static int work(struct task *t, const struct settings *settings)
+{
+	const struct deed *deed = t->deed;
+	struct secret password = { 0 };
+	struct err err;
+	bool ok = true;
+
+	if (deed->asks || t->input.in->with_password) {
+		ok = prompt_secret("password", &password, &err);
+		t->input.password = secret_reveal(&password);
+	}
+	ok = ok && ask_local(settings, ask, t, &err);
+	secret_release(&password);
+	if (!ok) {
+		fprintf(stderr, "tocsin user %s: %s\n", deed->name, err.text);
+	}
+	return ok ? 0 : 1;
+}
+
+static int run(const struct flags *flags, const void *arg, struct arena *boot)
+{
+	const struct user_flags *in = arg;
+	struct task t = {
+		.deed = find(flags->command + strlen("user ")),
+		.input = { .flags = flags, .in = in, .who = slice_of(flags->word) },
+		.boot = boot,
+		.json = in->json,
+	};
+	const char *wrong = complaint(&t.input);
+	struct settings settings;
+
+	if (wrong != NULL) {
+		fprintf(stderr, "tocsin %s: %s\n", flags->command, wrong);
+		return 2;
+	}
+	if (!flags_settings(flags, boot, &settings)) {
+		return 2;
+	}
+	log_setup(LOG_WARN, settings.log_format, STDERR_FILENO);
+	return work(&t, &settings);
+}
+
+static int run_deed(const struct deed *deed, int argc, char **argv)
+{
+	struct user_flags in = { 0 };
+	struct flags flags = {
+		.words = deed->kind == KIND_LIST  ? NULL
+			 : deed->kind == KIND_ADD ? "EMAIL"
+						  : "USER",
+		.no_word = deed->kind == KIND_ADD ? "say whose: the mail address"
+						  : "say who: an id, or the mail address",
+		.about = deed->about,
+		.rows = deed->rows,
+		.n = deed->n,
+		.with_settings = true,
+	};
+	struct arena boot;
+	int code;
+
+	arena_init(&boot, 0);
+	flags.command = arena_printf(&boot, "user %s", deed->name).p;
+	code = flags_run(&flags, argc, argv, &in, run);
+	arena_release(&boot);
+	return code;
+}
+
+/* Without a word that is known, only help or a complaint is left. */
+static int run_none(const struct flags *flags, const void *in UNUSED, struct arena *boot UNUSED)
+{
+	fprintf(stderr, "tocsin user: there is no \"%s\"; `tocsin help user` says what there is\n",
+		flags->word);
+	return 2;
+}
+
+int cmd_user(int argc, char **argv)
+{
+	const struct deed *deed = argc > 0 ? find(argv[0]) : NULL;
+	struct flags flags = {
+		.command = "user",
+		.words = "WORD [USER]",
+		.no_word = "say what; `tocsin help user` says what there is",
+		.about = "Make and help the people who log in: a USER is an id or a mail address. "
+			 "A server may run on\nthe data directory; else the command works on it "
+			 "itself. `tocsin user WORD --help` says more.\n\n"
+			 "  add         make an account, and print a link that sets its password; "
+			 "--owner for the first\n"
+			 "  list        list all users\n"
+			 "  show        show one\n"
+			 "  role        say what a user is in an organization\n"
+			 "  password    set a password: asked for, or from standard input\n"
+			 "  reset-link  print a link that sets a new password\n"
+			 "  mail-link   print a link that confirms an address\n"
+			 "  verify      take an address for confirmed\n"
+			 "  totp-off    ask for codes no longer\n"
+			 "  logout      end all sessions\n"
+			 "  disable     keep a user out\n"
+			 "  enable      let a user in again",
+		.with_settings = true,
+	};
+	struct user_flags in = { 0 };
+
+	return deed != NULL ? run_deed(deed, argc - 1, argv + 1)
+			    : flags_run(&flags, argc, argv, &in, run_none);
+}

@@ -66,12 +66,12 @@ struct call {
 		     struct err *err); /* what a worker runs; the route's by default */
 	bool awaited;		       /* events are to come: the body is not complete yet */
 	bool audited;		       /* the audit log knows what the call did: see api/audit.h */
-	bool by_query; /* the credential came in the row's old_query: replies say it is deprecated */
-	struct share_item later;    /* while it waits for its turn on the loop */
-	struct db *db;		    /* on a worker: its connection */
-	struct once *once;	    /* likewise: the request has an Idempotency-Key; or NULL */
-	int64_t now_us;		    /* wall clock when the request was complete */
-	struct bucket_verdict rate; /* what rate_headers says; limit 0: nothing */
+	bool by_query;		       /* the credential came in the row's old_query: deprecated */
+	struct share_item later;       /* while it waits for its turn on the loop */
+	struct db *db;		       /* on a worker: its connection */
+	struct once *once;	       /* likewise: the request has an Idempotency-Key; or NULL */
+	int64_t now_us;		       /* wall clock when the request was complete */
+	struct bucket_verdict rate;    /* what rate_headers says; limit 0: nothing */
 	uint32_t rate_per_minute;
 	struct answer answer;
 	struct err err;

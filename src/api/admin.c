@@ -138,17 +138,41 @@ static bool read_project(struct call *c, struct place *p, struct slice slug, str
 	       store_project_insert(p->org.id, c->db, &p->project, err);
 }
 
+/* What is new of it is told to memory, on the loop. */
+struct news {
+	struct api *api;
+	struct org_id org;
+	struct project_id projects[2];
+};
+
+static void tell_projects(void *arg)
+{
+	const struct news *news = arg;
+
+	for (size_t i = 0; i < ARRAY_LEN(news->projects); i++) {
+		project_set_add(news->api->projects, news->org, news->projects[i]);
+	}
+}
+
 /* The org with its default project, and the project that was named, in one transaction. */
 static bool make_place(struct call *c, const struct admin_fields *in, struct place *p,
 		       struct err *err)
 {
 	struct slice name = in->org_name.n > 0 ? in->org_name : in->org;
-	struct project_id ignored;
+	struct news *news = arena_new(c->req, struct news);
 
-	return db_begin(c->db, err) &&
-	       setup_org(c->db, in->org, name, c->now_us, c->req, &p->org.id, &ignored, err) &&
-	       store_org_get(p->org.id, c->db, c->req, &p->org, err) == FOUND &&
-	       read_project(c, p, in->project, err) && db_commit(c->db, err);
+	*news = (struct news) { .api = c->api };
+	if (!db_begin(c->db, err) ||
+	    !setup_org(c->db, in->org, name, c->now_us, c->req, &p->org.id, &news->projects[0],
+		       err) ||
+	    store_org_get(p->org.id, c->db, c->req, &p->org, err) != FOUND ||
+	    !read_project(c, p, in->project, err) || !db_commit(c->db, err)) {
+		return false;
+	}
+	news->org = p->org.id;
+	news->projects[1] = p->project.id;
+	api_post(c->api, tell_projects, news);
+	return true;
 }
 
 /* Keys. */

@@ -113,11 +113,25 @@ void keys_announce(struct call *c, const struct key_made *made)
 	api_post(c->api, put_in_ring, handover_of(c, made));
 }
 
+static bool no_such_project(struct err *err)
+{
+	return err_field(err, ERR_NOT_FOUND, "projectId", "there is no such project");
+}
+
 bool keys_insert(struct call *c, struct key_made *made, struct err *err)
 {
+	struct project_row project;
 	uint64_t n = 0;
 
 	ensure(db_in_transaction(c->db));
+	switch (store_project_get(made->row.org, c->db, made->row.project, c->req, &project, err)) {
+	case FOUND:
+		break;
+	case NOT_FOUND:
+		return no_such_project(err);
+	case FAILED:
+		return false;
+	}
 	made->secret = setup_new_secret(c->req);
 	setup_fill_key(&made->row, made->secret, made->scopes, c->req, &made->key);
 	if (!store_key_live(made->row.org, c->db, made->row.project, c->now_us, &n, err)) {
@@ -225,7 +239,7 @@ static bool read_project(struct call *c, struct slice text, struct project_id *o
 			break;
 		}
 	}
-	return err_field(err, ERR_NOT_FOUND, "projectId", "there is no such project");
+	return no_such_project(err);
 }
 
 static bool read_wish(struct call *c, struct key_made *made, struct err *err)
@@ -257,7 +271,11 @@ static bool read_wish(struct call *c, struct key_made *made, struct err *err)
 static bool insert_first(struct call *c, struct key_made *made, struct err *err)
 {
 	made->secret = setup_new_secret(c->req);
-	return setup_insert_key(c, &made->row, made->secret, made->scopes, &made->key, err);
+	if (!setup_insert_key(c, &made->row, made->secret, made->scopes, &made->key, err)) {
+		return false;
+	}
+	keys_announce(c, made);
+	return true;
 }
 
 static bool insert_further(struct call *c, struct key_made *made, struct err *err)
@@ -267,7 +285,9 @@ static bool insert_further(struct call *c, struct key_made *made, struct err *er
 	ensure(pthread_mutex_lock(&c->api->admin) == 0);
 	ok = db_begin(c->db, err) && keys_insert(c, made, err) &&
 	     once_commit_made(c, ID_KEY, made->row.id.v, err);
-	if (!ok) {
+	if (ok) {
+		keys_announce(c, made);
+	} else {
 		db_rollback(c->db);
 	}
 	ensure(pthread_mutex_unlock(&c->api->admin) == 0);
@@ -283,7 +303,6 @@ static bool create_key(struct call *c, struct err *err)
 	    !(made.row.org.v == 0 ? insert_first : insert_further)(c, &made, err)) {
 		return false;
 	}
-	keys_announce(c, &made);
 	w = call_json(c, 201);
 	match_tell(c, made.row.version);
 	keys_write_made(&made, &w);
@@ -375,11 +394,17 @@ static bool replace(struct call *c, const struct key_row *old, uint64_t expect,
 static bool replace_locked(struct call *c, const struct key_row *old, uint64_t expect,
 			   struct key_made *made, int64_t old_ends_us, struct err *err)
 {
+	struct handover *h;
 	bool ok;
 
 	ensure(pthread_mutex_lock(&c->api->admin) == 0);
 	ok = replace(c, old, expect, made, old_ends_us, err);
-	if (!ok) {
+	if (ok) {
+		h = handover_of(c, made);
+		h->old = old->id;
+		h->old_ends_us = old_ends_us;
+		api_post(c->api, put_in_ring, h);
+	} else {
 		db_rollback(c->db);
 	}
 	ensure(pthread_mutex_unlock(&c->api->admin) == 0);
@@ -389,13 +414,8 @@ static bool replace_locked(struct call *c, const struct key_row *old, uint64_t e
 static void answer_rotation(struct call *c, const struct key_row *old, const struct key_made *made,
 			    int64_t old_ends_us)
 {
-	struct handover *h = handover_of(c, made);
-	struct json_w w;
+	struct json_w w = call_json(c, 201);
 
-	h->old = old->id;
-	h->old_ends_us = old_ends_us;
-	api_post(c->api, put_in_ring, h);
-	w = call_json(c, 201);
 	match_tell(c, made->row.version);
 	json_w_object(&w);
 	json_w_key(&w, "key");

@@ -34,6 +34,7 @@ const BODIES: Record<string, unknown> = {
 	changeRule: { name: "theirs" },
 	changeKey: { name: "theirs" },
 	rotateKey: {},
+	rotateProjectKey: {},
 	changeProject: { name: "theirs" },
 	replayDelivery: {},
 	changeMember: { role: "viewer" },

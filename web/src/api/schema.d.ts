@@ -845,6 +845,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List projects, newest first
+         * @description A key sees its own project, a person all of the organization.
+         */
+        get: operations["listProjects"];
+        put?: never;
+        /**
+         * Make a project and its first API key
+         * @description The reply has the key, with the scopes events:read and events:write; it is shown this once.
+         */
+        post: operations["createProject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{id}": {
         parameters: {
             query?: never;
@@ -852,15 +876,42 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get the key's project */
+        /** Get one project */
         get: operations["getProject"];
         put?: never;
         post?: never;
+        /**
+         * Delete a project with all that is in it
+         * @description Its keys open nothing from now on, its live streams end, its rules are gone, its events hidden at once and off the disk within a day. The default project stays as long as its organization.
+         */
+        delete: operations["deleteProject"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a project
+         * @description Members that are absent stay as they are.
+         */
+        patch: operations["changeProject"];
+        trace?: never;
+    };
+    "/api/v1/projects/{id}/rotate-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put a new API key in the place of the newest
+         * @description The key that `key` of the project shows; see rotateKey.
+         */
+        post: operations["rotateProjectKey"];
         delete?: never;
         options?: never;
         head?: never;
-        /** Change for how long events are kept */
-        patch: operations["changeProject"];
+        patch?: never;
         trace?: never;
     };
     "/api/v1/usage": {
@@ -3696,6 +3747,9 @@ export interface components {
             slug: string;
             name: string;
             isDefault: boolean;
+            environments: string[];
+            origins: string[];
+            ownerId: string | null;
             /**
              * Format: int64
              * @description null: as the server is set; 0: for ever.
@@ -3718,11 +3772,94 @@ export interface components {
                  */
                 purgedAt: string | null;
             } | null;
+            /** @description The newest key that works; rotate-key puts another in its place. */
+            key: {
+                id: string;
+                name: string;
+                keyPrefix: string;
+                /** Format: date-time */
+                expiresAt: string | null;
+                /** Format: date-time */
+                createdAt: string;
+            } | null;
+            /**
+             * Format: int64
+             * @description Counts the changes.
+             */
+            version: number;
             /** Format: date-time */
             createdAt: string;
         };
-        /** @description What can be changed of a project. */
-        ProjectChange: {
+        /** @description A project to be made, or what is to be changed of one. */
+        ProjectInput: {
+            /** @description What people call it. */
+            name: string;
+            /** @description Its short name, one of its kind in the organization; of a new project it is made of the name. */
+            slug?: string | null;
+            /** @description Names to choose from; events may have others. */
+            environments?: string[] | null;
+            /** @description Web pages whose scripts may send events with a key of the project: https://shop.example, all below with https://*.shop.example, or * for every page. */
+            origins?: string[] | null;
+            /** @description The member who answers for it, or null. */
+            ownerId?: string | null;
+            /**
+             * Format: int64
+             * @description For how many days events are kept; 0: for ever, null: as the server is set.
+             */
+            retentionDays?: number | null;
+        };
+        /** @description A new project, with its first key. */
+        ProjectMade: {
+            id: string;
+            slug: string;
+            name: string;
+            isDefault: boolean;
+            environments: string[];
+            origins: string[];
+            ownerId: string | null;
+            /**
+             * Format: int64
+             * @description null: as the server is set; 0: for ever.
+             */
+            retentionDays: number | null;
+            /**
+             * Format: int64
+             * @description What holds; 0: for ever.
+             */
+            effectiveRetentionDays: number;
+            /** @description The last deletion of all events. */
+            deletion: {
+                /** @description Older events are deleted. */
+                before: string;
+                /** Format: date-time */
+                deletedAt: string;
+                /**
+                 * Format: date-time
+                 * @description When they had left the disk.
+                 */
+                purgedAt: string | null;
+            } | null;
+            key: components["schemas"]["KeyMade"];
+            /**
+             * Format: int64
+             * @description Counts the changes.
+             */
+            version: number;
+            /** Format: date-time */
+            createdAt: string;
+        };
+        /** @description A project to be made, or what is to be changed of one. */
+        ProjectInputChange: {
+            /** @description What people call it. */
+            name?: string;
+            /** @description Its short name, one of its kind in the organization; of a new project it is made of the name. */
+            slug?: string | null;
+            /** @description Names to choose from; events may have others. */
+            environments?: string[] | null;
+            /** @description Web pages whose scripts may send events with a key of the project: https://shop.example, all below with https://*.shop.example, or * for every page. */
+            origins?: string[] | null;
+            /** @description The member who answers for it, or null. */
+            ownerId?: string | null;
             /**
              * Format: int64
              * @description For how many days events are kept; 0: for ever, null: as the server is set.
@@ -4346,6 +4483,15 @@ export interface components {
             headers: {
                 /** @description After how many seconds the same request may succeed. */
                 "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. `org_closed`: the organization is suspended, or is to be deleted. */
+        "forbidden.proof_required.org_closed": {
+            headers: {
                 [name: string]: unknown;
             };
             content: {
@@ -8116,6 +8262,185 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    listProjects: {
+        parameters: {
+            query?: {
+                /** @description How many items a page has at most. */
+                limit?: number;
+                /** @description Where the page begins: nextCursor of the one before. */
+                cursor?: string;
+            };
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of projects. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "prj_2YTGWJFAYGYT1",
+                     *           "slug": "default",
+                     *           "name": "Default",
+                     *           "isDefault": true,
+                     *           "environments": [
+                     *             "production",
+                     *             "staging"
+                     *           ],
+                     *           "origins": [
+                     *             "https://shop.example"
+                     *           ],
+                     *           "ownerId": "usr_2YTGWJFAYGYT1",
+                     *           "retentionDays": null,
+                     *           "effectiveRetentionDays": 0,
+                     *           "deletion": null,
+                     *           "key": {
+                     *             "id": "key_2YTGWJFAYGYT1",
+                     *             "name": "shop",
+                     *             "keyPrefix": "sk_4f1d0b27c...",
+                     *             "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *             "createdAt": "2026-01-31T09:30:00.000Z"
+                     *           },
+                     *           "version": 1,
+                     *           "createdAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The items of this page. */
+                        data: components["schemas"]["Project"][];
+                        /** @description For `cursor`, to get the next page; null at the end. */
+                        nextCursor: string | null;
+                        /**
+                         * Format: int64
+                         * @description How many items of the page could not be read.
+                         */
+                        lost?: number;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    createProject: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Web shop",
+                 *       "slug": "web-shop",
+                 *       "environments": [
+                 *         "production",
+                 *         "staging"
+                 *       ],
+                 *       "origins": [
+                 *         "https://shop.example"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProjectInput"];
+            };
+        };
+        responses: {
+            /** @description The project. */
+            201: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "prj_2YTGWJFAYGYT1",
+                     *       "slug": "default",
+                     *       "name": "Default",
+                     *       "isDefault": true,
+                     *       "environments": [
+                     *         "production",
+                     *         "staging"
+                     *       ],
+                     *       "origins": [
+                     *         "https://shop.example"
+                     *       ],
+                     *       "ownerId": "usr_2YTGWJFAYGYT1",
+                     *       "retentionDays": null,
+                     *       "effectiveRetentionDays": 0,
+                     *       "deletion": null,
+                     *       "key": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "projectId": "prj_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "scopes": [
+                     *           "events:read"
+                     *         ],
+                     *         "expiresAt": null,
+                     *         "madeBy": "usr_2YTGWJFAYGYT1",
+                     *         "version": 1,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProjectMade"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
     getProject: {
         parameters: {
             query?: never;
@@ -8137,6 +8462,8 @@ export interface operations {
             /** @description The project. */
             200: {
                 headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8146,9 +8473,25 @@ export interface operations {
                      *       "slug": "default",
                      *       "name": "Default",
                      *       "isDefault": true,
+                     *       "environments": [
+                     *         "production",
+                     *         "staging"
+                     *       ],
+                     *       "origins": [
+                     *         "https://shop.example"
+                     *       ],
+                     *       "ownerId": "usr_2YTGWJFAYGYT1",
                      *       "retentionDays": null,
                      *       "effectiveRetentionDays": 0,
                      *       "deletion": null,
+                     *       "key": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "version": 1,
                      *       "createdAt": "2026-01-31T09:30:00.000Z"
                      *     }
                      */
@@ -8165,10 +8508,154 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    deleteProject: {
+        parameters: {
+            query: {
+                /** @description The id of the project, to show that you know which one it is. */
+                confirm: string;
+            };
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example current */
+                id: string | "current";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
     changeProject: {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example current */
+                id: string | "current";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Web shop",
+                 *       "slug": "web-shop",
+                 *       "environments": [
+                 *         "production",
+                 *         "staging"
+                 *       ],
+                 *       "origins": [
+                 *         "https://shop.example"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProjectInputChange"];
+            };
+        };
+        responses: {
+            /** @description The project as it is now. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "prj_2YTGWJFAYGYT1",
+                     *       "slug": "default",
+                     *       "name": "Default",
+                     *       "isDefault": true,
+                     *       "environments": [
+                     *         "production",
+                     *         "staging"
+                     *       ],
+                     *       "origins": [
+                     *         "https://shop.example"
+                     *       ],
+                     *       "ownerId": "usr_2YTGWJFAYGYT1",
+                     *       "retentionDays": null,
+                     *       "effectiveRetentionDays": 0,
+                     *       "deletion": null,
+                     *       "key": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    rotateProjectKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
                 /**
                  * @description With an access token: the project that the call is about. By default the organization's default project.
                  * @example prj_7C60DG71NXPEA
@@ -8181,38 +8668,52 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 /** @example {} */
-                "application/json": components["schemas"]["ProjectChange"];
+                "application/json": components["schemas"]["KeyRotation"];
             };
         };
         responses: {
-            /** @description The project as it is now. */
-            200: {
+            /** @description The new key. */
+            201: {
                 headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "id": "prj_2YTGWJFAYGYT1",
-                     *       "slug": "default",
-                     *       "name": "Default",
-                     *       "isDefault": true,
-                     *       "retentionDays": null,
-                     *       "effectiveRetentionDays": 0,
-                     *       "deletion": null,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       "key": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "projectId": "prj_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "scopes": [
+                     *           "events:read"
+                     *         ],
+                     *         "expiresAt": null,
+                     *         "madeBy": "usr_2YTGWJFAYGYT1",
+                     *         "version": 1,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "previous": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "expiresAt": "2026-01-31T09:30:00.000Z"
+                     *       }
                      *     }
                      */
-                    "application/json": components["schemas"]["Project"];
+                    "application/json": components["schemas"]["KeyRotated"];
                 };
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
             403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];

@@ -202,6 +202,18 @@ static void keep_reply(struct engine *e, const struct control *control, const st
 	e->effects.bytes += row->body.n;
 }
 
+/* In the commit of the change. The record is borrowed; the entry outlives it. */
+static void keep_audit(struct engine *e, const struct record *record, const struct control *control)
+{
+	if (e->with_effects && control->audit.action.n > 0) {
+		struct audit_entry *entry = effects_audit(&e->effects);
+
+		*entry = audit_copy(&control->audit, &e->tick);
+		entry->org = record->org;
+		entry->at_us = record->received_at_us;
+	}
+}
+
 static void put_rule(struct engine *e, const struct record *record, struct control *control)
 {
 	struct rule_def *def = &control->rule;
@@ -232,6 +244,7 @@ static void put_rule(struct engine *e, const struct record *record, struct contr
 
 		keep_reply(e, control, row);
 	}
+	keep_audit(e, record, control);
 	say(e, record, (struct verdict) { .ok = true, .version = def->version });
 }
 
@@ -249,6 +262,7 @@ static void delete_rule(struct engine *e, const struct record *record,
 								    .at_us = record->received_at_us,
 								    .seq = record->seq };
 	}
+	keep_audit(e, record, control);
 	say(e, record, (struct verdict) { .ok = true });
 }
 
@@ -258,6 +272,7 @@ static void leave_out(struct engine *e, const struct record *record, const struc
 	if (!poison_add(&e->poison, control->record, record->seq)) {
 		log_error("quarantine_full", log_int("seq", control->record));
 	}
+	keep_audit(e, record, control);
 	e->effects.poison = e->effects.poison || e->with_effects;
 	metric_set(e->o.metrics, METRIC_QUARANTINED, (int64_t)e->poison.n);
 }
@@ -266,7 +281,8 @@ static void leave_out(struct engine *e, const struct record *record, const struc
  * What it takes away counts for nothing from here on: not in windows, not in the counts. It was
  * used all the same.
  */
-static void delete_events(struct engine *e, const struct record *record)
+static void delete_events(struct engine *e, const struct record *record,
+			  const struct control *control)
 {
 	rule_set_forget(e->state.rules, record->org, record->project, record->seq,
 			record->received_at_us);
@@ -279,6 +295,7 @@ static void delete_events(struct engine *e, const struct record *record)
 						 .deleted_seq = record->seq,
 						 .deleted_us = record->received_at_us };
 	}
+	keep_audit(e, record, control);
 	say(e, record, (struct verdict) { .ok = true });
 }
 
@@ -300,7 +317,7 @@ static bool apply_control(struct engine *e, const struct record *record, struct 
 		leave_out(e, record, &control);
 		return true;
 	case CONTROL_EVENTS_DELETE:
-		delete_events(e, record);
+		delete_events(e, record, &control);
 		return true;
 	case CONTROL_OPS:
 		break;

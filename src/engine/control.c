@@ -33,33 +33,45 @@ static void put_once(struct json_w *w, const struct control *control)
 	json_w_end(w);
 }
 
-void control_encode(const struct control *control, struct arena *req, struct buf *out)
+static void put_rule(struct json_w *w, const struct control *control, struct arena *req)
 {
 	struct id_text id = id_format(ID_RULE, control->rule_id.v);
+
+	json_put_int(w, "expect", (int64_t)control->expect);
+	if (control->rules_max > 0) {
+		json_put_int(w, "rulesMax", (int64_t)control->rules_max);
+	}
+	json_put_str(w, "id", slice_of(id.p));
+	if (control->op == CONTROL_RULE_PUT) {
+		put_once(w, control);
+		json_w_key(w, "rule");
+		json_w_raw(w, rule_def_text(&control->rule, req));
+	}
+}
+
+void control_encode(const struct control *control, struct arena *req, struct buf *out)
+{
 	struct json_w w;
 
 	json_w_init(&w, out);
 	json_w_object(&w);
 	json_put_str(&w, "type", control_type(control->op));
-	if (control->op == CONTROL_RECORD_QUARANTINE) {
+	switch (control->op) {
+	case CONTROL_RULE_PUT:
+	case CONTROL_RULE_DELETE:
+		put_rule(&w, control, req);
+		break;
+	case CONTROL_RECORD_QUARANTINE:
 		json_put_int(&w, "record", (int64_t)control->record);
 		json_put_int(&w, "exits", (int64_t)control->exits);
-		json_w_end(&w);
-		return;
+		break;
+	case CONTROL_EVENTS_DELETE:
+	case CONTROL_OPS:
+		break;
 	}
-	if (control->op == CONTROL_EVENTS_DELETE) {
-		json_w_end(&w);
-		return;
-	}
-	json_put_int(&w, "expect", (int64_t)control->expect);
-	if (control->rules_max > 0) {
-		json_put_int(&w, "rulesMax", (int64_t)control->rules_max);
-	}
-	json_put_str(&w, "id", slice_of(id.p));
-	if (control->op == CONTROL_RULE_PUT) {
-		put_once(&w, control);
-		json_w_key(&w, "rule");
-		json_w_raw(&w, rule_def_text(&control->rule, req));
+	if (control->audit.action.n > 0) {
+		json_w_key(&w, "audit");
+		audit_carry(&control->audit, &w);
 	}
 	json_w_end(&w);
 }
@@ -130,9 +142,35 @@ static bool read_rule(const struct json *root, struct arena *tick, struct contro
 	return true;
 }
 
+static bool read_body(const struct json *root, struct arena *tick, struct control *out,
+		      struct err *err)
+{
+	const struct json *id = json_get(root, "id");
+
+	switch (out->op) {
+	case CONTROL_RECORD_QUARANTINE:
+		return (number(root, "record", &out->record) && out->record > 0 &&
+			number(root, "exits", &out->exits)) ||
+		       bad(err, "record");
+	case CONTROL_EVENTS_DELETE:
+		return true;
+	case CONTROL_RULE_PUT:
+	case CONTROL_RULE_DELETE:
+	case CONTROL_OPS:
+		break;
+	}
+	if (!number(root, "expect", &out->expect)) {
+		return bad(err, "expect");
+	}
+	if (id == NULL || !id_parse(ID_RULE, id->text, &out->rule_id.v)) {
+		return bad(err, "id");
+	}
+	return out->op != CONTROL_RULE_PUT || read_rule(root, tick, out, err);
+}
+
 bool control_decode(struct slice body, struct arena *tick, struct control *out, struct err *err)
 {
-	const struct json *root, *id;
+	const struct json *root, *audit;
 
 	*out = (struct control) { 0 };
 	if (!json_parse(tick, body, JSON_DEPTH_LIMIT, &root, err)) {
@@ -141,20 +179,7 @@ bool control_decode(struct slice body, struct arena *tick, struct control *out, 
 	if (!decode_op(json_get(root, "type"), &out->op)) {
 		return bad(err, "type");
 	}
-	if (out->op == CONTROL_RECORD_QUARANTINE) {
-		return (number(root, "record", &out->record) && out->record > 0 &&
-			number(root, "exits", &out->exits)) ||
-		       bad(err, "record");
-	}
-	if (out->op == CONTROL_EVENTS_DELETE) {
-		return true;
-	}
-	if (!number(root, "expect", &out->expect)) {
-		return bad(err, "expect");
-	}
-	id = json_get(root, "id");
-	if (id == NULL || !id_parse(ID_RULE, id->text, &out->rule_id.v)) {
-		return bad(err, "id");
-	}
-	return out->op != CONTROL_RULE_PUT || read_rule(root, tick, out, err);
+	audit = json_get(root, "audit");
+	return read_body(root, tick, out, err) &&
+	       (audit == NULL || audit_read(audit, &out->audit, err) || bad(err, "audit"));
 }

@@ -3,6 +3,7 @@
 #define ENGINE_CONTROL_H
 
 #include "base/buf.h"
+#include "model/audit.h"
 #include "model/rule_def.h"
 
 /*
@@ -19,6 +20,9 @@
  * once is what an Idempotency-Key became (store/replies.h); it decides nothing: that the rule is
  * new does. Org and project are those of the record. rulesMax is what the plan said when the rule
  * was asked for: so the engine holds the limit exactly, and a replay needs to know no plan.
+ *
+ * Each may carry "audit":{...}, what the audit log is to tell of it: written in the commit of the
+ * change, so that there is an entry exactly when there is a change.
  *
  * Pure; any thread.
  */
@@ -42,6 +46,8 @@ struct control {
 	/* CONTROL_RECORD_QUARANTINE: the record, and how many unclean exits it has cost. */
 	uint64_t record;
 	uint64_t exits;
+	/* As audit_carry has it; without an action: there is nothing to tell. */
+	struct audit_entry audit;
 };
 
 /* "rule.put", the type of the record. */

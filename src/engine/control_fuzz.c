@@ -27,7 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	       again.rule_id.v == control.rule_id.v && again.record == control.record &&
 	       again.exits == control.exits && again.rules_max == control.rules_max &&
 	       slice_eq(again.once_key, control.once_key) &&
-	       slice_eq(again.once_request, control.once_request));
+	       slice_eq(again.once_request, control.once_request) &&
+	       slice_eq(again.audit.action, control.audit.action) &&
+	       slice_eq(again.audit.agent, control.audit.agent) &&
+	       slice_eq(again.audit.after, control.audit.after));
 	control_encode(&again, &tick, &second);
 	ensure(slice_eq(buf_slice(&first), buf_slice(&second)));
 	buf_release(&first);

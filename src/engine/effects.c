@@ -79,12 +79,17 @@ struct reply_row *effects_reply(struct effects *e)
 	return PUSH(e, replies);
 }
 
+struct audit_entry *effects_audit(struct effects *e)
+{
+	return PUSH(e, audits);
+}
+
 #undef PUSH
 
 bool effects_empty(const struct effects *e)
 {
 	return e->rules.n + e->alerts.n + e->ends.n + e->deliveries.n + e->changes.n +
-			       e->verdicts.n + e->deletions.n + e->replies.n ==
+			       e->verdicts.n + e->deletions.n + e->replies.n + e->audits.n ==
 		       0 &&
 	       !e->poison;
 }

@@ -41,6 +41,7 @@ struct effects {
 	EFFECT_ROWS(struct verdict_effect) verdicts;
 	EFFECT_ROWS(struct retention_row) deletions;
 	EFFECT_ROWS(struct reply_row) replies;
+	EFFECT_ROWS(struct audit_entry) audits;
 	bool poison;	 /* the list of quarantined records has grown */
 	size_t resolved; /* alerts that ended */
 	size_t bytes;	 /* of the texts that the rows keep alive, roughly */
@@ -58,11 +59,13 @@ struct verdict_effect *effects_verdict(struct effects *e);
 struct retention_row *effects_deletion(struct effects *e);
 /* The reply to the request of a change: texts live as long as the batch. */
 struct reply_row *effects_reply(struct effects *e);
+/* What the audit log is to tell: likewise. */
+struct audit_entry *effects_audit(struct effects *e);
 /* Nothing to commit but the cursor. */
 bool effects_empty(const struct effects *e);
 /* Time to commit. */
 bool effects_full(const struct effects *e);
-/* Write all rows but the changes, inside the caller's transaction. */
+/* Write all rows but changes and audits, inside the caller's transaction. */
 NODISCARD bool effects_write(const struct effects *e, struct db *db, struct err *err);
 
 #endif

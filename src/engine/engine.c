@@ -89,7 +89,7 @@ static bool write_poison(struct engine *e, struct err *err)
 	return ok;
 }
 
-/* Changes carry numbers per org in the order of commits, so they are written last. */
+/* Changes and audits carry numbers per org in the order of commits, so they are written last. */
 static bool write_batch(struct engine *e, struct engine_cursor *cursor, struct err *err)
 {
 	struct effects *fx = &e->effects;
@@ -102,6 +102,7 @@ static bool write_batch(struct engine *e, struct engine_cursor *cursor, struct e
 	       store_cursor_set(e->db, cursor, err) && (!fx->poison || write_poison(e, err)) &&
 	       (fx->changes.n == 0 ||
 		store_changes_insert(e->db, fx->changes.rows, fx->changes.n, err)) &&
+	       store_audit_append_all(e->db, fx->audits.rows, fx->audits.n, &e->tick, err) &&
 	       db_commit(e->db, err);
 }
 

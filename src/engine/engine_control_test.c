@@ -285,8 +285,60 @@ TEST(a_kill_never_parts_a_rule_from_its_reply)
 	scene_end(&stage, &whole);
 }
 
+TEST(a_change_tells_the_audit_log_and_a_refusal_does_not)
+{
+	struct scene s;
+
+	scene_init(&s);
+	s.stage.audit = "rule.create";
+	T_TRUE(verdict_of(&s, stage_rule(&s.stage, 5, 0, RULE(1, 10, ""))).ok);
+	T_FALSE(verdict_of(&s, stage_rule(&s.stage, 5, 0, RULE(1, 10, ""))).ok);
+	s.stage.audit = "rule.delete";
+	T_TRUE(verdict_of(&s, stage_rule_delete(&s.stage, STAGE_ORG, 5, 1)).ok);
+	T_FALSE(verdict_of(&s, stage_rule_delete(&s.stage, STAGE_ORG, 5, 1)).ok);
+	s.stage.audit = "events.delete";
+	T_TRUE(verdict_of(&s, stage_delete_events(&s.stage, STAGE_ORG)).ok);
+	T_INT(home_number(&s.home, "select count(*) from audit_entries where org_id = 1"), 3);
+	T_INT(home_number(&s.home, "select max(number) from audit_entries"), 3);
+	T_INT(home_number(&s.home, "select count(*) from audit_entries join rules"
+				   " on audit_entries.created_at = rules.created_at"
+				   " where action = 'rule.create' and actor = 'operator'"
+				   " and new_fields = '{\"a\":1}'"),
+	      1);
+	scene_release(&s);
+}
+
+/* Whatever a kill leaves, a change and the entry about it come to be together. */
+TEST(a_kill_never_parts_a_change_from_its_entry)
+{
+	struct stage stage;
+	struct home whole;
+	struct images images = { 0 };
+
+	scene_begin(&stage, &whole);
+	images_begin(&images, 12, &whole);
+	stage.audit = "rule.create";
+	for (uint64_t id = 1; id <= 8; id++) {
+		stage_rule(&stage, id, 0, RULE(2, 10, ""));
+		stage_events(&stage, "order_failed", 3, 1);
+		T_TRUE(home_drain(&whole));
+	}
+	home_close(&whole);
+	T_TRUE(images.n >= 4);
+	for (size_t i = 0; i < images.n; i++) {
+		T_INT(home_number(&images.homes[i], "select (select count(*) from rules)"
+						    " - (select count(*) from audit_entries)"),
+		      0);
+	}
+	T_INT(home_number(&whole, "select count(*) from audit_entries"), 8);
+	images_same(&images, &whole);
+	scene_end(&stage, &whole);
+}
+
 T_MAIN(T(a_change_is_checked_against_what_it_was_based_on), T(a_rule_of_another_org_is_not_there),
        T(a_project_has_a_bounded_number_of_rules), T(an_org_has_as_many_rules_as_its_plan_said),
        T(a_disabled_rule_is_silent_and_starts_anew), T(a_wider_window_is_filled_from_the_log),
        T(a_higher_threshold_and_a_shorter_window_too), T(another_grouping_starts_anew),
-       T(a_new_rule_brings_the_reply_to_its_request), T(a_kill_never_parts_a_rule_from_its_reply))
+       T(a_new_rule_brings_the_reply_to_its_request), T(a_kill_never_parts_a_rule_from_its_reply),
+       T(a_change_tells_the_audit_log_and_a_refusal_does_not),
+       T(a_kill_never_parts_a_change_from_its_entry))

@@ -224,8 +224,27 @@ static struct record record_like(struct journal *journal, const struct record *r
 	};
 }
 
+/* For the audit log of whoever sent it, else of the installation. */
+static struct audit_entry audit_of(struct journal *journal, struct notice *n,
+				   const struct record *record)
+{
+	struct audit_entry e = {
+		.actor = slice_of(audit_actor_words[AUDIT_BY_SYSTEM]),
+		.action = slice_of(audit_word(AUDIT_EVENT_QUARANTINE)),
+		.target = slice_of(audit_target_words[AUDIT_ON_EVENT]),
+		.target_name = record->type,
+	};
+
+	if (record->kind == RECORD_EVENT) {
+		struct id_text id = event_public_id(journal_meta(journal), record);
+
+		e.target_id = arena_dup(&n->arena, slice_of(id.p));
+	}
+	return e;
+}
+
 /* Whose record it was is told; of one that cannot be read nobody knows that. */
-static size_t fill(struct journal *journal, struct notice *n, const struct control *control)
+static size_t fill(struct journal *journal, struct notice *n, struct control *control)
 {
 	struct record record = { .kind = RECORD_TICK };
 	struct err err;
@@ -233,6 +252,7 @@ static size_t fill(struct journal *journal, struct notice *n, const struct contr
 	if (journal_read(journal, control->record, &n->arena, &record, &err) != FOUND) {
 		record = (struct record) { .kind = RECORD_TICK };
 	}
+	control->audit = audit_of(journal, n, &record);
 	n->records[0] = record_like(journal, &record, RECORD_CONTROL, control_type(control->op),
 				    body_of(n, control));
 	if (record.org.v == 0) {

@@ -50,6 +50,7 @@ void stage_init(struct stage *stage)
 	arena_init(&stage->arena, 0);
 	stage->rules_max = 0;
 	stage->once = NULL;
+	stage->audit = NULL;
 }
 
 void stage_release(struct stage *stage)
@@ -112,12 +113,17 @@ uint64_t stage_events(struct stage *stage, const char *type, size_t n, size_t us
 	return seq;
 }
 
-static uint64_t control(struct stage *stage, struct org_id org, const struct control *control)
+static uint64_t control(struct stage *stage, struct org_id org, struct control *control)
 {
 	struct record *item;
 	struct buf out;
 	uint64_t seq;
 
+	if (stage->audit != NULL) {
+		control->audit = (struct audit_entry) { .actor = S("operator"),
+							.action = slice_of(stage->audit),
+							.after = S("{\"a\":1}") };
+	}
 	buf_init(&out, RECORD_BODY_BYTES_MAX);
 	control_encode(control, &stage->arena, &out);
 	request_clear(&request);
@@ -392,6 +398,8 @@ void home_dump(struct home *home, struct buf *out)
 		"select journal, seq, alerts, deliveries, rollup_seq, usage_seq from engine_cursors",
 		"select * from retention order by org_id, project_id",
 		"select * from replies order by org_id, key_hash",
+		"select org_id, number, created_at, actor, action, target_id from audit_entries"
+		" order by org_id, number",
 		"select * from usage_events order by org_id, day, project_id, key_id, type",
 		"select * from usage_sent order by org_id, day, project_id",
 		/* What a deletion hides is there until the purger comes. */

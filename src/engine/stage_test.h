@@ -18,6 +18,7 @@ struct stage {
 	struct arena arena;
 	uint64_t rules_max; /* what control records that put a rule say of the plan */
 	const char *once;   /* the key of their requests, 64 hex digits; NULL: they had none */
+	const char *audit;  /* the action they tell the audit log of; NULL: of none */
 };
 
 struct home {

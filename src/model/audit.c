@@ -119,6 +119,21 @@ struct audit_hash audit_hash(const struct audit_entry *e)
 	return hash;
 }
 
+struct audit_entry audit_copy(const struct audit_entry *e, struct arena *arena)
+{
+	struct audit_entry copy = *e;
+	struct slice *texts[] = { &copy.actor,	&copy.actor_id,	   &copy.actor_name,
+				  &copy.action, &copy.target,	   &copy.target_id,
+				  &copy.before, &copy.target_name, &copy.after,
+				  &copy.agent,	&copy.address,	   &copy.request,
+				  &copy.hash,	&copy.previous };
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		*texts[i] = arena_dup(arena, *texts[i]);
+	}
+	return copy;
+}
+
 static void put_id(struct json_w *w, const char *name, enum id_kind kind, uint64_t v)
 {
 	struct id_text text = id_or_none(kind, v);

@@ -99,6 +99,8 @@ struct audit_entry {
 	struct slice hash;
 };
 
+/* A copy whose texts are in the arena. */
+struct audit_entry audit_copy(const struct audit_entry *e, struct arena *arena);
 /* The hash of an entry from all its members but hash. */
 struct audit_hash {
 	char p[AUDIT_HASH_CHARS];

@@ -42,28 +42,6 @@ void audit_check_release(struct audit_check *c)
 	arena_release(&c->keep);
 }
 
-/* A copy that outlives the page that e is from. */
-static struct audit_entry keep(struct audit_check *c, const struct audit_entry *e)
-{
-	static const size_t texts[] = {
-		offsetof(struct audit_entry, actor),	   offsetof(struct audit_entry, actor_id),
-		offsetof(struct audit_entry, actor_name),  offsetof(struct audit_entry, action),
-		offsetof(struct audit_entry, target),	   offsetof(struct audit_entry, target_id),
-		offsetof(struct audit_entry, target_name), offsetof(struct audit_entry, before),
-		offsetof(struct audit_entry, after),	   offsetof(struct audit_entry, address),
-		offsetof(struct audit_entry, agent),	   offsetof(struct audit_entry, request),
-		offsetof(struct audit_entry, previous),	   offsetof(struct audit_entry, hash),
-	};
-	struct audit_entry copy = *e;
-
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		struct slice *s = (void *)((char *)&copy + texts[i]);
-
-		*s = arena_dup(&c->keep, *s);
-	}
-	return copy;
-}
-
 static bool is_changed(const struct audit_entry *e)
 {
 	struct audit_hash hash = audit_hash(e);
@@ -77,7 +55,7 @@ static void note_changed(struct audit_check *c, const struct audit_entry *e)
 		tell(c, AUDIT_CHANGED, e->number, e->number);
 		return;
 	}
-	c->odd[c->odd_n++] = keep(c, e);
+	c->odd[c->odd_n++] = audit_copy(e, &c->keep);
 }
 
 void audit_check_entry(struct audit_check *c, const struct audit_entry *e)

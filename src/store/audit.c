@@ -6,6 +6,8 @@
  */
 #include "store/audit.h"
 
+#include <stdlib.h>
+
 #include "store/columns.h"
 #include "store/global.h"
 #include "store/queries.h"
@@ -180,6 +182,34 @@ bool store_audit_append(struct org_id org, struct db *db, struct audit_entry *e,
 	return row_insert(db, of(org, INSERT), &shape, e, NULL, err) &&
 	       db_exec(db, of(org, SEAL), DB_ARGS(db_id(org.v), db_id(e->number), db_text(e->hash)),
 		       NULL, err);
+}
+
+/* By org; among the entries of one org by their first place, which number holds meanwhile. */
+static int by_org(const void *left, const void *right)
+{
+	const struct audit_entry *a = left, *b = right;
+
+	if (a->org.v != b->org.v) {
+		return a->org.v < b->org.v ? -1 : 1;
+	}
+	return a->number < b->number ? -1 : a->number > b->number;
+}
+
+bool store_audit_append_all(struct db *db, struct audit_entry *rows, size_t n, struct arena *req,
+			    struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		rows[i].number = i;
+	}
+	if (n > 1) {
+		qsort(rows, n, sizeof(*rows), by_org);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!store_audit_append(rows[i].org, db, &rows[i], req, err)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* By what is most likely the rarest. */

@@ -36,6 +36,12 @@ struct audit_filter {
  */
 NODISCARD bool store_audit_append(struct org_id org, struct db *db, struct audit_entry *e,
 				  struct arena *req, struct err *err);
+/*
+ * Add entries of any chains, each with its org. Puts them in the order of orgs (stable). Likewise,
+ * for the engine alone, whose batches serve many orgs.
+ */
+NODISCARD bool store_audit_append_all(struct db *db, struct audit_entry *rows, size_t n,
+				      struct arena *req, struct err *err);
 /* Newest first; next has time and number. */
 NODISCARD bool store_audit_list(struct org_id org, struct db *db, const struct audit_filter *filter,
 				const struct page *page, struct arena *req, struct audit_list *out,

@@ -287,6 +287,24 @@ CONTRACT(writers_at_the_same_time_make_one_chain)
 	T_INT(check(f, NOBODY), WRITERS * WRITES / 3);
 }
 
+CONTRACT(a_batch_of_many_orgs_keeps_the_order_of_each)
+{
+	struct audit_entry rows[] = { entry_of("rule.create", AT), entry_of("plan.put", AT),
+				      entry_of("rule.update", AT), entry_of("rule.delete", AT) };
+	struct audit_list got;
+	struct err err = { 0 };
+
+	rows[0].org = rows[2].org = ORG_B;
+	rows[3].org = ORG_A;
+	T_OK(db_begin(f->db, &err));
+	T_OK(store_audit_append_all(f->db, rows, ARRAY_LEN(rows), &f->arena, &err));
+	T_OK(db_commit(f->db, &err));
+	T_TRUE(check(f, NOBODY) == 1 && check(f, ORG_A) == 1 && check(f, ORG_B) == 2);
+	T_OK(store_audit_list(ORG_B, f->db, &(struct audit_filter) { 0 }, PAGE_OF(10), &f->arena,
+			      &got, &err));
+	T_SLICE(got.rows[0].action, "rule.update");
+}
+
 static const struct query forge = {
 	.name = "test_audit_forge",
 	.args = "i",
@@ -339,5 +357,6 @@ CONTRACTS(audit_contract, C(entries_follow_each_other_by_org),
 	  C(an_entry_goes_with_the_transaction_it_is_in), C(all_of_an_entry_comes_back),
 	  C(names_are_looked_up), C(lists_are_newest_first_and_filtered),
 	  C(a_walk_goes_by_number_up_to_where_it_is_told), C(all_chains_are_found),
-	  C(writers_at_the_same_time_make_one_chain), C(entries_are_neither_changed_nor_removed),
-	  C(a_purged_org_takes_its_chain_along))
+	  C(writers_at_the_same_time_make_one_chain),
+	  C(a_batch_of_many_orgs_keeps_the_order_of_each),
+	  C(entries_are_neither_changed_nor_removed), C(a_purged_org_takes_its_chain_along))

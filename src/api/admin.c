@@ -9,6 +9,7 @@
 #include "api/change.h"
 #include "api/plans.h"
 #include "api/route.h"
+#include "api/rules.h"
 #include "api/setup.h"
 #include "api/show.h"
 #include "base/field.h"
@@ -283,6 +284,12 @@ static void write_place(const struct place *p, struct json_w *w)
 
 /* Rules. */
 
+static bool make_rule(struct call *c, struct control *control, struct err *err)
+{
+	return rules_tell(c, AUDIT_RULE_CREATE, NULL, control, err) &&
+	       change_apply(c, control, err);
+}
+
 static bool ensure_rule(struct call *c, const struct place *p, const char *text, struct json_w *w,
 			struct err *err)
 {
@@ -301,7 +308,7 @@ static bool ensure_rule(struct call *c, const struct place *p, const char *text,
 	if (found == FOUND) {
 		control.rule_id = row.id;
 	}
-	if (found == FAILED || (found == NOT_FOUND && !change_apply(c, &control, err))) {
+	if (found == FAILED || (found == NOT_FOUND && !make_rule(c, &control, err))) {
 		return false;
 	}
 	json_w_object(w);

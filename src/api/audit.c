@@ -52,6 +52,8 @@ static void find_actor(struct call *c, const struct audit_note *note, struct aud
 		put_actor(c, AUDIT_BY_USER, audit_id(c, ID_USER, note->user.v), e);
 	} else if (c->route->who == WHO_SOCKET) {
 		put_actor(c, AUDIT_BY_OPERATOR, (struct slice) { 0 }, e);
+	} else if (c->caller.user.v != 0) {
+		put_actor(c, AUDIT_BY_USER, audit_id(c, ID_USER, c->caller.user.v), e);
 	} else if (c->caller.key.v != 0) {
 		put_actor(c, AUDIT_BY_KEY, audit_id(c, ID_KEY, c->caller.key.v), e);
 	} else {

@@ -5,6 +5,7 @@
  * end: so a deletion that broke off is made again from its start.
  */
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/change.h"
 #include "api/once.h"
 #include "api/plans.h"
@@ -112,9 +113,21 @@ static bool change_in(struct call *c, struct project_id id, const struct control
 
 bool projects_delete_events(struct call *c, struct project_id id, struct err *err)
 {
+	struct audit_note note = { .action = AUDIT_EVENTS_DELETE,
+				   AUDIT_OF(c, PROJECT, id.v, S("")) };
 	struct control control = { .op = CONTROL_EVENTS_DELETE };
 
-	return change_in(c, id, &control, err);
+	return audit_compose(c, &note, &control.audit, err) && change_in(c, id, &control, err);
+}
+
+static bool delete_rule(struct call *c, struct project_id project, const struct rule_row *rule,
+			struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_RULE_DELETE,
+				   AUDIT_OF(c, RULE, rule->id.v, rule->name) };
+	struct control control = { .op = CONTROL_RULE_DELETE, .rule_id = rule->id };
+
+	return audit_compose(c, &note, &control.audit, err) && change_in(c, project, &control, err);
 }
 
 static bool delete_rules(struct call *c, const struct project_row *row, struct err *err)
@@ -129,10 +142,8 @@ static bool delete_rules(struct call *c, const struct project_row *row, struct e
 		arena_clear(&one);
 		ok = store_rule_list(row->org, c->db, row->id, &page, &one, &list, err);
 		for (size_t i = 0; ok && i < list.n; i++) {
-			struct control control = { .op = CONTROL_RULE_DELETE,
-						   .rule_id = list.rows[i].id };
-
-			ok = change_in(c, row->id, &control, err) || err->kind == ERR_NOT_FOUND;
+			ok = delete_rule(c, row->id, &list.rows[i], err) ||
+			     err->kind == ERR_NOT_FOUND;
 		}
 		page.after = list.next;
 	} while (ok && page.after.id != 0);

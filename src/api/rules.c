@@ -7,6 +7,7 @@
 
 #include "api/action.h"
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/change.h"
 #include "api/match.h"
 #include "api/page.h"
@@ -112,6 +113,47 @@ void rules_reply(const struct rule_row *rule, struct arena *tick, struct reply_r
 	buf_release(&body);
 }
 
+/* What the audit log shows of a rule; the settings of actions without their secrets. */
+static const char *const shown[] = { "name",	      "eventType",	 "condition", "threshold",
+				     "windowSeconds", "cooldownSeconds", "groupBy",   "severity",
+				     "enabled",	      "actions",	 NULL };
+
+static struct slice rule_as_shown(struct call *c, const struct rule_def *def)
+{
+	struct slice text;
+	struct json_w w;
+	struct buf out;
+
+	buf_init(&out, RULE_BODY_BYTES_MAX);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	rule_def_write(def, action_show, c->req, &w);
+	json_w_end(&w);
+	ensure(!out.overflow);
+	text = arena_dup(c->req, buf_slice(&out));
+	buf_release(&out);
+	return text;
+}
+
+bool rules_tell(struct call *c, enum audit_action action, const struct rule_def *old,
+		struct control *control, struct err *err)
+{
+	const struct rule_def *new = control->op == CONTROL_RULE_PUT ? &control->rule : NULL;
+	struct audit_note note = {
+		.action = action,
+		AUDIT_OF(c, RULE, control->rule_id.v, new != NULL ? new->name : old->name),
+		.shown = shown,
+	};
+
+	if (old != NULL) {
+		note.before = rule_as_shown(c, old);
+	}
+	if (new != NULL) {
+		note.after = rule_as_shown(c, new);
+	}
+	return audit_compose(c, &note, &control->audit, err);
+}
+
 bool rules_post(struct call *c, struct err *err)
 {
 	struct rule_json_in in = how(c);
@@ -121,7 +163,8 @@ bool rules_post(struct call *c, struct err *err)
 	if (!call_body(c, &body, err) || !rule_def_parse(body, &in, c->req, &control.rule, err)) {
 		return false;
 	}
-	return change_apply(c, &control, err) && answer_rule(c, control.rule_id, 201, err);
+	return rules_tell(c, AUDIT_RULE_CREATE, NULL, &control, err) &&
+	       change_apply(c, &control, err) && answer_rule(c, control.rule_id, 201, err);
 }
 
 /* Without If-Match a change that lost a race is made again on top of the other's. */
@@ -146,7 +189,8 @@ bool rules_change(struct call *c, struct err *err)
 		if (!match_check("rule", expect, row.version, err)) {
 			return false;
 		}
-		if (!rule_def_patch(&old, body, &in, c->req, &control.rule, err)) {
+		if (!rule_def_patch(&old, body, &in, c->req, &control.rule, err) ||
+		    !rules_tell(c, AUDIT_RULE_UPDATE, &old, &control, err)) {
 			return false;
 		}
 		control.expect = row.version;
@@ -168,17 +212,39 @@ bool rules_get(struct call *c, struct err *err)
 	return find_rule(c, &id, &row, err) && answer_rule(c, id, 200, err);
 }
 
-bool rules_delete(struct call *c, struct err *err)
+/* Of the version that was read, so that the audit log tells what was deleted. */
+static bool try_delete(struct call *c, uint64_t expect, struct err *err)
 {
 	struct control control = { .op = CONTROL_RULE_DELETE };
 	struct rule_row row;
+	struct rule_def old;
 
-	if (!find_rule(c, &control.rule_id, &row, err) ||
-	    !match_read(c, "rule", &control.expect, err) || !change_apply(c, &control, err)) {
+	if (!find_rule(c, &control.rule_id, &row, err) || !read_row(&row, c->req, &old, err)) {
 		return false;
 	}
-	call_empty(c, 204);
-	return true;
+	control.expect = expect != 0 ? expect : row.version;
+	return rules_tell(c, AUDIT_RULE_DELETE, &old, &control, err) &&
+	       change_apply(c, &control, err);
+}
+
+bool rules_delete(struct call *c, struct err *err)
+{
+	uint64_t expect;
+	bool ok = false;
+
+	if (!match_read(c, "rule", &expect, err)) {
+		return false;
+	}
+	for (int i = 0; i < PATCH_TRIES && !ok; i++) {
+		ok = try_delete(c, expect, err);
+		if (!ok && (err->kind != ERR_PRECONDITION || expect != 0)) {
+			return false;
+		}
+	}
+	if (ok) {
+		call_empty(c, 204);
+	}
+	return ok;
 }
 
 static bool write_rules(const struct rule_list *list, struct arena *req, struct json_w *w,

@@ -2,8 +2,10 @@
 #ifndef API_RULES_H
 #define API_RULES_H
 
+#include "api/audit.h"
 #include "api/call.h"
 #include "api/shape.h"
+#include "engine/control.h"
 #include "model/rule_def.h"
 #include "store/replies.h"
 #include "store/rules.h"
@@ -18,6 +20,11 @@ NODISCARD bool rules_post(struct call *c, struct err *err);
 NODISCARD bool rules_get(struct call *c, struct err *err);
 NODISCARD bool rules_change(struct call *c, struct err *err);
 NODISCARD bool rules_delete(struct call *c, struct err *err);
+/*
+ * Have the control record tell the audit log what becomes of the rule; old is NULL for a new one.
+ */
+NODISCARD bool rules_tell(struct call *c, enum audit_action action, const struct rule_def *old,
+			  struct control *control, struct err *err);
 /* All rules of the caller's project as elements of the open array. */
 NODISCARD bool rules_write_all(struct call *c, struct json_w *w, struct err *err);
 

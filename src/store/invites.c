@@ -9,7 +9,20 @@
 
 #define OPEN "accepted_at is null and revoked_at is null"
 
-enum { INSERT, GIVE_WAY, IS_MEMBER, GET, LIST, RESEND, REVOKE, BY_HASH, ACCEPT, JOIN };
+enum {
+	INSERT,
+	GIVE_WAY,
+	IS_MEMBER,
+	GET,
+	LIST,
+	COUNT,
+	RESEND,
+	SET_ROLE,
+	REVOKE,
+	BY_HASH,
+	ACCEPT,
+	JOIN
+};
 static const struct query queries[] = {
 	[INSERT] = {
 		.name = "invite_insert", .args = INVITE_LETTERS, .cols = "",
@@ -36,11 +49,20 @@ static const struct query queries[] = {
 		       " and ($2 = 0 or (" OPEN ")) and (created_at, id) < ($3, $4)"
 		       " order by created_at desc, id desc limit $5 offset $6",
 	},
+	[COUNT] = {
+		.name = "invite_count", .args = "ii", .cols = "i",
+		.sql = "select count(*) from invites where org_id = $1 and " OPEN
+		       " and expires_at > $2",
+	},
 	[RESEND] = {
 		.name = "invite_resend", .args = "iitii", .cols = "",
 		.sql = "update invites set token_hash = $3, sent_at = $4,"
 		       " sent_count = sent_count + 1, expires_at = $5"
 		       " where org_id = $1 and id = $2 and " OPEN,
+	},
+	[SET_ROLE] = {
+		.name = "invite_set_role", .args = "iit", .cols = "",
+		.sql = "update invites set role = $3 where org_id = $1 and id = $2 and " OPEN,
 	},
 	[REVOKE] = {
 		.name = "invite_revoke", .args = "iii", .cols = "",
@@ -135,12 +157,30 @@ bool store_invite_list(struct org_id org, struct db *db, bool only_open, const s
 	return true;
 }
 
+bool store_invite_count(struct org_id org, struct db *db, int64_t now_us, uint64_t *out,
+			struct err *err)
+{
+	int64_t n = 0;
+	bool ok = row_int(db, &queries[COUNT], DB_ARGS(db_id(org.v), db_int(now_us)), &n, err);
+
+	*out = (uint64_t)n;
+	return ok;
+}
+
+enum found store_invite_set_role(struct org_id org, struct db *db, struct invite_id id,
+				 enum role role, struct err *err)
+{
+	ensure(role != ROLE_NONE);
+	return row_touch(db, &queries[SET_ROLE],
+			 DB_ARGS(db_id(org.v), db_id(id.v), db_text(role_name(role))), err);
+}
+
 enum found store_invite_resend(struct org_id org, struct db *db, struct invite_id id,
-			       struct slice token_hash, int64_t now_us, int64_t expires_us,
+			       struct slice token_hash, int64_t sent_us, int64_t expires_us,
 			       struct err *err)
 {
 	return row_touch(db, &queries[RESEND],
-			 DB_ARGS(db_id(org.v), db_id(id.v), db_text(token_hash), db_int(now_us),
+			 DB_ARGS(db_id(org.v), db_id(id.v), db_text(token_hash), db_opt(sent_us),
 				 db_int(expires_us)),
 			 err);
 }

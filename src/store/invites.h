@@ -44,13 +44,19 @@ NODISCARD enum found store_invite_get(struct org_id org, struct db *db, struct i
 NODISCARD bool store_invite_list(struct org_id org, struct db *db, bool only_open,
 				 const struct page *page, struct arena *req,
 				 struct invite_list *out, struct err *err);
+/* How many are open at now_us: neither accepted, revoked nor expired. */
+NODISCARD bool store_invite_count(struct org_id org, struct db *db, int64_t now_us, uint64_t *out,
+				  struct err *err);
 /*
- * The open invite gets a new token and a later end; the older token is worth nothing. NOT_FOUND:
- * there is none that is open.
+ * The open invite gets a new token and a later end; the older token is worth nothing. sent_us 0:
+ * not by mail. NOT_FOUND: there is none that is open.
  */
 NODISCARD enum found store_invite_resend(struct org_id org, struct db *db, struct invite_id id,
-					 struct slice token_hash, int64_t now_us,
+					 struct slice token_hash, int64_t sent_us,
 					 int64_t expires_us, struct err *err);
+/* Likewise. */
+NODISCARD enum found store_invite_set_role(struct org_id org, struct db *db, struct invite_id id,
+					   enum role role, struct err *err);
 /* NOT_FOUND also when it was accepted or revoked before. */
 NODISCARD enum found store_invite_revoke(struct org_id org, struct db *db, struct invite_id id,
 					 int64_t now_us, struct err *err);

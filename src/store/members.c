@@ -5,6 +5,7 @@
  */
 #include "store/members.h"
 
+#include "store/orgs.h"
 #include "store/queries.h"
 #include "store/row.h"
 
@@ -12,7 +13,7 @@
 #define LETTERS "iititt"
 #define FROM " from memberships m join users u on u.id = m.user_id where m.org_id = $1"
 
-enum { INSERT, GET, BY_MAIL, LIST, COUNT, LOCK, ROLE_OF, OWNERS, SET, REMOVE };
+enum { INSERT, GET, BY_MAIL, LIST, COUNT, ROLE_OF, OWNERS, SET, REMOVE };
 static const struct query queries[] = {
 	[INSERT] = {
 		.name = "member_insert", .args = "iiti", .cols = "",
@@ -35,10 +36,6 @@ static const struct query queries[] = {
 	[COUNT] = {
 		.name = "member_count", .args = "i", .cols = "i",
 		.sql = "select count(*) from memberships where org_id = $1",
-	},
-	[LOCK] = {
-		.name = "member_lock", .args = "i", .cols = "i",
-		.sql = "select id from orgs where id = $1" DB_FOR_UPDATE,
 	},
 	[ROLE_OF] = {
 		.name = "member_role", .args = "ii", .cols = "t",
@@ -130,9 +127,7 @@ bool store_member_count(struct org_id org, struct db *db, uint64_t *out, struct 
 
 static bool lock(struct org_id org, struct db *db, struct err *err)
 {
-	enum found found = row_touch(db, &queries[LOCK], DB_ARGS(db_id(org.v)), err);
-
-	return found != FAILED;
+	return store_org_lock(org, db, err);
 }
 
 /* ROLE_NONE: not a member. */

@@ -295,6 +295,36 @@ CONTRACT(invites_are_listed_and_sent_again)
 	T_INT(row.sent_us, AT + 50);
 	T_INT(row.expires_us, AT + 150);
 	T_INT(row.role, ROLE_VIEWER);
+	T_INT(store_invite_resend(ORG_A, f->db, row.id, S("h7"), 0, AT + 150, &err), FOUND);
+	T_INT(store_invite_by_hash(f->db, S("h7"), &f->arena, &row, &err), FOUND);
+	T_INT(row.sent_us, 0);
+}
+
+CONTRACT(open_invites_are_counted_and_change_their_role)
+{
+	struct invite_row row = sample_invite(1, "dee@example.com", "h1");
+	struct err err = { 0 };
+	uint64_t n;
+
+	put_people(f);
+	T_OK(invite(f, &row, &err));
+	row = sample_invite(2, "eve@example.com", "h2");
+	T_OK(invite(f, &row, &err));
+	T_OK(store_invite_count(ORG_A, f->db, AT + 99, &n, &err));
+	T_INT(n, 2);
+	T_OK(store_invite_count(ORG_A, f->db, AT + 100, &n, &err));
+	T_INT(n, 0);
+	T_OK(store_invite_count(ORG_B, f->db, AT, &n, &err));
+	T_INT(n, 0);
+	T_INT(store_invite_revoke(ORG_A, f->db, row.id, AT + 1, &err), FOUND);
+	T_OK(store_invite_count(ORG_A, f->db, AT + 1, &n, &err));
+	T_INT(n, 1);
+	T_INT(store_invite_set_role(ORG_A, f->db, row.id, ROLE_ADMIN, &err), NOT_FOUND);
+	row.id.v = 1;
+	T_INT(store_invite_set_role(ORG_B, f->db, row.id, ROLE_ADMIN, &err), NOT_FOUND);
+	T_INT(store_invite_set_role(ORG_A, f->db, row.id, ROLE_ADMIN, &err), FOUND);
+	T_INT(store_invite_get(ORG_A, f->db, row.id, &f->arena, &row, &err), FOUND);
+	T_INT(row.role, ROLE_ADMIN);
 }
 
 CONTRACT(an_invite_lets_in_whom_it_names)
@@ -615,8 +645,8 @@ CONTRACTS(members_contract, C(members_are_found_with_their_names), C(a_user_is_a
 	  C(roles_change_as_they_may), C(the_org_is_given_to_another_member),
 	  C(of_two_owners_who_leave_one_stays), C(two_owners_who_lower_each_other_leave_one),
 	  C(one_invite_is_open_per_address), C(invites_are_listed_and_sent_again),
-	  C(an_invite_lets_in_whom_it_names), C(an_invite_is_accepted_once),
-	  C(orgs_are_founded_whole_under_a_name_of_their_own),
+	  C(open_invites_are_counted_and_change_their_role), C(an_invite_lets_in_whom_it_names),
+	  C(an_invite_is_accepted_once), C(orgs_are_founded_whole_under_a_name_of_their_own),
 	  C(orgs_of_one_name_are_founded_at_a_time), C(orgs_are_renamed_suspended_and_leave),
 	  C(projects_are_made_changed_and_leave), C(a_deleted_project_is_found_nowhere),
 	  C(keys_change_over_the_version_that_was_meant),

@@ -11,6 +11,7 @@ enum {
 	ORG_INSERT,
 	ORG_TRY,
 	ORG_GET,
+	ORG_LOCK,
 	ORG_RENAME,
 	ORG_SETTINGS,
 	ORG_SUSPEND,
@@ -41,6 +42,10 @@ static const struct query queries[] = {
 	[ORG_GET] = {
 		.name = "org_get", .args = "i", .cols = ORG_LETTERS,
 		.sql = "select " ORG_COLS " from orgs where id = $1",
+	},
+	[ORG_LOCK] = {
+		.name = "org_lock", .args = "i", .cols = "i",
+		.sql = "select id from orgs where id = $1" DB_FOR_UPDATE,
 	},
 	[ORG_RENAME] = {
 		.name = "org_rename", .args = "it", .cols = "",
@@ -207,6 +212,12 @@ bool store_org_found(struct org_id org, struct db *db, const struct org_founding
 	       (in->owner.v == 0 ||
 		db_exec(db, &queries[ORG_OWNER],
 			DB_ARGS(db_id(org.v), db_id(in->owner.v), db_int(in->now_us)), NULL, err));
+}
+
+bool store_org_lock(struct org_id org, struct db *db, struct err *err)
+{
+	ensure(db_in_transaction(db));
+	return row_touch(db, &queries[ORG_LOCK], DB_ARGS(db_id(org.v)), err) != FAILED;
 }
 
 enum found store_org_rename(struct org_id org, struct db *db, struct slice name, struct err *err)

@@ -61,6 +61,11 @@ struct org_founding {
 };
 NODISCARD bool store_org_found(struct org_id org, struct db *db, const struct org_founding *in,
 			       struct arena *req, struct org_row *out, struct err *err);
+/*
+ * Whoever changes who is in an org, or what it is, waits here for others who do. In a transaction.
+ * An org that is not there is nothing to wait for.
+ */
+NODISCARD bool store_org_lock(struct org_id org, struct db *db, struct err *err);
 /* Each NOT_FOUND when there is no such org. */
 NODISCARD enum found store_org_rename(struct org_id org, struct db *db, struct slice name,
 				      struct err *err);

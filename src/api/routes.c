@@ -44,5 +44,7 @@ const struct route_set *const route_sets[] = {
 	&routes_totp,
 	&routes_mail,
 	&routes_users,
+	&routes_members,
+	&routes_invites,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

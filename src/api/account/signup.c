@@ -4,7 +4,7 @@
  * organization, which the first key may have made before; that there is one first user, and not
  * two, is decided by a row that can be added once.
  */
-#include "api/account/account.h"
+#include "api/account/invites.h"
 #include "api/api.h"
 #include "api/caller.h"
 #include "api/first.h"
@@ -117,9 +117,13 @@ static bool join_by_invite(struct call *c, struct joining *s, struct err *err)
 		return false;
 	}
 	l->role = invite.role;
-	/* Who has the link got it by mail. */
-	return store_user_set_mail(c->db, l->user.id, l->user.mail, c->now_us, err) == FOUND &&
-	       store_org_get(invite.org, c->db, c->req, &l->org, err) == FOUND;
+	/* Who has a link that was sent by mail alone reads that mail. */
+	if (invite.sent_us != 0 &&
+	    store_user_set_mail(c->db, l->user.id, l->user.mail, c->now_us, err) != FOUND) {
+		return false;
+	}
+	return store_org_lock(invite.org, c->db, err) && member_has_seat(c, invite.org, 0, err) &&
+	       invite_find_org(c, invite.org, &l->org, err);
 }
 
 static bool find_place(struct call *c, struct joining *s, struct err *err)
@@ -254,7 +258,7 @@ static const struct route rows[] = {
 		.replies = { { .status = 201,
 			       .help = "The account, logged in.",
 			       .shape = &shape_login } },
-		.errors = { ERR_FORBIDDEN, ERR_CONFLICT, ERR_OVERLOADED },
+		.errors = { ERR_FORBIDDEN, ERR_CONFLICT, ERR_CLOSED, ERR_LIMIT, ERR_OVERLOADED },
 		.loop = post_signup,
 	},
 };

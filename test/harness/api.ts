@@ -1,5 +1,6 @@
 // The API as a person with curl sees it: a method, a path, a body; a status, headers, a body.
 import { Agent, request } from "node:http";
+import { watch } from "./canary.ts";
 import { holdTo } from "./contract.ts";
 
 export interface Reply<T = Record<string, unknown>> {
@@ -107,6 +108,8 @@ export class Api {
 				text: reply.text,
 			});
 		}
+		const sent = typeof payload === "string" ? payload : "";
+		watch(this.url, { headers: all, body: sent, status: reply.status, text: reply.text });
 		let json: unknown = {};
 		if (/[/+]json/.test(reply.headers.get("content-type") ?? "") && reply.text !== "") {
 			json = JSON.parse(reply.text);

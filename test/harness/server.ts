@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { closeIdle } from "./api.ts";
 import { checkBooks } from "./books.ts";
+import { lookEverywhere } from "./canary.ts";
 import { type Store, makeDatabase } from "./store.ts";
 
 /** Sanitizers make everything slower; waits grow with it. */
@@ -262,6 +263,7 @@ export class Server {
 		try {
 			if (code !== 0) throw new Error(`the server left with ${code}:\n${this.tail()}`);
 			await this.audit(true);
+			lookEverywhere(this.url, this.tail(this.log.length), this.data);
 		} finally {
 			await this.remove();
 		}

@@ -97,7 +97,7 @@ describe("who asks", () => {
 		["no key", {}, 401, "unauthorized", /API key is needed.*Authorization: Bearer/],
 		["an unknown key", { authorization: `Bearer sk_${"0".repeat(48)}` }, 401, "unauthorized", /unknown, expired or revoked/],
 		["half a key", { authorization: "Bearer sk_" }, 401, "unauthorized", /unknown, expired or revoked/],
-		["an empty header", { authorization: "Bearer " }, 401, "unauthorized", /unknown, expired or revoked/],
+		["an empty header", { authorization: "Bearer " }, 401, "unauthorized", /must be "Bearer " and/],
 		["another scheme", { authorization: "Basic c2s6" }, 401, "unauthorized", /key/],
 		["a long key", { authorization: `Bearer ${"k".repeat(4000)}` }, 401, "unauthorized", /unknown, expired or revoked/],
 	];

@@ -85,7 +85,7 @@ static bool admit(struct call *c)
 	} else if (!may) {
 		c->err = why;
 	} else {
-		may = route_admits(c->route, &c->caller, &c->err);
+		may = route_admits(c->route, &c->caller, &c->err) && cors_admits(c, &c->err);
 	}
 	if (!may) {
 		call_problem(c, &c->err);
@@ -184,7 +184,7 @@ static size_t on_head(void *ctx, struct http_exchange *x)
 			     .now_us = clock_wall_us() };
 	http_exchange_set_user(x, c);
 	if (cors_is_preflight(c->http)) {
-		cors_preflight(c->api, x);
+		cors_preflight(c);
 		return 0;
 	}
 	if (!find_route(c) || !admit(c) || !is_there(c) || !readable(c) || !well_asked(c)) {

@@ -445,6 +445,118 @@ TEST(other_origins_are_let_in_by_the_list)
 	server_free(&f);
 }
 
+/* A page asks before it sends, and cannot say with which key: any may try. */
+TEST(any_page_may_ask_to_send_events_and_nothing_else)
+{
+	static const struct {
+		const char *method, *path;
+		bool may;
+	} asked[] = {
+		{ "POST", "/api/v1/events", true },    { "POST", "/ingest", true },
+		{ "POST", "/events", true },	       { "POST", "/api/events", true },
+		{ "DELETE", "/api/v1/events", false }, { "GET", "/api/v1/events", false },
+		{ "POST", "/api/v1/rules", false },    { "POST", "/api/v1/keys", false },
+		{ "POST", "/nowhere", false },
+	};
+	struct fixture *f = server_new(NULL);
+	struct client c = client_open(f);
+
+	for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+		char more[128];
+
+		snprintf(more, sizeof(more),
+			 "Origin: https://x.example\r\nAccess-Control-Request-Method: %s\r\n",
+			 asked[i].method);
+		server_say(&c, "OPTIONS", asked[i].path, NULL, more, "");
+		T_INT(status_of(client_reply(&c)), 204);
+		T_TRUE((strstr(client_head(), "Access-Control-Allow-Origin: https://x.example") !=
+			NULL) == asked[i].may);
+		T_TRUE((strstr(client_head(), "Access-Control-Allow-Methods: POST\r") != NULL) ==
+		       asked[i].may);
+		T_TRUE(strstr(client_head(), "Access-Control-Allow-Credentials") == NULL);
+	}
+	client_close(&c);
+	server_free(&f);
+}
+
+struct listing {
+	struct api *api;
+	const char *secret, *origins;
+};
+
+/* The project of the key gets this list. */
+static void list_origins(void *arg)
+{
+	const struct listing *l = arg;
+	const struct api_key *key;
+	struct project_row row;
+
+	key = keyring_find(l->api->keys, slice_of(l->secret), 1);
+	row = (struct project_row) { .id = key->project,
+				     .org = key->org,
+				     .origins = slice_of(l->origins) };
+	project_set_put(l->api->projects, &row);
+}
+
+static int page_sends(struct client *c, const char *key, const char *origin, const char *body)
+{
+	char more[128] = "";
+
+	if (origin[0] != '\0') {
+		snprintf(more, sizeof(more), "Origin: %s\r\n", origin);
+	}
+	server_say(c, "POST", key == NULL ? "/ingest" : "/api/v1/events", key, more, body);
+	return status_of(client_reply(c));
+}
+
+static bool is_readable(void)
+{
+	return strstr(client_head(), "Access-Control-Allow-Origin") != NULL;
+}
+
+TEST(pages_on_the_list_of_a_project_send_events_with_its_key)
+{
+	struct fixture *f = server_new(NULL);
+	const char *key = server_key(f, "acme", ~0u);
+	const char *other = server_key(f, "bolt", ~0u);
+	struct listing listing = { server_api(f), key, "[\"https://shop.example\"]" };
+	struct client c = client_open(f);
+	uint64_t before = journal_flushed(server_api(f)->journal);
+	char body[256];
+
+	snprintf(body, sizeof(body),
+		 "{\"apiKey\":\"%s\",\"type\":\"event\",\"name\":\"a\",\"payload\":{}}", key);
+	T_INT(page_sends(&c, key, "https://shop.example", "{\"type\":\"a\"}"), 403);
+	T_TRUE(!is_readable());
+	server_on_loop(f, list_origins, &listing);
+	T_INT(page_sends(&c, key, "https://shop.example", "{\"type\":\"a\"}"), 201);
+	T_TRUE(is_readable());
+	T_INT(page_sends(&c, NULL, "https://shop.example", body), 201);
+	T_TRUE(is_readable());
+	T_INT(page_sends(&c, key, "https://shop.example", "{}"), 400);
+	T_TRUE(is_readable());
+	/* Not from elsewhere, by any way, and nothing is stored. */
+	T_INT(page_sends(&c, key, "https://evil.example", "{\"type\":\"a\"}"), 403);
+	T_TRUE(!is_readable());
+	T_INT(page_sends(&c, NULL, "https://evil.example", body), 403);
+	T_TRUE(!is_readable());
+	T_INT(page_sends(&c, other, "https://shop.example", "{\"type\":\"a\"}"), 403);
+	T_INT(page_sends(&c, key, "null", "{\"type\":\"a\"}"), 403);
+	/* Whoever is no page is not held up, nor are pages of the server itself. */
+	T_INT(page_sends(&c, key, "", "{\"type\":\"a\"}"), 201);
+	T_INT(page_sends(&c, key, "http://127.0.0.1", "{\"type\":\"a\"}"), 201);
+	/* That a key is unknown, a page may read: it is nobody's. */
+	T_INT(page_sends(&c, "sk_nobody", "https://evil.example", "{\"type\":\"a\"}"), 401);
+	T_TRUE(is_readable());
+	/* The list is for events alone. */
+	server_say(&c, "GET", "/api/v1/events", key, "Origin: https://shop.example\r\n", "");
+	T_INT(status_of(client_reply(&c)), 200);
+	T_TRUE(!is_readable());
+	T_INT(journal_flushed(server_api(f)->journal) - before, 4);
+	client_close(&c);
+	server_free(&f);
+}
+
 TEST(calls_that_wait_at_the_end_are_not_made)
 {
 	struct fixture *f = server_new(NULL);
@@ -541,5 +653,6 @@ T_MAIN(T(every_route_is_one_row_with_one_handler), T(no_row_lets_anybody_in_with
        T(a_batch_with_a_key_can_be_sent_again),
        T(pages_hold_each_row_once_and_their_cursors_fit_one_list), T(a_use_of_a_key_is_noted),
        T(a_rule_is_changed_only_from_the_version_that_was_seen),
-       T(other_origins_are_let_in_by_the_list), T(calls_that_wait_at_the_end_are_not_made),
-       T(a_large_batch_lets_others_have_their_turn))
+       T(other_origins_are_let_in_by_the_list), T(any_page_may_ask_to_send_events_and_nothing_else),
+       T(pages_on_the_list_of_a_project_send_events_with_its_key),
+       T(calls_that_wait_at_the_end_are_not_made), T(a_large_batch_lets_others_have_their_turn))

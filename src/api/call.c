@@ -186,7 +186,7 @@ void call_send(struct call *c)
 	}
 	n += deprecation_headers(c, headers + n);
 	n += rate_headers(c, headers + n);
-	n += cors_headers(c->api, c->http, headers + n);
+	n += cors_headers(c, headers + n);
 	if (a->packed != NULL) {
 		http_reply_chunk(c->x, a->status, headers, n, a->packed);
 	} else {

@@ -1,64 +1,130 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CORS by an allow-list of exact origins; "*" in it opens the API to every page. */
+/*
+ * CORS by two allow-lists: that of the server for all calls, and that of a project for its events.
+ */
 #include "api/cors.h"
 
 #include "api/api.h"
+#include "api/caller.h"
+#include "api/route.h"
+#include "model/origin.h"
 
-static bool allowed(const struct api *api, struct slice origin)
+static struct slice origin_of(const struct call *c)
 {
-	struct slice rest = api->cors_origins, one;
+	return http_request_header(c->http, HTTP_H_ORIGIN);
+}
+
+static bool server_lets_in(const struct call *c)
+{
+	struct slice rest = c->api->cors_origins, one;
 
 	while (slice_split(&rest, ',', &one)) {
-		one = slice_trim(one);
-		if (slice_eq(one, S("*")) || slice_eq_nocase(one, origin)) {
+		if (origin_matches(slice_trim(one), origin_of(c))) {
 			return true;
 		}
 	}
 	return false;
 }
 
-size_t cors_headers(struct api *api, const struct http_request *r,
-		    struct http_header out[CORS_HEADERS_MAX])
+static bool brings_events(const struct route *r)
 {
-	struct slice origin = http_request_header(r, HTTP_H_ORIGIN);
+	return r != NULL && r->limit == LIMIT_INGEST;
+}
 
-	if (origin.n == 0 || !allowed(api, origin)) {
+static bool project_lets_in(const struct call *c)
+{
+	return c->caller.key.v != 0 && brings_events(c->route) &&
+	       project_set_lets_in(c->api->projects, c->caller.project, origin_of(c));
+}
+
+/* Whoever sends events without a key that is known hears why: that tells nothing of anybody. */
+static bool may_read(const struct call *c)
+{
+	return server_lets_in(c) || project_lets_in(c) ||
+	       (brings_events(c->route) && !caller_is_known(&c->caller));
+}
+
+static size_t put_origin(const struct call *c, struct http_header *out)
+{
+	out[0] = (struct http_header) { S("Access-Control-Allow-Origin"), origin_of(c) };
+	out[1] = (struct http_header) { S("Vary"), S("Origin") };
+	return 2;
+}
+
+size_t cors_headers(const struct call *c, struct http_header out[CORS_HEADERS_MAX])
+{
+	size_t n;
+
+	if (origin_of(c).n == 0 || !may_read(c)) {
 		return 0;
 	}
-	out[0] = (struct http_header) { S("Access-Control-Allow-Origin"), origin };
-	out[1] = (struct http_header) { S("Vary"), S("Origin") };
-	out[2] = (struct http_header) {
+	n = put_origin(c, out);
+	out[n++] = (struct http_header) {
 		S("Access-Control-Expose-Headers"),
 		S("Retry-After, X-Request-Id, Idempotent-Replayed, X-Usage-Warning, ETag, "
 		  "Location, Deprecation, Link, RateLimit-Policy, RateLimit-Limit, "
 		  "RateLimit-Remaining, RateLimit-Reset, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset")
 	};
-	return 3;
+	return n;
+}
+
+bool cors_admits(const struct call *c, struct err *err)
+{
+	struct err ignored;
+
+	if (origin_of(c).n == 0 || c->caller.key.v == 0 || !brings_events(c->route) ||
+	    project_lets_in(c) || server_lets_in(c) || caller_is_at_home(c, &ignored)) {
+		return true;
+	}
+	return err_set(
+		err, ERR_FORBIDDEN,
+		"pages of this origin may not send events to the project: they are not in its "
+		"\"origins\"");
+}
+
+static bool wanted_method(const struct http_request *r, struct slice *method)
+{
+	size_t at = 0;
+
+	return http_request_next(r, S("access-control-request-method"), &at, method);
 }
 
 bool cors_is_preflight(const struct http_request *r)
 {
-	struct slice value;
-	size_t at = 0;
+	struct slice ignored;
 
 	return r->method == HTTP_OPTIONS && http_request_has(r, HTTP_H_ORIGIN) &&
-	       http_request_next(r, S("access-control-request-method"), &at, &value);
+	       wanted_method(r, &ignored);
 }
 
-void cors_preflight(struct api *api, struct http_exchange *x)
+static bool asks_to_send_events(struct call *c)
+{
+	struct slice method, allow;
+	bool known;
+
+	return wanted_method(c->http, &method) && slice_eq(method, S("POST")) &&
+	       brings_events(route_find(HTTP_POST, c->http->path, false, c->req, c->params, &known,
+					&allow));
+}
+
+void cors_preflight(struct call *c)
 {
 	struct http_header headers[CORS_HEADERS_MAX + 3];
-	size_t n = cors_headers(api, http_exchange_request(x), headers);
+	bool events = asks_to_send_events(c);
+	size_t n = 0;
 
-	if (n > 0) {
+	if (origin_of(c).n > 0 && (events || server_lets_in(c))) {
+		n = put_origin(c, headers);
 		headers[n++] = (struct http_header) { S("Access-Control-Allow-Methods"),
-						      S("GET, POST, PUT, PATCH, DELETE") };
+						      events ? S("POST")
+							     : S("GET, POST, PUT, PATCH, DELETE") };
 		headers[n++] = (struct http_header) {
 			S("Access-Control-Allow-Headers"),
-			S("Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, "
-			  "X-API-Key, X-Request-Id")
+			S("Authorization, Content-Type, Content-Encoding, Idempotency-Key, "
+			  "If-Match, If-None-Match, Last-Event-ID, X-API-Key, X-Project-Id, "
+			  "X-Request-Id")
 		};
 		headers[n++] = (struct http_header) { S("Access-Control-Max-Age"), S("600") };
 	}
-	http_reply(x, 204, headers, n, (struct slice) { 0 });
+	http_reply(c->x, 204, headers, n, (struct slice) { 0 });
 }

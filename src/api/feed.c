@@ -245,7 +245,7 @@ static void begin_stream(struct feed *f, struct call *c)
 	for (size_t i = 0; i < c->answer.n_headers; i++) {
 		headers[n++] = c->answer.headers[i];
 	}
-	n += cors_headers(c->api, c->http, headers + n);
+	n += cors_headers(c, headers + n);
 	f->stream = http_stream_begin(c->x, 200, headers, n);
 	http_stream_on_close(f->stream, on_close, f);
 }

@@ -105,7 +105,7 @@ static bool body_caller(struct call *c, struct slice secret, struct err *err)
 		return false;
 	}
 	ingest_received(c, 1);
-	return rate_admit(c, err) && route_allows(&by_body, &c->caller, err);
+	return rate_admit(c, err) && route_allows(&by_body, &c->caller, err) && cors_admits(c, err);
 }
 
 static bool read_form(struct single *s, struct slice *key, struct err *err)

@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "api/caller.h"
+#include "api/cors.h"
 #include "api/route.h"
 #include "api/shapes.h"
 #include "api/show.h"
@@ -112,10 +113,10 @@ static bool may_have(struct call *c, const struct stream_kind *kind)
 
 void stream_sse(struct call *c, const struct stream_kind *kind)
 {
-	static const struct http_header headers[] = {
-		{ { "Content-Type", 12 }, { "text/event-stream", 17 } },
-		{ { "Cache-Control", 13 }, { "no-store", 8 } },
-		{ { "X-Accel-Buffering", 17 }, { "no", 2 } },
+	struct http_header headers[3 + CORS_HEADERS_MAX] = {
+		{ S("Content-Type"), S("text/event-stream") },
+		{ S("Cache-Control"), S("no-store") },
+		{ S("X-Accel-Buffering"), S("no") },
 	};
 	struct live_subscription sub;
 	struct http_stream *stream;
@@ -130,7 +131,7 @@ void stream_sse(struct call *c, const struct stream_kind *kind)
 		return;
 	}
 	sub = subscription(c, kind->form);
-	stream = http_stream_begin(c->x, 200, headers, ARRAY_LEN(headers));
+	stream = http_stream_begin(c->x, 200, headers, 3 + cors_headers(c, headers + 3));
 	ensure(live_join(c->api->live, stream, &sub));
 }
 

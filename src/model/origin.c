@@ -166,20 +166,3 @@ bool origin_matches(struct slice item, struct slice origin)
 	return split(item, &allowed) && slice_starts(allowed.host, S(ANY_BELOW)) &&
 	       split(origin, &asks) && is_below(&allowed, &asks);
 }
-
-bool origin_is_host(struct slice origin, struct slice host)
-{
-	struct parts asks, ours;
-
-	if (host.n == 0 || !split(origin, &asks)) {
-		return false;
-	}
-	if (slice_eq_nocase(slice_from(origin, asks.scheme.n + strlen("://")), host)) {
-		return true;
-	}
-	/* "Host: a:443" of a client that says the port which browsers leave out. */
-	ours = (struct parts) { .scheme = asks.scheme,
-				.host = { host.p, slice_find(host, ':') },
-				.port = slice_from(host, slice_find(host, ':') + 1) };
-	return !asks.has_port && is_own_port(&ours) && slice_eq_nocase(asks.host, ours.host);
-}

@@ -18,10 +18,5 @@ const char *origin_check(struct slice item);
 struct slice origin_plain(struct slice item, struct arena *req);
 /* Whether an item lets the origin of a request in. "null" passes * alone. */
 bool origin_matches(struct slice item, struct slice origin);
-/*
- * Whether the origin is the server itself, as the request calls it (the header Host). The scheme is
- * not compared: a proxy in front may speak another one than we do.
- */
-bool origin_is_host(struct slice origin, struct slice host);
 
 #endif

@@ -106,18 +106,5 @@ TEST(an_item_lets_in_what_it_says)
 	}
 }
 
-TEST(a_page_of_the_server_itself_is_known_by_the_host)
-{
-	T_TRUE(origin_is_host(S("http://127.0.0.1:3000"), S("127.0.0.1:3000")));
-	T_TRUE(origin_is_host(S("https://tocsin.example"), S("Tocsin.example")));
-	T_TRUE(origin_is_host(S("https://tocsin.example"), S("tocsin.example:443")));
-	T_TRUE(!origin_is_host(S("https://tocsin.example"), S("tocsin.example:80")));
-	T_TRUE(!origin_is_host(S("https://tocsin.example:3000"), S("tocsin.example")));
-	T_TRUE(!origin_is_host(S("http://127.0.0.1:3001"), S("127.0.0.1:3000")));
-	T_TRUE(!origin_is_host(S("null"), S("null")));
-	T_TRUE(!origin_is_host(S("https://"), S("")));
-}
-
 T_MAIN(T(what_browsers_never_send_is_refused_when_it_is_written), T(an_origin_has_a_longest_length),
-       T(it_is_stored_as_browsers_write_it), T(an_item_lets_in_what_it_says),
-       T(a_page_of_the_server_itself_is_known_by_the_host))
+       T(it_is_stored_as_browsers_write_it), T(an_item_lets_in_what_it_says))

@@ -97,7 +97,7 @@ describe("a page on the list of a project", () => {
 	});
 
 	scenario("sends them by the calls of earlier systems, too", async () => {
-		const body = { apiKey: api.key, type: "event", name: "page.body" };
+		const body = { apiKey: api.key, type: "event", name: "page.body", payload: {} };
 		expect((await from(shop, { path: "/ingest", body }))?.status).toBe(201);
 		// No preflight: a form could send this.
 		const simple = { path: "/ingest", body, headers: { "content-type": "text/plain" } };

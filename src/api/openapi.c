@@ -17,6 +17,7 @@ static const struct {
 	{ "Organizations", "Who works together, and who may what." },
 	{ "Keys", "What programs identify themselves with." },
 	{ "Projects", "Where events belong, and for how long they are kept." },
+	{ "Audit", "Who changed what, in a chain that shows what was done to it." },
 	{ "Usage", "What was used of what may be." },
 	{ "Live", "Streams of what happens while it happens." },
 	{ "Operation", "Health, metrics, and this description." },

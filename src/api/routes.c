@@ -31,6 +31,7 @@ const struct route_set *const route_sets[] = {
 	&routes_journal,
 	&routes_quarantine,
 	&routes_projects,
+	&routes_audits,
 	&routes_usage,
 	&routes_plans,
 	&routes_docs,

@@ -5,6 +5,7 @@
 #include "api/route.h"
 
 /* The rows of every resource file. A new file adds its name here and to routes.c. */
+extern const struct route_set routes_audits;
 extern const struct route_set routes_admin;
 extern const struct route_set routes_alerts;
 extern const struct route_set routes_deliveries;

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/csv.h"
 #include "base/hex.h"
 #include "base/json_put.h"
 #include "base/time.h"
@@ -180,6 +181,36 @@ void audit_write(const struct audit_entry *e, struct json_w *w)
 	json_put_str_or_null(w, "previousHash", e->previous);
 	json_put_str(w, "hash", e->hash);
 	json_w_end(w);
+}
+
+void audit_csv_head(struct buf *out)
+{
+	buf_puts(out,
+		 S("number,id,orgId,createdAt,actor,actorId,actorName,action,target,targetId,"
+		   "targetName,before,after,address,userAgent,requestId,previousHash,hash"));
+	csv_end(out);
+}
+
+/* What is no number, time or hash may have come from anybody. */
+void audit_csv(const struct audit_entry *e, struct buf *out)
+{
+	struct id_text org = id_or_none(ID_ORG, e->org.v), id = id_or_none(ID_AUDIT, e->id.v);
+	const struct slice cells[] = { e->actor,       e->actor_id,  e->actor_name, e->action,
+				       e->target,      e->target_id, e->target_name, e->before,
+				       e->after,       e->address,   e->agent,	    e->request };
+	char time[TIME_TEXT_MAX], number[24];
+	int digits = snprintf(number, sizeof(number), "%" PRIu64, e->number);
+
+	csv_plain(out, (struct slice) { number, (size_t)digits }, true);
+	csv_plain(out, slice_of(id.p), false);
+	csv_plain(out, slice_of(org.p), false);
+	csv_plain(out, time_text(e->at_us, time), false);
+	for (size_t i = 0; i < ARRAY_LEN(cells); i++) {
+		csv_cell(out, cells[i], false);
+	}
+	csv_cell(out, e->previous, false);
+	csv_cell(out, e->hash, false);
+	csv_end(out);
 }
 
 /* Control records. */

@@ -111,6 +111,9 @@ void audit_encode(const struct audit_entry *e, struct buf *out);
 
 /* The whole entry as JSON: what the API shows, and the line of an export. */
 void audit_write(const struct audit_entry *e, struct json_w *w);
+/* A line of a table with the same columns, and the line of their names. */
+void audit_csv(const struct audit_entry *e, struct buf *out);
+void audit_csv_head(struct buf *out);
 /*
  * What a control record carries of an entry to come, as JSON: who, what, target, before, after and
  * from where; what is empty is left out.

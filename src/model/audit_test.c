@@ -131,6 +131,25 @@ TEST(a_stored_time_that_is_none_is_no_end_of_the_world)
 	buf_release(&out);
 }
 
+TEST(a_cell_that_a_spreadsheet_would_run_is_shielded)
+{
+	struct audit_entry e = sample();
+	struct buf out;
+
+	buf_init(&out, 4096);
+	audit_csv_head(&out);
+	e.agent = S("=cmd|' /C calc'!A0");
+	e.target_name = S("+1");
+	e.actor_name = S("@sum");
+	e.request = S("-2");
+	audit_csv(&e, &out);
+	T_TRUE(memmem(out.p, out.n, ",'=cmd|' /C calc'!A0,", 21) != NULL);
+	T_TRUE(memmem(out.p, out.n, ",'+1,", 5) != NULL);
+	T_TRUE(memmem(out.p, out.n, ",'@sum,", 7) != NULL);
+	T_TRUE(memmem(out.p, out.n, ",'-2,", 5) != NULL);
+	buf_release(&out);
+}
+
 static bool carry(const struct audit_entry *e, struct arena *req, struct audit_entry *out,
 		  struct err *err)
 {
@@ -191,4 +210,5 @@ TEST(a_record_of_other_types_is_refused)
 T_MAIN(T(words_are_nouns_with_verbs_and_unique), T(the_hash_is_that_of_the_documented_bytes),
        T(each_member_is_covered), T(what_moves_from_one_member_to_the_next_is_seen),
        T(a_stored_time_that_is_none_is_no_end_of_the_world),
+       T(a_cell_that_a_spreadsheet_would_run_is_shielded),
        T(an_entry_goes_through_a_control_record), T(a_record_of_other_types_is_refused))

@@ -13,14 +13,15 @@ struct audits_in {
 	int64_t from_us, to_us;
 };
 
-static const char *const actor_words[] = { "", "system", "operator", "user", "key", "anyone", NULL };
+static const char *const actor_words[] = {
+	"", "system", "operator", "user", "key", "anyone", NULL
+};
 static_assert(ARRAY_LEN(actor_words) == AUDIT_ACTORS + 2, "every actor can be asked for");
 
 static const struct field query_rows[] = {
 	FIELD_ENUM(struct audits_in, actor, "actor", actor_words,
 		   .help = "Only what such a one did."),
-	FIELD_STR(struct audits_in, actor_id, "actorId",
-		  .help = "Only what this user or key did."),
+	FIELD_STR(struct audits_in, actor_id, "actorId", .help = "Only what this user or key did."),
 	FIELD_ENUM(struct audits_in, action, "action", audit_words, .help = "Only this action."),
 	FIELD_ENUM(struct audits_in, target, "target", audit_target_words,
 		   .help = "Only what was done to such a thing."),

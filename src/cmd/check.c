@@ -13,6 +13,7 @@
 
 #include "base/json_put.h"
 #include "cmd/books.h"
+#include "cmd/chains.h"
 #include "cmd/command.h"
 #include "cmd/data_dir.h"
 #include "cmd/flags.h"
@@ -250,6 +251,55 @@ static bool check_snapshots(struct run *r, struct err *err)
 	return ok;
 }
 
+struct audit_tally {
+	struct db *db;
+	size_t chains;
+	uint64_t entries;
+	char fault[200]; /* the first; empty: none */
+	struct arena *boot;
+};
+
+static void on_audit_fault(void *arg, const struct audit_fault *fault)
+{
+	struct audit_tally *t = arg;
+
+	if (t->fault[0] == '\0') {
+		snprintf(t->fault, sizeof(t->fault), "%.*s",
+			 SARG(audit_fault_text(fault, t->boot)));
+	}
+}
+
+static bool check_chain(void *arg, struct org_id org, struct err *err)
+{
+	struct audit_tally *t = arg;
+	struct audit_check c = { .org = org, .fault = on_audit_fault, .arg = t };
+	bool ok = chains_check(t->db, &c, err);
+
+	t->chains++;
+	t->entries += c.n;
+	audit_check_release(&c);
+	return ok;
+}
+
+static bool check_audit(struct run *r, struct err *err)
+{
+	struct audit_tally t = { .boot = r->boot };
+	bool ok;
+
+	if (!r->saved_known || r->saved.schema != store_schema_newest()) {
+		snprintf(r->note, sizeof(r->note),
+			 "not looked at: the state is of another version");
+		return true;
+	}
+	ok = store_connect(r->store, STORE_KEEPER, &t.db, err) &&
+	     chains_each(t.db, check_chain, &t, err);
+	db_close(&t.db);
+	snprintf(r->note, sizeof(r->note), "%llu entries of %zu chains are as they were written",
+		 (unsigned long long)t.entries, t.chains);
+	return ok && (t.fault[0] == '\0' ||
+		      err_set(err, ERR_CORRUPT, "%s; `tocsin audit verify` says where", t.fault));
+}
+
 /* Only of what nobody changes meanwhile. */
 static bool check_books(struct run *r, struct err *err)
 {
@@ -291,6 +341,7 @@ static const struct {
 	{ "schema", check_schema },
 	{ "state", check_state },
 	{ "rows", check_rows },
+	{ "audit", check_audit },
 	{ "journal", check_journal },
 	{ "cursor", check_cursor },
 	{ "snapshots", check_snapshots },
@@ -397,6 +448,7 @@ int cmd_check(int argc, char **argv)
 			"  schema       the state is of this version or an older one\n"
 			"  state        the database finds itself sound\n"
 			"  rows         alerts, deliveries and attempts belong together\n"
+			"  audit        nobody tampered with the audit log\n"
 			"  journal      every byte of the log is as it was written\n"
 			"  cursor       the state has not seen more than the log has\n"
 			"  snapshots    they can be read\n"

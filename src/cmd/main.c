@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{ "restore", "make a data directory out of a backup", cmd_restore },
 	{ "openapi", "print the description of the API", cmd_openapi },
 	{ "check", "whether a data directory is in order", cmd_check },
+	{ "audit", "see who changed what, and that nobody tampered with it", cmd_audit },
 	{ "journal", "look at the log, and set damage aside", cmd_journal },
 	{ "books", "check that all that was sent is accounted for", cmd_books },
 	{ "bench", "put load on a server and report what it made of it", cmd_bench },

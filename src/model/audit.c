@@ -185,9 +185,8 @@ void audit_write(const struct audit_entry *e, struct json_w *w)
 
 void audit_csv_head(struct buf *out)
 {
-	buf_puts(out,
-		 S("number,id,orgId,createdAt,actor,actorId,actorName,action,target,targetId,"
-		   "targetName,before,after,address,userAgent,requestId,previousHash,hash"));
+	buf_puts(out, S("number,id,orgId,createdAt,actor,actorId,actorName,action,target,targetId,"
+			"targetName,before,after,address,userAgent,requestId,previousHash,hash"));
 	csv_end(out);
 }
 
@@ -195,9 +194,9 @@ void audit_csv_head(struct buf *out)
 void audit_csv(const struct audit_entry *e, struct buf *out)
 {
 	struct id_text org = id_or_none(ID_ORG, e->org.v), id = id_or_none(ID_AUDIT, e->id.v);
-	const struct slice cells[] = { e->actor,       e->actor_id,  e->actor_name, e->action,
-				       e->target,      e->target_id, e->target_name, e->before,
-				       e->after,       e->address,   e->agent,	    e->request };
+	const struct slice cells[] = { e->actor,  e->actor_id,	e->actor_name,	e->action,
+				       e->target, e->target_id, e->target_name, e->before,
+				       e->after,  e->address,	e->agent,	e->request };
 	char time[TIME_TEXT_MAX], number[24];
 	int digits = snprintf(number, sizeof(number), "%" PRIu64, e->number);
 

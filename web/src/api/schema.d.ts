@@ -914,6 +914,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who changed what, newest first */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All entries, a line each (NDJSON, CSV)
+         * @description Oldest first, up to the newest entry there is when it begins. An answer that is cut off has no good end: as NDJSON, no last line.
+         */
+        get: operations["exportAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage": {
         parameters: {
             query?: never;
@@ -4047,6 +4084,68 @@ export interface components {
              * @description For how many days events are kept; 0: for ever, null: as the server is set.
              */
             retentionDays?: number | null;
+        };
+        /** @description One change, and who made it. */
+        AuditEntry: {
+            id: string;
+            orgId: string | null;
+            /**
+             * Format: int64
+             * @description Counts the entries of the organization.
+             */
+            number: number;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * @description Who did it.
+             * @enum {string}
+             */
+            actor: "system" | "operator" | "user" | "key" | "anyone";
+            /** @description The user or key. */
+            actorId: string | null;
+            /** @description What it was called then. */
+            actorName: string | null;
+            /**
+             * @description What was done.
+             * @enum {string}
+             */
+            action: "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
+            /**
+             * @description To what kind of thing.
+             * @enum {string|null}
+             */
+            target: "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit" | null;
+            targetId: string | null;
+            targetName: string | null;
+            /** @description What was changed, as it was. */
+            before: Record<string, never> | null;
+            /** @description The same as it is since then. */
+            after: Record<string, never> | null;
+            /** @description Of the client. */
+            address: string | null;
+            userAgent: string | null;
+            requestId: string | null;
+            /** @description Of the entry before it. */
+            previousHash: string | null;
+            /** @description Covers all of this: doc/audit.md says how. */
+            hash: string;
+        };
+        /** @description The last line; a cut connection has none. */
+        AuditEnd: {
+            end: {
+                /**
+                 * Format: int64
+                 * @description How many are in this file.
+                 */
+                entries: number;
+                /**
+                 * Format: int64
+                 * @description Of the newest entry there was.
+                 */
+                number: number;
+                /** @description Its hash: keep it to check the log later. */
+                hash: string | null;
+            };
         };
         Usage: {
             /** @description A calendar month in UTC. */
@@ -9012,6 +9111,169 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Only what such a one did. */
+                actor?: "" | "system" | "operator" | "user" | "key" | "anyone";
+                /** @description Only what this user or key did. */
+                actorId?: string;
+                /** @description Only this action. */
+                action?: "" | "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
+                /** @description Only what was done to such a thing. */
+                target?: "" | "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit";
+                /** @description Only what was done to the thing with this id. */
+                targetId?: string;
+                /** @description At this time or later. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+                /** @description How many items a page has at most. */
+                limit?: number;
+                /** @description Where the page begins: nextCursor of the one before. */
+                cursor?: string;
+            };
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "aud_2YTGWJFAYGYT1",
+                     *           "orgId": "org_2YTGWJFAYGYT1",
+                     *           "number": 1,
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
+                     *           "actor": "system",
+                     *           "actorId": "key_7XVFGFTEDR1CR",
+                     *           "actorName": "shop",
+                     *           "action": "org.create",
+                     *           "target": "org",
+                     *           "targetId": "rul_7XVFGFTEDR1CR",
+                     *           "targetName": "Checkout failures",
+                     *           "before": {},
+                     *           "after": {},
+                     *           "address": "192.0.2.7",
+                     *           "userAgent": "curl/8.5.0",
+                     *           "requestId": "text",
+                     *           "previousHash": "text",
+                     *           "hash": "text"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The items of this page. */
+                        data: components["schemas"]["AuditEntry"][];
+                        /** @description For `cursor`, to get the next page; null at the end. */
+                        nextCursor: string | null;
+                        /**
+                         * Format: int64
+                         * @description How many items of the page could not be read.
+                         */
+                        lost?: number;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    exportAudit: {
+        parameters: {
+            query?: {
+                /** @description Only what such a one did. */
+                actor?: "" | "system" | "operator" | "user" | "key" | "anyone";
+                /** @description Only what this user or key did. */
+                actorId?: string;
+                /** @description Only this action. */
+                action?: "" | "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
+                /** @description Only what was done to such a thing. */
+                target?: "" | "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit";
+                /** @description Only what was done to the thing with this id. */
+                targetId?: string;
+                /** @description At this time or later. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+                /** @description ndjson or csv; else as Accept says. */
+                format?: "" | "ndjson" | "csv";
+            };
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An entry a line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "aud_2YTGWJFAYGYT1",
+                     *       "orgId": "org_2YTGWJFAYGYT1",
+                     *       "number": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "actor": "system",
+                     *       "actorId": "key_7XVFGFTEDR1CR",
+                     *       "actorName": "shop",
+                     *       "action": "org.create",
+                     *       "target": "org",
+                     *       "targetId": "rul_7XVFGFTEDR1CR",
+                     *       "targetName": "Checkout failures",
+                     *       "before": {},
+                     *       "after": {},
+                     *       "address": "192.0.2.7",
+                     *       "userAgent": "curl/8.5.0",
+                     *       "requestId": "text",
+                     *       "previousHash": "text",
+                     *       "hash": "text"
+                     *     }
+                     */
+                    "application/x-ndjson": components["schemas"]["AuditEntry"] | components["schemas"]["AuditEnd"];
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
         };
     };

@@ -60,3 +60,12 @@ export function cookiesOf(reply: Reply<unknown>): Record<string, string> {
 	}
 	return cookies;
 }
+
+/** Somebody who was invited into the owner's organization, and came. */
+export async function memberOf(owner: Person, role: string): Promise<Person> {
+	const email = `${role}-${Date.now()}-${Math.random().toString(36).slice(2)}@example.com`;
+	const invite = await owner.api.post<{ inviteUrl: string }>("/api/v1/invites", { email, role });
+	if (invite.status !== 201) throw new Error(`no invite: ${invite.text}`);
+	const inviteToken = /inv_[0-9a-f]+/.exec(invite.body.inviteUrl)![0];
+	return Person.signUp(owner.api.url, email, { inviteToken });
+}

@@ -7,10 +7,11 @@ import { Api, eventually, type Problem, type Reply } from "../harness/api.ts";
 import { tenant } from "../harness/command.ts";
 import { type Delivery, makeRule, type Page } from "../harness/model.ts";
 import { fill, type Operation, operations, type Param } from "../harness/operations.ts";
-import { Person } from "../harness/person.ts";
+import { memberOf, Person } from "../harness/person.ts";
 import { Server } from "../harness/server.ts";
 import { stores } from "../harness/store.ts";
 
+const ROLES = ["viewer", "member", "admin", "owner"];
 /** In everything that organization A has: nobody else may ever read it. */
 const MARK = "mark-of-a-7Zq";
 
@@ -105,6 +106,11 @@ describe.each(stores)("on %s", (store) => {
 		b = (await keyOf(ben.api, [])).api;
 		sibling = await tenant(server, ana.login.org!.slug, "sibling");
 		things = await belongings(a, ana);
+		const invite = await ana.api.post<{ id: string }>("/api/v1/invites", {
+			email: `${randomUUID()}@c.example`,
+			role: "viewer",
+		});
+		things.inv = invite.body.id;
 	});
 	afterAll(() => server.stop());
 
@@ -166,6 +172,19 @@ describe.each(stores)("on %s", (store) => {
 			expect((await knock(a, op)).status).toBe(403);
 		},
 	);
+
+	it("asks for the role that each call says", async () => {
+		const people: Person[] = [];
+		for (const role of ROLES) people.push(role === "owner" ? ana : await memberOf(ana, role));
+		for (const op of ops.filter((one) => one.people && one.role !== undefined)) {
+			for (const [i, role] of ROLES.entries()) {
+				const may = i >= ROLES.indexOf(op.role!);
+				if (may && STREAMS.has(op.name)) continue;
+				const reply = await knock(people[i]!.api, op);
+				expect([op.name, role, [401, 403].includes(reply.status)]).toEqual([op.name, role, !may]);
+			}
+		}
+	});
 
 	it.each(ops.filter((op) => op.params.length > 0 && (op.keys || op.people)).map((op) => [op.name, op] as const))(
 		"%s hides what is not yours",

@@ -4,6 +4,7 @@
  * projects and keys, made when they are missing. Every call may be repeated; that is why things
  * are looked for by name before they are made.
  */
+#include "api/account/session.h"
 #include "api/action.h"
 #include "api/api.h"
 #include "api/change.h"
@@ -170,6 +171,7 @@ static bool make_place(struct call *c, const struct admin_fields *in, struct pla
 	    !read_project(c, p, in->project, err) || !db_commit(c->db, err)) {
 		return false;
 	}
+	people_tell_org(c, p->org.id, news->projects[0]);
 	news->org = p->org.id;
 	news->projects[1] = p->project.id;
 	api_post(c->api, tell_projects, news);

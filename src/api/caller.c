@@ -12,6 +12,11 @@
 #define TOKEN_START "eyJ" /* of a JWT: {" in base64 */
 #define UNKNOWN_KEY "this API key is unknown, expired or revoked"
 
+static bool is_closed(const struct api *api, struct org_id org)
+{
+	return api->people != NULL && people_org_is_closed(api->people, org);
+}
+
 bool api_caller_of(struct api *api, struct slice secret, struct caller *out)
 {
 	const struct api_key *key = keyring_find(api->keys, secret, clock_wall_us());
@@ -25,7 +30,7 @@ bool api_caller_of(struct api *api, struct slice secret, struct caller *out)
 		.project = key->project,
 		.scopes = key->scopes,
 		.expires_at_us = key->expires_at_us,
-		.closed = api->people != NULL && people_org_is_closed(api->people, key->org),
+		.closed = is_closed(api, key->org),
 	};
 	return true;
 }
@@ -228,6 +233,7 @@ bool caller_renew(struct call *c, const struct caller *then, struct err *err)
 		if (key != NULL) {
 			c->caller = *then;
 			c->caller.expires_at_us = key->expires_at_us;
+			c->caller.closed = is_closed(c->api, key->org);
 			return true;
 		}
 	}

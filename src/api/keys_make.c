@@ -5,6 +5,7 @@
  * around that would be a way to more rights. The first key may be made without one, by who sits at
  * this machine or holds the setup token; the refusal says so.
  */
+#include "api/account/session.h"
 #include "api/api.h"
 #include "api/caller.h"
 #include "api/first.h"
@@ -274,6 +275,7 @@ static bool insert_first(struct call *c, struct key_made *made, struct err *err)
 	if (!setup_insert_key(c, &made->row, made->secret, made->scopes, &made->key, err)) {
 		return false;
 	}
+	people_tell_org(c, made->row.org, made->row.project);
 	keys_announce(c, made);
 	return true;
 }

@@ -344,6 +344,43 @@ TEST(a_key_is_looked_at_where_it_counts)
 	T_INT(takes_key(&row, ' ', 1), ERR_NONE);
 }
 
+/* What rows of constants cannot ask of model/role.h. */
+TEST(rows_about_people_ask_for_the_role_of_the_table)
+{
+	static const struct {
+		const char *name;
+		enum noun noun;
+		enum verb verb;
+	} asked[] = {
+		{ "listMembers", NOUN_MEMBERS, VERB_READ },
+		{ "getMember", NOUN_MEMBERS, VERB_READ },
+		{ "changeMember", NOUN_MEMBERS, VERB_WRITE },
+		{ "removeMember", NOUN_MEMBERS, VERB_DELETE },
+		{ "listInvites", NOUN_MEMBERS, VERB_READ },
+		{ "getInvite", NOUN_MEMBERS, VERB_READ },
+		{ "createInvite", NOUN_MEMBERS, VERB_WRITE },
+		{ "changeInvite", NOUN_MEMBERS, VERB_WRITE },
+		{ "resendInvite", NOUN_MEMBERS, VERB_WRITE },
+		{ "revokeInvite", NOUN_MEMBERS, VERB_WRITE },
+		{ "transferOrg", NOUN_ORG, VERB_MANAGE },
+		{ "getOrg", NOUN_ORG, VERB_READ },
+		{ "changeOrg", NOUN_SETTINGS, VERB_WRITE },
+	};
+	const struct route *r;
+	size_t at = 0, seen = 0;
+
+	while ((r = route_next(&at)) != NULL) {
+		for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+			if (strcmp(r->name, asked[i].name) == 0) {
+				T_INT(r->role, role_least(asked[i].noun, asked[i].verb));
+				T_INT(r->who, WHO_USER);
+				seen++;
+			}
+		}
+	}
+	T_INT(seen, ARRAY_LEN(asked));
+}
+
 TEST(the_description_is_json_and_has_every_call)
 {
 	const struct openapi_in in = { .socket = true };
@@ -376,5 +413,7 @@ T_MAIN(T(a_row_lets_in_whom_it_names), T(what_is_grave_asks_a_person_for_proof),
        T(a_closed_org_opens_nothing_but_what_says_so),
        T(parameters_that_nobody_knows_are_refused_but_on_older_calls),
        T(a_row_can_ask_for_the_version_that_is_changed),
-       T(every_row_says_what_a_caller_has_to_know), T(every_post_of_ours_says_what_a_repeat_does),
-       T(a_key_is_looked_at_where_it_counts), T(the_description_is_json_and_has_every_call))
+       T(every_row_says_what_a_caller_has_to_know),
+       T(rows_about_people_ask_for_the_role_of_the_table),
+       T(every_post_of_ours_says_what_a_repeat_does), T(a_key_is_looked_at_where_it_counts),
+       T(the_description_is_json_and_has_every_call))

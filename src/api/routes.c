@@ -47,5 +47,7 @@ const struct route_set *const route_sets[] = {
 	&routes_users,
 	&routes_members,
 	&routes_invites,
+	&routes_orgs,
+	&routes_orgs_admin,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

@@ -23,6 +23,7 @@ int cmd_health(int argc, char **argv);
 int cmd_journal(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
 int cmd_openapi(int argc, char **argv);
+int cmd_org(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_seed(int argc, char **argv);

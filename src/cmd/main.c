@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{ "export", "write events to a file", cmd_export },
 	{ "seed", "make organizations, projects and keys to begin with", cmd_seed },
 	{ "user", "make and help the people who log in", cmd_user },
+	{ "org", "look after the organizations of this server", cmd_org },
 	{ "plan", "say what organizations may use", cmd_plan },
 	{ "backup", "copy everything, while the server runs", cmd_backup },
 	{ "restore", "make a data directory out of a backup", cmd_restore },

@@ -211,6 +211,19 @@ describe.each(stores)("on %s", (store) => {
 		expect([info.body.status, info.text.includes("inv_" + token.slice(4))]).toEqual(["accepted", false]);
 	});
 
+	it("makes an invite once per key, and keeps no link for a repeat", async () => {
+		const ana = await founder();
+		const email = mail();
+		const headers = { "idempotency-key": randomUUID() };
+		const make = () => ana.api.post<Invite & Problem>("/api/v1/invites", { email }, headers);
+		const made = await make();
+		expect(made.status).toBe(201);
+		const again = await make();
+		expect([again.status, again.body.code]).toEqual([409, "already_created"]);
+		expect(again.text).toContain(made.body.id);
+		expect(again.text).not.toContain(tokenOf(made));
+	});
+
 	it("does not take a link for a proof of the address", async () => {
 		const ana = await founder();
 		const ben = await join(ana, "member");

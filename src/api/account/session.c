@@ -71,6 +71,12 @@ static void hear(struct api *api, const struct people_change *ch)
 			live_drop_member(api->live, ch->org.id, s->user);
 		}
 		return;
+	case PEOPLE_ORG_NEW:
+		project_set_add(api->projects, ch->org.id, ch->org.project);
+		if (api->people != NULL && people_org(api->people, ch->org.id) == NULL) {
+			people_put_org(api->people, &ch->org);
+		}
+		return;
 	case PEOPLE_ORG:
 		people_put_org(api->people, &ch->org);
 		project_set_add(api->projects, ch->org.id, ch->org.project);
@@ -103,7 +109,7 @@ void people_tell(struct call *c, const struct people_change *changes, size_t n)
 
 void people_tell_org(struct call *c, struct org_id org, struct project_id project)
 {
-	struct people_change change = { .op = PEOPLE_ORG,
+	struct people_change change = { .op = PEOPLE_ORG_NEW,
 					.org = { .id = org, .project = project } };
 
 	people_tell(c, &change, 1);

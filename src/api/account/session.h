@@ -24,6 +24,7 @@ enum people_op {
 	PEOPLE_SESSION_END, /* .session.id has ended */
 	PEOPLE_END_OTHERS,  /* all of .session.user but .session.id */
 	PEOPLE_MEMBER,	    /* .session.user is .role in .org.id; ROLE_NONE: no longer */
+	PEOPLE_ORG_NEW,	    /* .org was made; nothing changes when it is there */
 	PEOPLE_ORG,	    /* .org is new, or has changed */
 };
 struct people_change {
@@ -34,7 +35,7 @@ struct people_change {
 };
 /* After the commit. The changes are copied. */
 void people_tell(struct call *c, const struct people_change *changes, size_t n);
-/* The same for an org and its default project. */
+/* The same for an org that was made, or was there as it is, and its default project. */
 void people_tell_org(struct call *c, struct org_id org, struct project_id project);
 
 /* A login on its way: the user is known, the rest follows. */

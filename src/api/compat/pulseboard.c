@@ -118,7 +118,7 @@ static const struct route rows[] = {
 			       .help = "The event is stored.",
 			       .shape = &shape_stored,
 			       .headers = REPLY_REPLAYED | REPLY_USAGE } },
-		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_LIMIT },
+		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_CLOSED, ERR_LIMIT },
 		.loop = post_ingest,
 	},
 };

@@ -347,7 +347,8 @@ static const struct shape shape_success = { SHAPE_PROPS(success_props) };
 			       .help = "The event is stored.", \
 			       .shape = (reply_), \
 			       .headers = REPLY_REPLAYED | REPLY_USAGE } }, \
-		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_LIMIT }, .loop = post_report \
+		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_CLOSED, ERR_LIMIT }, \
+		.loop = post_report \
 	}
 
 static const struct route rows[] = {

@@ -2803,7 +2803,11 @@ export interface paths {
         /** Your organizations */
         get: operations["listOrgs"];
         put?: never;
-        post?: never;
+        /**
+         * Make another organization
+         * @description Where anybody may sign up, anybody may; elsewhere whoever owns one. Go there with POST /api/v1/auth/switch.
+         */
+        post: operations["createOrg"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3163,6 +3167,24 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orgs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the organization that you act in */
+        get: operations["getOrg"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change the organization's name or settings */
+        patch: operations["changeOrg"];
         trace?: never;
     };
 }
@@ -4372,6 +4394,10 @@ export interface components {
             /** @description Of the authenticator, in the place of the password. */
             code?: string | null;
         };
+        /** @description An organization to be made. */
+        OrgInput: {
+            name: string;
+        };
         /** @description The password as it is, and a new one. */
         PasswordInput: {
             /** @description Not for an account without one, which needs a fresh login. */
@@ -4525,6 +4551,40 @@ export interface components {
             role: "viewer" | "member" | "admin" | "owner";
             /** Format: date-time */
             expiresAt: string;
+        };
+        /** @description The organization that calls act in. */
+        Org: {
+            id: string;
+            name: string;
+            slug: string;
+            /**
+             * @description What you are there.
+             * @enum {string}
+             */
+            role: "viewer" | "member" | "admin" | "owner";
+            /** @enum {string} */
+            status: "active" | "suspended" | "leaving";
+            /** @description An object of your own. */
+            settings: Record<string, never>;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description By whoever runs the server.
+             */
+            suspendedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When all of it will be deleted.
+             */
+            deleteAfter: string | null;
+        };
+        /** @description What can be changed of an organization. */
+        OrgChangeChange: {
+            /** @description Only an owner changes it. */
+            name?: string | null;
+            /** @description An object of your own, in the place of the one before. */
+            settings?: Record<string, never> | null;
         };
         /** @description What became of one item of a batch. */
         Verdict: {
@@ -4801,15 +4861,6 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: the credential does not allow this. */
-        forbidden: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
         /** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
         "rate_limited.too_many_searches": {
             headers: {
@@ -4857,6 +4908,15 @@ export interface components {
             headers: {
                 /** @description After how many seconds the same request may succeed. */
                 "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `forbidden`: the credential does not allow this. */
+        forbidden: {
+            headers: {
                 [name: string]: unknown;
             };
             content: {
@@ -6504,7 +6564,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6585,7 +6645,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6663,7 +6723,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6735,7 +6795,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6812,7 +6872,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -11773,6 +11833,67 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    createOrg: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Acme"
+                 *     }
+                 */
+                "application/json": components["schemas"]["OrgInput"];
+            };
+        };
+        responses: {
+            /** @description You own it; it has a default project. */
+            201: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        org: components["schemas"]["OwnOrg"];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
     setPassword: {
         parameters: {
             query?: never;
@@ -12911,6 +13032,123 @@ export interface operations {
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
             410: components["responses"]["gone"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getOrg: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example current */
+                id: string | "current";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The organization. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "org_2YTGWJFAYGYT1",
+                     *       "name": "Acme",
+                     *       "slug": "acme",
+                     *       "role": "viewer",
+                     *       "status": "active",
+                     *       "settings": {},
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "suspendedAt": "2026-01-31T09:30:00.000Z",
+                     *       "deleteAfter": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Org"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    changeOrg: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example current */
+                id: string | "current";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["OrgChangeChange"];
+            };
+        };
+        responses: {
+            /** @description The organization as it is now. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "org_2YTGWJFAYGYT1",
+                     *       "name": "Acme",
+                     *       "slug": "acme",
+                     *       "role": "viewer",
+                     *       "status": "active",
+                     *       "settings": {},
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "suspendedAt": "2026-01-31T09:30:00.000Z",
+                     *       "deleteAfter": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Org"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];

@@ -44,6 +44,7 @@ const struct route_set *const route_sets[] = {
 	&routes_password,
 	&routes_totp,
 	&routes_mail,
+	&routes_link,
 	&routes_users,
 	&routes_members,
 	&routes_invites,

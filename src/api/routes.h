@@ -29,6 +29,7 @@ extern const struct route_set routes_signaldesk;
 extern const struct route_set routes_signaldesk_usage;
 extern const struct route_set routes_signalops;
 extern const struct route_set routes_later;
+extern const struct route_set routes_link;
 extern const struct route_set routes_login;
 extern const struct route_set routes_me;
 extern const struct route_set routes_mail;

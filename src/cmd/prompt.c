@@ -114,11 +114,12 @@ static bool type_once(const char *what, const char *again, struct secret *out, s
 	struct quiet quiet;
 	bool ok;
 
-	fprintf(stderr, "%s%s: ", what, again);
-	fflush(stderr);
+	/* First: what was typed before is forgotten, and must not be what answers. */
 	if (!be_quiet(&quiet, err)) {
 		return false;
 	}
+	fprintf(stderr, "%s%s: ", what, again);
+	fflush(stderr);
 	ok = prompt_line(STDIN_FILENO, what, out, err);
 	be_heard(&quiet);
 	return ok;

@@ -92,12 +92,20 @@ static void put_minutes(const struct input *in, struct json_w *w)
 	}
 }
 
+/* In the spelling of the server. */
+static struct slice role_of(const struct input *in)
+{
+	enum role role = in->in->owner ? ROLE_OWNER : role_parse(in->in->role);
+
+	return role == ROLE_NONE ? in->in->role : role_name(role);
+}
+
 static void body_of_add(const struct input *in, struct json_w *w)
 {
 	json_put_str(w, "email", in->who);
 	put_given(w, "name", in->in->name);
 	put_given(w, "org", in->in->org);
-	put_given(w, "role", in->in->owner ? S("owner") : in->in->role);
+	put_given(w, "role", role_of(in));
 	put_given(w, "password", in->password);
 	put_minutes(in, w);
 }
@@ -105,7 +113,7 @@ static void body_of_add(const struct input *in, struct json_w *w)
 static void body_of_role(const struct input *in, struct json_w *w)
 {
 	put_given(w, "org", in->in->org);
-	put_given(w, "role", in->in->role);
+	put_given(w, "role", role_of(in));
 }
 
 static void body_of_password(const struct input *in, struct json_w *w)
@@ -431,12 +439,17 @@ static int run_deed(const struct deed *deed, int argc, char **argv)
 	return code;
 }
 
-/* Without a word that is known, only help or a complaint is left. */
-static int run_none(const struct flags *flags, const void *in UNUSED, struct arena *boot UNUSED)
+static int unknown(const char *word)
 {
 	fprintf(stderr, "tocsin user: there is no \"%s\"; `tocsin help user` says what there is\n",
-		flags->word);
+		word);
 	return 2;
+}
+
+/* Without a word, only help or a complaint is left. */
+static int run_none(const struct flags *flags, const void *in UNUSED, struct arena *boot UNUSED)
+{
+	return unknown(flags->word);
 }
 
 int cmd_user(int argc, char **argv)
@@ -466,6 +479,9 @@ int cmd_user(int argc, char **argv)
 	};
 	struct user_flags in = { 0 };
 
-	return deed != NULL ? run_deed(deed, argc - 1, argv + 1)
-			    : flags_run(&flags, argc, argv, &in, run_none);
+	if (deed != NULL) {
+		return run_deed(deed, argc - 1, argv + 1);
+	}
+	return argc > 0 && argv[0][0] != '-' ? unknown(argv[0])
+					     : flags_run(&flags, argc, argv, &in, run_none);
 }

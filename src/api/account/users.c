@@ -136,15 +136,13 @@ static bool list_users(struct call *c, struct err *err)
 static bool find_user(struct call *c, struct user_row *out, struct err *err)
 {
 	struct slice text = c->params[0], mail;
-	enum found found;
+	enum found found = NOT_FOUND;
 	struct user_id id;
 
 	if (id_parse(ID_USER, text, &id.v)) {
 		found = store_user_get(c->db, id, c->req, out, err);
 	} else if (mail_read("user", text, c->req, &mail, err)) {
 		found = store_user_by_mail(c->db, mail, c->req, out, err);
-	} else {
-		return false;
 	}
 	return found == FOUND ||
 	       (found == NOT_FOUND &&

@@ -7,6 +7,7 @@
 #include "api/account/session.h"
 #include "api/action.h"
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/change.h"
 #include "api/plans.h"
 #include "api/route.h"
@@ -156,6 +157,19 @@ static void tell_projects(void *arg)
 	}
 }
 
+/* What was there before was made at another time. */
+static bool tell_place(struct call *c, const struct place *p, struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_PROJECT_CREATE,
+				   .org = p->org.id,
+				   AUDIT_OF(c, PROJECT, p->project.id.v, p->project.name),
+				   .after = audit_text(c, "slug", p->project.slug) };
+
+	audit_nothing(c);
+	return setup_tell_org(c, p->org.id, err) &&
+	       (p->project.created_us != c->now_us || audit_put(c, &note, err));
+}
+
 /* The org with its default project, and the project that was named, in one transaction. */
 static bool make_place(struct call *c, const struct admin_fields *in, struct place *p,
 		       struct err *err)
@@ -168,7 +182,8 @@ static bool make_place(struct call *c, const struct admin_fields *in, struct pla
 	    !setup_org(c->db, in->org, name, c->now_us, c->req, &p->org.id, &news->projects[0],
 		       err) ||
 	    store_org_get(p->org.id, c->db, c->req, &p->org, err) != FOUND ||
-	    !read_project(c, p, in->project, err) || !db_commit(c->db, err)) {
+	    !read_project(c, p, in->project, err) || !tell_place(c, p, err) ||
+	    !db_commit(c->db, err)) {
 		return false;
 	}
 	people_tell_org(c, p->org.id, news->projects[0]);

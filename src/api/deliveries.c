@@ -6,6 +6,7 @@
 #include "api/deliveries.h"
 
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/once.h"
 #include "api/page.h"
 #include "api/route.h"
@@ -203,6 +204,21 @@ static bool on_all(struct call *c, on_dead_fn fn, uint64_t *n, struct err *err)
 		  REPLAY_LIMIT, n, err);
 }
 
+/* The delivery in the path, or the project whose dead letters they were. */
+static bool note(struct call *c, enum audit_action action, uint64_t n, struct err *err)
+{
+	struct audit_note note = { .action = action,
+				   AUDIT_OF(c, PROJECT, c->caller.project.v, S("")),
+				   .after = audit_number(c, "deliveries", (int64_t)n) };
+
+	if (c->params[0].n > 0) {
+		note.target = AUDIT_ON_DELIVERY;
+		note.target_id = c->params[0];
+	}
+	audit_nothing(c);
+	return n == 0 || audit_put(c, &note, err);
+}
+
 static bool replay(struct call *c,
 		   bool (*on)(struct call *c, on_dead_fn fn, uint64_t *n, struct err *err),
 		   struct err *err)
@@ -210,7 +226,8 @@ static bool replay(struct call *c,
 	uint64_t n;
 
 	if (!db_begin(c->db, err) || !on(c, store_delivery_replay, &n, err) ||
-	    !answer_count(c, "replayed", n) || !once_commit(c, err)) {
+	    !note(c, AUDIT_DELIVERY_REPLAY, n, err) || !answer_count(c, "replayed", n) ||
+	    !once_commit(c, err)) {
 		return false;
 	}
 	courier_wake(c->api->courier);
@@ -231,7 +248,8 @@ static bool purge_one(struct call *c, struct err *err)
 {
 	uint64_t n;
 
-	if (!on_one(c, store_delivery_purge, &n, err)) {
+	if (!db_begin(c->db, err) || !on_one(c, store_delivery_purge, &n, err) ||
+	    !note(c, AUDIT_DELIVERY_PURGE, n, err) || !db_commit(c->db, err)) {
 		return false;
 	}
 	call_empty(c, 204);
@@ -242,7 +260,9 @@ static bool purge_all(struct call *c, struct err *err)
 {
 	uint64_t n;
 
-	return on_all(c, store_delivery_purge, &n, err) && answer_count(c, "purged", n);
+	return db_begin(c->db, err) && on_all(c, store_delivery_purge, &n, err) &&
+	       note(c, AUDIT_DELIVERY_PURGE, n, err) && db_commit(c->db, err) &&
+	       answer_count(c, "purged", n);
 }
 
 static const struct prop delivery_props[] = {

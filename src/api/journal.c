@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/route.h"
 #include "base/hex.h"
 #include "base/json_put.h"
@@ -110,12 +111,24 @@ static void write_told(struct call *c, const struct told *told, size_t n)
 	json_w_end(&w);
 }
 
+/* After the fact: what is set aside is so, whether or not the state can be written. */
+static bool note(struct call *c, size_t n, struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_JOURNAL_ACCEPT,
+				   .installation = true,
+				   .target = AUDIT_ON_JOURNAL,
+				   .after = audit_number(c, "setAside", (int64_t)n) };
+
+	audit_nothing(c);
+	return n == 0 || audit_alone(c, &note, err);
+}
+
 /* What the operator accepts as lost; the server goes on around it. */
 static bool post_quarantine(struct call *c, struct err *err)
 {
 	struct told told = { 0 };
 	size_t n;
-	bool ok = journal_set_aside(c->api->journal, tell, &told, &n, err);
+	bool ok = journal_set_aside(c->api->journal, tell, &told, &n, err) && note(c, n, err);
 
 	if (ok) {
 		write_told(c, &told, n);

@@ -72,6 +72,39 @@ void keys_write(const struct key_row *row, struct json_w *w)
 	json_w_end(w);
 }
 
+static struct slice as_shown(struct call *c, const struct key_row *row)
+{
+	struct slice text;
+	struct json_w w;
+	struct buf out;
+
+	if (row == NULL) {
+		return (struct slice) { 0 };
+	}
+	buf_init(&out, KEY_BODY_BYTES_MAX);
+	json_w_init(&w, &out);
+	keys_write(row, &w);
+	ensure(!out.overflow);
+	text = arena_dup(c->req, buf_slice(&out));
+	buf_release(&out);
+	return text;
+}
+
+bool keys_tell(struct call *c, enum audit_action action, const struct key_row *old,
+	       const struct key_row *row, struct err *err)
+{
+	static const char *const shown[] = { "projectId", "name",      "keyPrefix", "scopes",
+					     "expiresAt", "rotatedTo", "revokedAt", NULL };
+	struct audit_note note = { .action = action,
+				   .org = row->org,
+				   AUDIT_OF(c, KEY, row->id.v, row->name),
+				   .before = as_shown(c, old),
+				   .after = as_shown(c, row),
+				   .shown = shown };
+
+	return audit_put(c, &note, err);
+}
+
 static bool no_such_key(struct err *err)
 {
 	return err_set(err, ERR_NOT_FOUND, "there is no such API key");
@@ -195,12 +228,18 @@ static const struct shape shape_key_change = {
 static bool rename_key(struct call *c, const struct key_row *row, struct slice name,
 		       uint64_t expect, struct err *err)
 {
+	struct key_row renamed = *row;
+
 	if (row->revoked_us != 0) {
 		return err_set(err, ERR_CONFLICT, "this API key was revoked");
 	}
+	if (!db_begin(c->db, err)) {
+		return false;
+	}
 	switch (store_key_rename(row->org, c->db, row->project, row->id, name, expect, err)) {
 	case FOUND:
-		return true;
+		renamed.name = name;
+		return keys_tell(c, AUDIT_KEY_UPDATE, row, &renamed, err) && db_commit(c->db, err);
 	case NOT_FOUND:
 		return say_missed(c, expect, err);
 	case FAILED:
@@ -227,6 +266,7 @@ static bool patch_key(struct call *c, struct err *err)
 	     (!rename_key(c, &row, in.name, expect, err) || !find_key(c, &row, err)))) {
 		return false;
 	}
+	audit_nothing(c);
 	answer_key(c, &row);
 	return true;
 }
@@ -245,6 +285,28 @@ static void take_off_ring(void *arg)
 	live_drop_key(f->api->live, f->key);
 }
 
+static enum found revoke(struct call *c, struct key_id id, uint64_t expect, struct err *err)
+{
+	enum found found;
+	struct key_row was, row;
+
+	if (!db_begin(c->db, err)) {
+		return FAILED;
+	}
+	found = store_key_revoke(c->caller.org, c->db, keys_reach(c), id, expect, c->now_us, err);
+	if (found != FOUND) {
+		db_rollback(c->db);
+		return found;
+	}
+	if (!find_key(c, &row, err)) {
+		return FAILED;
+	}
+	was = row;
+	was.revoked_us = 0;
+	return keys_tell(c, AUDIT_KEY_REVOKE, &was, &row, err) && db_commit(c->db, err) ? FOUND
+											: FAILED;
+}
+
 bool keys_revoke(struct call *c, struct err *err)
 {
 	struct farewell *f = arena_new(c->req, struct farewell);
@@ -256,8 +318,7 @@ bool keys_revoke(struct call *c, struct err *err)
 		return false;
 	}
 	if (id_parse(ID_KEY, c->params[0], &f->key.v)) {
-		found = store_key_revoke(c->caller.org, c->db, keys_reach(c), f->key, expect,
-					 c->now_us, err);
+		found = revoke(c, f->key, expect, err);
 	}
 	if (found == NOT_FOUND) {
 		return say_missed(c, expect, err);

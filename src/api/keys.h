@@ -2,6 +2,7 @@
 #ifndef API_KEYS_H
 #define API_KEYS_H
 
+#include "api/audit.h"
 #include "api/call.h"
 #include "api/shape.h"
 #include "engine/keyring.h"
@@ -54,6 +55,13 @@ void keys_announce(struct call *c, const struct key_made *made);
 /* As a reply shows it, an object with or without the secret. */
 void keys_write(const struct key_row *row, struct json_w *w);
 void keys_write_made(const struct key_made *made, struct json_w *w);
+
+/*
+ * Tell the audit log what became of a key, in the open transaction. old is NULL for a new one. On a
+ * worker; blocks.
+ */
+NODISCARD bool keys_tell(struct call *c, enum audit_action action, const struct key_row *old,
+			 const struct key_row *row, struct err *err);
 
 /*
  * Put a new key in the place of this one, as the body of the call says, and answer it. expect: the

@@ -142,7 +142,19 @@ bool keys_insert(struct call *c, struct key_made *made, struct err *err)
 		return err_set(err, ERR_LIMIT, "a project has at most %d keys that work",
 			       KEYS_PER_PROJECT_MAX);
 	}
-	return store_key_insert(made->row.org, c->db, &made->row, err);
+	return store_key_insert(made->row.org, c->db, &made->row, err) &&
+	       keys_tell(c, AUDIT_KEY_CREATE, NULL, &made->row, err);
+}
+
+static bool tell_rotated(struct call *c, const struct key_row *old, struct key_id to,
+			 int64_t ends_us, struct err *err)
+{
+	struct key_row row = *old;
+
+	row.rotated_to = to;
+	row.expires_us = old->expires_us != 0 && old->expires_us < ends_us ? old->expires_us
+									   : ends_us;
+	return keys_tell(c, AUDIT_KEY_ROTATE, old, &row, err);
 }
 
 static bool read_scopes(const struct field_list *list, uint32_t *set, struct err *err)
@@ -382,7 +394,8 @@ static bool replace(struct call *c, const struct key_row *old, uint64_t expect,
 	switch (store_key_rotate(old->org, c->db, old->project, old->id, made->row.id, old_ends_us,
 				 expect, err)) {
 	case FOUND:
-		return keys_insert(c, made, err) &&
+		return tell_rotated(c, old, made->row.id, old_ends_us, err) &&
+		       keys_insert(c, made, err) &&
 		       once_commit_made(c, ID_KEY, made->row.id.v, err);
 	case NOT_FOUND:
 		return err_set(err, expect == 0 ? ERR_CONFLICT : ERR_PRECONDITION,

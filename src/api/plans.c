@@ -7,6 +7,7 @@
 #include "api/plans.h"
 
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/route.h"
 #include "api/show.h"
 #include "base/json_put.h"
@@ -30,14 +31,45 @@ static int64_t limit_of(const struct json *body, const char *name, int64_t value
 	return member->type == JSON_NULL ? PLAN_KEEP : value;
 }
 
+static struct slice limits_as_shown(struct call *c, const struct org_plan_row *row)
+{
+	struct slice text;
+	struct json_w w;
+	struct buf out;
+
+	buf_init(&out, PLAN_BODY_BYTES_MAX);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	json_put_str_or_null(&w, "plan", row->plan);
+	json_put_int(&w, "softLimit", row->events_soft);
+	json_put_int(&w, "hardLimit", row->events_hard);
+	json_w_end(&w);
+	text = arena_dup(c->req, buf_slice(&out));
+	buf_release(&out);
+	return text;
+}
+
+static bool note_limits(struct call *c, const struct org_plan_row *old,
+			const struct org_plan_row *row, struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_PLAN_SET,
+				   .org = row->org,
+				   AUDIT_OF(c, ORG, row->org.v, S("")),
+				   .before = limits_as_shown(c, old),
+				   .after = limits_as_shown(c, row) };
+
+	return audit_put(c, &note, err);
+}
+
 bool plans_set_limits(struct call *c, struct org_id org, const struct json *body,
 		      const struct plan_limits *in, struct err *err)
 {
-	struct org_plan_row row;
+	struct org_plan_row row, old;
 	struct plan_override own;
 	struct plan limits;
 
 	meter_get_org(c->api->meter, org, c->req, &row);
+	old = row;
 	row.events_soft = limit_of(body, "softLimit", in->soft, row.events_soft);
 	row.events_hard = limit_of(body, "hardLimit", in->hard, row.events_hard);
 	if (is_given(body, "plan")) {
@@ -46,7 +78,10 @@ bool plans_set_limits(struct call *c, struct org_id org, const struct json *body
 	row.updated_us = c->now_us;
 	own = (struct plan_override) { row.events_soft, row.events_hard };
 	limits = plan_overridden(&plan_unlimited, &own);
-	if (!plan_check(&limits, err) || !store_org_plan_set(org, c->db, &row, err)) {
+	if (!plan_check(&limits, err) || !db_begin(c->db, err) ||
+	    !store_org_plan_set(org, c->db, &row, err) || !note_limits(c, &old, &row, err) ||
+	    !db_commit(c->db, err)) {
+		db_rollback(c->db);
 		return false;
 	}
 	meter_set_org(c->api->meter, &row);
@@ -132,9 +167,41 @@ static const struct field plan_rows[] = {
 		  .help = "Requests a minute; 0: no limit."),
 };
 
+static struct slice plan_as_shown(struct call *c, const struct plan *plan)
+{
+	struct slice text;
+	struct json_w w;
+	struct buf out;
+
+	buf_init(&out, PLAN_BODY_BYTES_MAX);
+	json_w_init(&w, &out);
+	write_plan(&w, plan);
+	text = arena_dup(c->req, buf_slice(&out));
+	buf_release(&out);
+	return text;
+}
+
+static bool note_plan(struct call *c, const struct plan *plan, struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_PLAN_PUT,
+				   .installation = true,
+				   .target = AUDIT_ON_PLAN,
+				   .target_id = plan->name,
+				   .target_name = plan->display_name,
+				   .after = plan_as_shown(c, plan) };
+	struct plan old;
+
+	if (meter_find_plan(c->api->meter, plan->name, c->req, &old)) {
+		note.before = plan_as_shown(c, &old);
+	}
+	return audit_put(c, &note, err);
+}
+
 static bool store_plan(struct call *c, const struct plan *plan, struct err *err)
 {
-	if (!store_plan_put(c->db, plan, err)) {
+	if (!db_begin(c->db, err) || !store_plan_put(c->db, plan, err) ||
+	    !note_plan(c, plan, err) || !db_commit(c->db, err)) {
+		db_rollback(c->db);
 		return false;
 	}
 	return meter_put_plan(c->api->meter, plan) ||
@@ -204,6 +271,20 @@ static bool known_plan(struct call *c, struct slice name, const char *field, str
 	       err_field(err, ERR_INVALID, field, "\"%s\" names no plan that there is", field);
 }
 
+static bool note_switch(struct call *c, struct slice name, struct err *err)
+{
+	struct audit_note note = {
+		.action = AUDIT_PLAN_SWITCH,
+		.installation = true,
+		.target = AUDIT_ON_PLAN,
+		.target_id = name,
+		.before = audit_text(c, "default", meter_default(c->api->meter, c->req)),
+		.after = audit_text(c, "default", name),
+	};
+
+	return audit_put(c, &note, err);
+}
+
 static bool switch_plans(struct call *c, struct err *err)
 {
 	struct switch_body in = { 0 };
@@ -212,7 +293,9 @@ static bool switch_plans(struct call *c, struct err *err)
 	if (!call_body(c, &body, err) ||
 	    !fields_parse(body, switch_rows, ARRAY_LEN(switch_rows), &in, NULL, c->req, err) ||
 	    (in.name.n > 0 && (!seed_plans(c, err) || !known_plan(c, in.name, "default", err))) ||
-	    !store_meta_put(c->db, PLAN_DEFAULT_META, in.name, err)) {
+	    !db_begin(c->db, err) || !store_meta_put(c->db, PLAN_DEFAULT_META, in.name, err) ||
+	    !note_switch(c, in.name, err) || !db_commit(c->db, err)) {
+		db_rollback(c->db);
 		return false;
 	}
 	meter_set_default(c->api->meter, in.name);

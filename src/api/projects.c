@@ -319,13 +319,69 @@ static bool fill_row(struct call *c, const struct json *body, const struct proje
 	return json_get(body, "ownerId") == NULL || read_owner(c, in->owner, &row->owner, err);
 }
 
+static struct slice as_shown(struct call *c, const struct project_row *row)
+{
+	struct slice text;
+	struct json_w w;
+	struct buf out;
+
+	if (row == NULL) {
+		return (struct slice) { 0 };
+	}
+	buf_init(&out, 2 * PROJECT_BODY_BYTES_MAX);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	json_put_str(&w, "name", row->name);
+	json_put_str(&w, "slug", row->slug);
+	json_put_raw(&w, "environments", row->environments, "[]");
+	json_put_raw(&w, "origins", row->origins, "[]");
+	if (row->owner.v != 0) {
+		show_id(&w, "ownerId", ID_USER, row->owner.v);
+	}
+	json_w_end(&w);
+	ensure(!out.overflow);
+	text = arena_dup(c->req, buf_slice(&out));
+	buf_release(&out);
+	return text;
+}
+
+bool projects_note(struct call *c, enum audit_action action, const struct project_row *old,
+		   const struct project_row *row, struct err *err)
+{
+	const struct project_row *any = row != NULL ? row : old;
+	struct audit_note note = { .action = action,
+				   .org = any->org,
+				   AUDIT_OF(c, PROJECT, any->id.v, any->name),
+				   .before = as_shown(c, old),
+				   .after = as_shown(c, row) };
+
+	return audit_put(c, &note, err);
+}
+
+static bool note_days(struct call *c, const struct project_row *row, int64_t old, int64_t days,
+		      struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_PROJECT_UPDATE,
+				   .org = row->org,
+				   AUDIT_OF(c, PROJECT, row->id.v, row->name),
+				   .before = audit_number(c, "retentionDays", old),
+				   .after = audit_number(c, "retentionDays", days) };
+
+	return old == days || audit_put(c, &note, err);
+}
+
 /* What may have been purged until now stays hidden: a longer time brings nothing back. */
 static bool set_days(struct call *c, const struct project_row *row, int64_t days, struct err *err)
 {
 	struct retain *retain = c->api->retain;
 	int64_t gone_us = retain_gone(retain, row->org, row->id, c->now_us);
+	struct retention_row kept;
 
-	if (!store_retention_set(row->org, c->db, row->id, days, gone_us, err)) {
+	if (!db_begin(c->db, err) ||
+	    store_retention_get(row->org, c->db, row->id, c->req, &kept, err) == FAILED ||
+	    !store_retention_set(row->org, c->db, row->id, days, gone_us, err) ||
+	    !note_days(c, row, kept.days, days, err) || !db_commit(c->db, err)) {
+		db_rollback(c->db);
 		return false;
 	}
 	retain_set(retain, row->org, row->id, days, gone_us);
@@ -341,11 +397,16 @@ static bool read_days(struct call *c, const struct json *body, const struct proj
 	       set_days(c, row, days->type == JSON_NULL ? RETENTION_DEFAULT : in->days, err);
 }
 
-static bool set_row(struct call *c, const struct project_row *row, struct err *err)
+static bool set_row(struct call *c, const struct project_row *old, const struct project_row *row,
+		    struct err *err)
 {
+	if (!db_begin(c->db, err)) {
+		return false;
+	}
 	switch (store_project_set(row->org, c->db, row, err)) {
 	case FOUND:
-		return true;
+		return projects_note(c, AUDIT_PROJECT_UPDATE, old, row, err) &&
+		       db_commit(c->db, err);
 	case NOT_FOUND:
 		return no_such_project(err);
 	case FAILED:
@@ -361,11 +422,15 @@ static bool set_row(struct call *c, const struct project_row *row, struct err *e
 static bool change(struct call *c, const struct json *body, const struct project_fields *in,
 		   struct project_row *row, struct err *err)
 {
+	struct project_row old;
 	uint64_t expect;
 
 	if (!match_read(c, "project", &expect, err) || !projects_find(c, c->params[0], row, err) ||
-	    !match_check("project", expect, row->version, err) ||
-	    !fill_row(c, body, in, row, err) || !set_row(c, row, err) ||
+	    !match_check("project", expect, row->version, err)) {
+		return false;
+	}
+	old = *row;
+	if (!fill_row(c, body, in, row, err) || !set_row(c, &old, row, err) ||
 	    !read_days(c, body, in, row, err) || !projects_find(c, c->params[0], row, err)) {
 		return false;
 	}
@@ -386,10 +451,12 @@ static bool patch_project(struct call *c, struct err *err)
 		return false;
 	}
 	if (how.present == 0) {
+		audit_nothing(c);
 		return get_project(c, err);
 	}
 	ensure(pthread_mutex_lock(&c->api->admin) == 0);
 	ok = change(c, body, &in, &row, err);
+	db_rollback(c->db);
 	ensure(pthread_mutex_unlock(&c->api->admin) == 0);
 	return ok && answer_project(c, &row, err);
 }

@@ -2,6 +2,7 @@
 #ifndef API_PROJECTS_H
 #define API_PROJECTS_H
 
+#include "api/audit.h"
 #include "api/keys.h"
 #include "model/plan.h"
 #include "store/orgs.h"
@@ -42,6 +43,13 @@ NODISCARD bool projects_delete(struct call *c, const struct project_row *row, st
 void projects_tell(struct call *c, const struct project_row *row);
 /* ERR_CONFLICT of the slug; always false. */
 bool projects_slug_taken(struct err *err);
+/*
+ * Tell the audit log what became of a project, in the open transaction. old or row is NULL where
+ * there is none.
+ */
+NODISCARD bool projects_note(struct call *c, enum audit_action action,
+			     const struct project_row *old, const struct project_row *row,
+			     struct err *err);
 /* Delete all events of it so far, as a change of the log. */
 NODISCARD bool projects_delete_events(struct call *c, struct project_id id, struct err *err);
 

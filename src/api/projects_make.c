@@ -70,7 +70,9 @@ bool projects_slug_taken(struct err *err)
 static bool make(struct call *c, struct project_made *made, struct err *err)
 {
 	return has_room(c, made->row.org, err) && db_begin(c->db, err) &&
-	       insert_project(c, &made->row, err) && keys_insert(c, &made->key, err) &&
+	       insert_project(c, &made->row, err) &&
+	       projects_note(c, AUDIT_PROJECT_CREATE, NULL, &made->row, err) &&
+	       keys_insert(c, &made->key, err) &&
 	       once_commit_made(c, ID_PROJECT, made->row.id.v, err);
 }
 
@@ -170,7 +172,8 @@ static bool end(struct call *c, const struct project_row *row, struct err *err)
 	bool ok;
 
 	ensure(pthread_mutex_lock(&c->api->admin) == 0);
-	ok = db_begin(c->db, err) && mark_gone(c, row, err) && db_commit(c->db, err);
+	ok = db_begin(c->db, err) && mark_gone(c, row, err) &&
+	     projects_note(c, AUDIT_PROJECT_DELETE, row, NULL, err) && db_commit(c->db, err);
 	if (!ok) {
 		db_rollback(c->db);
 	}

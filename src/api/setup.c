@@ -5,6 +5,7 @@
  */
 #include "api/setup.h"
 
+#include "api/keys.h"
 #include "base/hex.h"
 #include "base/rand.h"
 #include "store/store.h"
@@ -126,12 +127,32 @@ void setup_fill_key(struct key_row *row, struct slice secret, uint32_t scopes, s
 	out->expires_at_us = row->expires_us;
 }
 
+bool setup_tell_org(struct call *c, struct org_id id, struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_ORG_CREATE, .org = id };
+	struct org_row org;
+
+	if (store_org_get(id, c->db, c->req, &org, err) != FOUND) {
+		return false;
+	}
+	note.target = AUDIT_ON_ORG;
+	note.target_id = audit_id(c, ID_ORG, id.v);
+	note.target_name = org.name;
+	note.after = audit_text(c, "slug", org.slug);
+	/* One that was there before was made at another time. */
+	return org.created_us != c->now_us || audit_put(c, &note, err);
+}
+
 bool setup_insert_key(struct call *c, struct key_row *row, struct slice secret, uint32_t scopes,
 		      struct api_key *out, struct err *err)
 {
+	bool first = row->org.v == 0;
+
 	setup_fill_key(row, secret, scopes, c->req, out);
-	if (!db_begin(c->db, err) || (row->org.v == 0 && !become_first(c, row, err)) ||
-	    !store_key_insert(row->org, c->db, row, err) || !db_commit(c->db, err)) {
+	if (!db_begin(c->db, err) ||
+	    (first && (!become_first(c, row, err) || !setup_tell_org(c, row->org, err))) ||
+	    !store_key_insert(row->org, c->db, row, err) ||
+	    !keys_tell(c, AUDIT_KEY_CREATE, NULL, row, err) || !db_commit(c->db, err)) {
 		return false;
 	}
 	out->org = row->org;

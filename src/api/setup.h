@@ -15,6 +15,8 @@
 	"an API key is needed: the first key of this server was made already; send it as " \
 	"\"Authorization: Bearer sk_...\", or have its holder make another"
 
+/* Tell the audit log of an org that was made by this call, in its transaction. */
+NODISCARD bool setup_tell_org(struct call *c, struct org_id id, struct err *err);
 /* A fresh secret: "sk_" and 48 hex digits. */
 struct slice setup_new_secret(struct arena *req);
 

@@ -42,6 +42,7 @@ const BODIES: Record<string, unknown> = {
 	transferOrg: {},
 	resendInvite: {},
 	changeInvite: { role: "viewer" },
+	changeOrg: { name: "theirs" },
 };
 
 const ops = operations().filter((op) => !(op.name in EXCEPT) && !op.later);
@@ -81,6 +82,7 @@ async function belongings(a: Api, owner: Person): Promise<Record<string, string>
 		prj: project.id,
 		ses: sessions.body.data[0]!.id,
 		usr: owner.login.user.id,
+		org: owner.login.org!.id,
 	};
 }
 

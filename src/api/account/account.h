@@ -16,6 +16,16 @@ NODISCARD bool account_read(struct call *c, const struct field *rows, size_t n, 
 NODISCARD bool account_cookie_is_right(struct call *c, bool cookie, struct err *err);
 /* Begin l->user's session, proved by a password, in the org of the oldest membership; answer. */
 NODISCARD bool account_begin(struct call *c, int status, struct login *l, struct err *err);
+/*
+ * The calls of logging in and out, which several rows share. Each answers in the shape of its row;
+ * account_logout leaves the answer to its caller, and is ERR_INVALID when nothing names a session.
+ */
+NODISCARD bool account_login(struct call *c, struct err *err);
+NODISCARD bool account_refresh(struct call *c, struct err *err);
+NODISCARD bool account_logout(struct call *c, struct err *err);
+/* On the loop thread; owes the reply. */
+void account_signup(struct call *c);
+
 /* What the client says it is, cut to what a session keeps. */
 struct slice account_agent(const struct call *c);
 

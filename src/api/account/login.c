@@ -8,6 +8,7 @@
 #include "api/account/session.h"
 #include "api/api.h"
 #include "api/caller.h"
+#include "api/compat/compat.h"
 #include "api/guess.h"
 #include "api/route.h"
 #include "base/clock.h"
@@ -121,7 +122,7 @@ bool account_begin(struct call *c, int status, struct login *l, struct err *err)
 	return session_answer(c, status, l, err);
 }
 
-static bool post_login(struct call *c, struct err *err)
+bool account_login(struct call *c, struct err *err)
 {
 	struct login_fields in = { 0 };
 	struct login l = { 0 };
@@ -156,7 +157,8 @@ static bool refresh_token(struct call *c, struct slice *token, bool *cookie, str
 	}
 	*cookie = in.token.n == 0;
 	*token = in.token;
-	if (*cookie && !caller_cookie(c->http, S(CALLER_REFRESH_COOKIE), token)) {
+	if (*cookie && !caller_cookie(c->http, S(CALLER_REFRESH_COOKIE), token) &&
+	    !compat_refresh_cookie(c, token)) {
 		return err_field(err, ERR_INVALID, "refreshToken", "\"refreshToken\" is missing");
 	}
 	return account_cookie_is_right(c, *cookie, err);
@@ -206,7 +208,7 @@ static void tell_end(struct call *c, struct session_id id)
 	people_tell(c, &change, 1);
 }
 
-static bool post_refresh(struct call *c, struct err *err)
+bool account_refresh(struct call *c, struct err *err)
 {
 	struct login l = { 0 };
 	enum session_turn how;
@@ -257,14 +259,21 @@ static bool end_by_token(struct call *c, struct err *err)
 	return true;
 }
 
+bool account_logout(struct call *c, struct err *err)
+{
+	if (c->caller.user.v == 0) {
+		return end_by_token(c, err);
+	}
+	if (store_session_end(c->db, c->caller.user, c->caller.session, err) == FAILED) {
+		return false;
+	}
+	tell_end(c, c->caller.session);
+	return true;
+}
+
 static bool post_logout(struct call *c, struct err *err)
 {
-	if (c->caller.user.v != 0) {
-		if (store_session_end(c->db, c->caller.user, c->caller.session, err) == FAILED) {
-			return false;
-		}
-		tell_end(c, c->caller.session);
-	} else if (!end_by_token(c, err)) {
+	if (!account_logout(c, err)) {
 		return false;
 	}
 	call_empty(c, 204);
@@ -304,7 +313,7 @@ static const struct route rows[] = {
 		.replies = { { .status = 200, .help = "Tokens.", .shape = &shape_login } },
 		.errors = { ERR_UNAUTHORIZED, ERR_CODE, ERR_FORBIDDEN, ERR_OVERLOADED },
 		.audits = { AUDIT_RECOVERY_USE },
-		.work = post_login,
+		.work = account_login,
 	},
 	{
 		.method = HTTP_POST,
@@ -319,7 +328,7 @@ static const struct route rows[] = {
 		.bodies = { { .shape = &shape_refresh_in, .maybe = true } },
 		.replies = { { .status = 200, .help = "New tokens.", .shape = &shape_login } },
 		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_CONFLICT },
-		.work = post_refresh,
+		.work = account_refresh,
 	},
 	{
 		.method = HTTP_POST,

@@ -8,6 +8,8 @@
 #include "api/account/account.h"
 #include "api/api.h"
 #include "api/caller.h"
+#include "api/compat/compat.h"
+#include "api/route.h"
 #include "api/show.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -254,6 +256,13 @@ static const char *refresh_path(const struct call *c)
 	return slice_starts(c->http->path, S("/api/v1/")) ? "/api/v1/auth" : "/auth";
 }
 
+void session_set_cookies(struct call *c, const struct login *l, struct slice access,
+			 const char *refresh)
+{
+	set_cookie(c, CALLER_ACCESS_COOKIE, access, "/", "Lax", SIGNER_LIFE_US);
+	set_cookie(c, refresh, l->refresh, refresh_path(c), "Strict", SESSION_LIFE_US);
+}
+
 void session_clear_cookies(struct call *c)
 {
 	set_cookie(c, CALLER_ACCESS_COOKIE, S(""), "/", "Lax", 0);
@@ -302,12 +311,14 @@ bool session_answer(struct call *c, int status, const struct login *l, struct er
 			  &access, err)) {
 		return false;
 	}
+	if (c->route->older != NULL) {
+		compat_login(c, status, l, access);
+		return true;
+	}
 	w = call_json(c, status);
 	json_w_object(&w);
 	if (l->cookie) {
-		set_cookie(c, CALLER_ACCESS_COOKIE, access, "/", "Lax", SIGNER_LIFE_US);
-		set_cookie(c, CALLER_REFRESH_COOKIE, l->refresh, refresh_path(c), "Strict",
-			   SESSION_LIFE_US);
+		session_set_cookies(c, l, access, CALLER_REFRESH_COOKIE);
 		access = (struct slice) { 0 };
 	}
 	json_put_str_or_null(&w, "accessToken", access);

@@ -60,8 +60,11 @@ void session_tell_login(struct call *c, const struct login *l);
 void session_tell(struct call *c, const struct session_row *row);
 /* The org in which a user's new session acts: the one of the oldest membership, or none. */
 NODISCARD bool session_choose_org(struct call *c, struct login *l, struct err *err);
-/* Answer with tokens and whose they are. */
+/* Answer with tokens and whose they are, older rows in their own shape. */
 NODISCARD bool session_answer(struct call *c, int status, const struct login *l, struct err *err);
+/* The tokens of l as cookies of pages of this server; refresh is the name of that token's. */
+void session_set_cookies(struct call *c, const struct login *l, struct slice access,
+			 const char *refresh);
 /* Forget the cookies. */
 void session_clear_cookies(struct call *c);
 

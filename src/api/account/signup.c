@@ -7,6 +7,7 @@
 #include "api/account/invites.h"
 #include "api/api.h"
 #include "api/caller.h"
+#include "api/compat/compat.h"
 #include "api/first.h"
 #include "api/guess.h"
 #include "api/route.h"
@@ -193,7 +194,8 @@ static bool signup(struct call *c, bool first, struct err *err)
 	struct slice mail, hash;
 
 	if (!account_read(c, signup_rows, ARRAY_LEN(signup_rows), &s.in, err) ||
-	    !is_open(c, &s, err) || !account_cookie_is_right(c, s.in.cookie, err) ||
+	    !compat_signup(c, s.in.name, &s.in.org_name, err) || !is_open(c, &s, err) ||
+	    !account_cookie_is_right(c, s.in.cookie, err) ||
 	    !mail_read("email", s.in.mail, c->req, &mail, err) || !rate_login(c, mail, err) ||
 	    !account_hash(c, s.in.password, mail, &hash, err)) {
 		return false;
@@ -222,7 +224,7 @@ static bool signup_later(struct call *c, struct err *err)
 	return signup(c, false, err);
 }
 
-static void post_signup(struct call *c)
+void account_signup(struct call *c)
 {
 	/* Whether somebody was first already is for the transaction to say. */
 	bool first = c->api->signup != SIGNUP_INVITE && first_is_allowed(c, &c->err);
@@ -259,7 +261,7 @@ static const struct route rows[] = {
 			       .help = "The account, logged in.",
 			       .shape = &shape_login } },
 		.errors = { ERR_FORBIDDEN, ERR_CONFLICT, ERR_CLOSED, ERR_LIMIT, ERR_OVERLOADED },
-		.loop = post_signup,
+		.loop = account_signup,
 	},
 };
 const struct route_set routes_signup = { rows, ARRAY_LEN(rows) };

@@ -37,14 +37,6 @@
 #define A_KEY ROUTE_TEXT("A key.")
 
 static const struct route rows[] = {
-	SIGNALDESK(POST, "/auth/signup", "signaldeskSignUp", "Sign up with mail and password",
-		   LOGIN, { 0 }),
-	SIGNALDESK(POST, "/auth/login", "signaldeskLogIn", "Log in with mail and password", LOGIN,
-		   { 0 }),
-	SIGNALDESK(POST, "/auth/refresh", "signaldeskRefresh", "New tokens for a refresh token",
-		   LOGIN, { 0 }),
-	SIGNALDESK(POST, "/auth/logout", "signaldeskLogOut", "End this session", LOGIN, { 0 }),
-	SIGNALDESK(GET, "/auth/me", "signaldeskGetMe", "Who is logged in", LOGIN, { 0 }),
 	SIGNALDESK(POST, "/auth/forgot-password", "signaldeskForgotPassword",
 		   "Ask for a new password", LOGIN, { 0 }),
 	SIGNALDESK(POST, "/auth/reset-password", "signaldeskResetPassword", "Set a new password",
@@ -60,8 +52,6 @@ static const struct route rows[] = {
 		   { 0 }),
 	SIGNALDESK(POST, "/billing/webhook", "signaldeskBillingWebhook", "What Stripe says",
 		   BILLING, { 0 }),
-	PULSEBOARD(POST, "/auth/register", "pulseboardRegister", "Sign up with mail and password",
-		   LOGIN, { 0 }),
 	PULSEBOARD(GET, "/projects", "pulseboardListProjects", "List projects", LOGIN, { 0 }),
 	PULSEBOARD(POST, "/projects", "pulseboardCreateProject", "Create a project", LOGIN, { 0 }),
 	PULSEBOARD(GET, "/projects/:id", "pulseboardGetProject", "Get one project", LOGIN,

@@ -38,6 +38,7 @@ const struct route_set *const route_sets[] = {
 	&routes_signaldesk_usage,
 	&routes_pulseboard_live,
 	&routes_older_auth,
+	&routes_pulseboard_projects,
 	&routes_later,
 	&routes_login,
 	&routes_signup,

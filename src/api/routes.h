@@ -23,6 +23,7 @@ extern const struct route_set routes_rules;
 extern const struct route_set routes_pulseboard;
 extern const struct route_set routes_pulseboard_analytics;
 extern const struct route_set routes_pulseboard_live;
+extern const struct route_set routes_pulseboard_projects;
 extern const struct route_set routes_search;
 extern const struct route_set routes_signalcraft;
 extern const struct route_set routes_signaldesk;

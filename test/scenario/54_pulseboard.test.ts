@@ -1,9 +1,10 @@
 // PulseBoard's documented calls, as its clients make them: the shapes here are written from its pages.
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Api } from "../harness/api.ts";
+import { Api, eventually } from "../harness/api.ts";
 import { tenant } from "../harness/command.ts";
 import { Socket, Sse } from "../harness/live.ts";
+import { Person } from "../harness/person.ts";
 import { alertsOf, type Event, listAll, makeRule, settled } from "../harness/model.ts";
 import { Server } from "../harness/server.ts";
 
@@ -13,7 +14,7 @@ let api: Api;
 let bare: Api;
 
 beforeAll(async () => {
-	server = await Server.start();
+	server = await Server.start({ args: ["--signup", "open"] });
 	api = await Api.bootstrap(server.url);
 	bare = new Api(server.url);
 });
@@ -56,7 +57,7 @@ describe("POST /ingest and GET /events?apiKey=", () => {
 		);
 		expect([list.status, list.body.success]).toEqual([200, true]);
 		expect(list.body.data).toHaveLength(20);
-		expect(list.headers.get("deprecation")).toBe("true");
+		expect(list.headers.get("deprecation")).toMatch(/^@\d+$/);
 		// Where the key is, no log of ours is.
 		expect(server.log.some((line) => JSON.stringify(line).includes(api.key!))).toBe(false);
 		expect(list.body.data.slice(0, 3).map((e) => e.name)).toEqual([
@@ -346,5 +347,72 @@ describe("WS /realtime/:projectId", () => {
 			const got = await who.get(at);
 			expect([got.status, got.body.success]).toEqual([status, false]);
 		}
+	});
+});
+
+describe("GET, POST and DELETE /projects", () => {
+	const ID = expect.stringMatching(/^prj_/) as string;
+	const TIME = expect.stringMatching(/Z$/) as string;
+
+	it("makes a project, shows its key once, counts its events, empties and deletes it", async () => {
+		const person = await Person.signUp(server.url, "ana@example.com", { orgName: "Boards" });
+		const own = person.api;
+		const made = await own.post<{ data: { id: string; apiKey: string } }>("/projects", { name: "App", extra: 1 });
+		expect(made.status).toBe(201);
+		const shown = { id: ID, name: "App", apiKey: made.body.data.apiKey, userId: person.login.user.id };
+		expect(made.body).toEqual({ success: true, data: { ...shown, createdAt: TIME, updatedAt: TIME } });
+		expect(shown.apiKey).toMatch(/^sk_/);
+		const id = made.body.data.id;
+		for (let i = 0; i < 3; i++) {
+			const sent = { apiKey: shown.apiKey, type: "event", name: "counted", payload: {} };
+			expect((await bare.post("/ingest", sent)).status).toBe(201);
+		}
+		interface Shown {
+			id: string;
+			apiKey: string;
+			_count: { events: number };
+		}
+		const list = await eventually(
+			() => own.get<{ success: boolean; data: Shown[] }>("/projects"),
+			(got) => got.body.data[0]!._count.events === 3,
+		);
+		// The newest first, besides the default one.
+		expect(list.body).toEqual({
+			success: true,
+			data: [
+				{ ...made.body.data, apiKey: `${shown.apiKey.slice(0, 12)}...`, _count: { events: 3 } },
+				expect.objectContaining({ name: "Default", userId: null }),
+			],
+		});
+		expect(list.text).not.toContain(shown.apiKey);
+		const one = await own.get(`/projects/${id}`);
+		expect(one.body).toEqual({ success: true, data: list.body.data[0] });
+		const emptied = await own.delete(`/projects/${id}/events`);
+		expect([emptied.status, emptied.body]).toEqual([200, { success: true, data: { deletedCount: 3 } }]);
+		expect((await bare.get<{ data: unknown[] }>(`/events?apiKey=${shown.apiKey}`)).body.data).toEqual([]);
+		const gone = await own.delete(`/projects/${id}`);
+		expect([gone.status, gone.body]).toEqual([200, { success: true, message: expect.any(String) }]);
+		for (const [method, path] of [
+			["GET", `/projects/${id}`],
+			["DELETE", `/projects/${id}`],
+			["DELETE", `/projects/${id}/events`],
+			["GET", "/projects/prj_0000000000000"],
+		] as const) {
+			const none = await own.call(method, path);
+			expect([path, none.status, none.body.success]).toEqual([path, 404, false]);
+		}
+		expect((await bare.get(`/events?apiKey=${shown.apiKey}`)).status).toBe(401);
+	});
+
+	it("shows nobody what is somebody else's, and a key its own alone", async () => {
+		const mine = await api.get<{ data: { id: string }[] }>("/projects");
+		expect(mine.body.data).toHaveLength(1);
+		const other = await tenant(server, "boarder");
+		for (const path of [`/projects/${mine.body.data[0]!.id}`, `/projects/${mine.body.data[0]!.id}/events`]) {
+			expect([path, (await other.call(path.endsWith("events") ? "DELETE" : "GET", path)).status]).toEqual([path, 404]);
+		}
+		const asKey = await api.post("/projects", { name: "By a key" });
+		expect([asKey.status, asKey.body.success]).toEqual([403, false]);
+		expect((await bare.get("/projects")).status).toBe(401);
 	});
 });

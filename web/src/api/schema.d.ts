@@ -845,6 +845,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List projects, newest first
+         * @description A key sees its own project, a person all of the organization.
+         */
+        get: operations["listProjects"];
+        put?: never;
+        /**
+         * Make a project and its first API key
+         * @description The reply has the key, with the scopes events:read and events:write; it is shown this once.
+         */
+        post: operations["createProject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{id}": {
         parameters: {
             query?: never;
@@ -852,15 +876,42 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get the key's project */
+        /** Get one project */
         get: operations["getProject"];
         put?: never;
         post?: never;
+        /**
+         * Delete a project with all that is in it
+         * @description Its keys open nothing from now on, its live streams end, its rules are gone, its events hidden at once and off the disk within a day. The default project stays as long as its organization.
+         */
+        delete: operations["deleteProject"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a project
+         * @description Members that are absent stay as they are.
+         */
+        patch: operations["changeProject"];
+        trace?: never;
+    };
+    "/api/v1/projects/{id}/rotate-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put a new API key in the place of the newest
+         * @description The key that `key` of the project shows; see rotateKey.
+         */
+        post: operations["rotateProjectKey"];
         delete?: never;
         options?: never;
         head?: never;
-        /** Change for how long events are kept */
-        patch: operations["changeProject"];
+        patch?: never;
         trace?: never;
     };
     "/api/v1/audit": {
@@ -1185,6 +1236,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List projects, newest first
+         * @description Not as PulseBoard had it: projects are the organization's; apiKey is shown whole once, then its first letters; updatedAt is createdAt; _count is of the last 30 days.
+         */
+        get: operations["pulseboardListProjects"];
+        put?: never;
+        /**
+         * Create a project
+         * @description Not as PulseBoard had it: it takes the role of an admin; apiKey is shown this once; updatedAt is createdAt.
+         */
+        post: operations["pulseboardCreateProject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get one project
+         * @description Not as PulseBoard had it: projects are the organization's; apiKey is shown whole once, then its first letters; updatedAt is createdAt; _count is of the last 30 days.
+         */
+        get: operations["pulseboardGetProject"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a project with all that is in it
+         * @description Not as PulseBoard had it: it takes the role of an admin who gave his password a short time ago; the default project is 409.
+         */
+        delete: operations["pulseboardDeleteProject"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/projects/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a project's events
+         * @description Not as PulseBoard had it: they are hidden at once and off the disk within a day; deletedCount is of the last 30 days.
+         */
+        delete: operations["pulseboardDeleteEvents"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/forgot-password": {
         parameters: {
             query?: never;
@@ -1360,74 +1479,6 @@ export interface paths {
          */
         post: operations["signaldeskBillingWebhook"];
         delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List projects
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["pulseboardListProjects"];
-        put?: never;
-        /**
-         * Create a project
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["pulseboardCreateProject"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get one project
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["pulseboardGetProject"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete a project
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        delete: operations["pulseboardDeleteProject"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects/{id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Delete a project's events
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        delete: operations["pulseboardDeleteEvents"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2749,11 +2800,439 @@ export interface paths {
         /** Your organizations */
         get: operations["listOrgs"];
         put?: never;
+        /**
+         * Make another organization
+         * @description Where anybody may sign up, anybody may; elsewhere whoever owns one. Go there with POST /api/v1/auth/switch.
+         */
+        post: operations["createOrg"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set another password
+         * @description All other sessions end, with their streams, and so does every link that was sent.
+         */
+        post: operations["setPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/forgot-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a link to set another password
+         * @description The answer is the same whether there is such an account or not.
+         */
+        post: operations["forgotPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set another password with a link
+         * @description The token is good once, for fifteen minutes, and until a newer one is made. All sessions end; a second factor stays on.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether codes are asked for */
+        get: operations["getSecondFactor"];
+        put?: never;
+        /**
+         * Get a secret for an authenticator
+         * @description Nothing is asked for until a code of it was confirmed. A secret that was not confirmed is replaced.
+         */
+        post: operations["beginSecondFactor"];
+        /** Ask for codes no longer */
+        delete: operations["endSecondFactor"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/totp/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Switch codes on with the first one
+         * @description From now on each login asks for a code. That code is used up by this call.
+         */
+        post: operations["confirmSecondFactor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/totp/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get other recovery codes */
+        post: operations["renewRecoveryCodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for another mail address
+         * @description It counts when a link that goes to the new address comes back. The answer is the same whether somebody has that address or not.
+         */
+        post: operations["changeEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/email/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for a link that confirms your address */
+        post: operations["verifyEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/email/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm a mail address with a link */
+        post: operations["confirmEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The page that links to people open */
+        get: operations["getAccountPage"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/account/account.css": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The style of that page */
+        get: operations["getAccountStyle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/account/account.js": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The program of that page */
+        get: operations["getAccountScript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List members */
+        get: operations["listMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a member */
+        get: operations["getMember"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a member
+         * @description At once, with the streams that are open. The last owner stays.
+         */
+        delete: operations["removeMember"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a member's role
+         * @description Owners may change everybody; admins those below them, up to admin. To make somebody an owner takes a proof of who you are. The last owner stays one.
+         */
+        patch: operations["changeMember"];
+        trace?: never;
+    };
+    "/api/v1/members/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave the organization
+         * @description The last owner stays: give the organization to another member first, or delete it.
+         */
+        post: operations["leaveOrg"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/{id}/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give the organization to another member
+         * @description That member becomes an owner, you an admin.
+         */
+        post: operations["transferOrg"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List invites */
+        get: operations["listInvites"];
+        put?: never;
+        /**
+         * Invite somebody
+         * @description With a role up to one's own; to invite an owner takes a proof of who you are. The link works for seven days, once, for the address that was invited.
+         */
+        post: operations["createInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invites/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get an invite */
+        get: operations["getInvite"];
+        put?: never;
+        post?: never;
+        /** Take an invite back */
+        delete: operations["revokeInvite"];
+        options?: never;
+        head?: never;
+        /** Change the role of an open invite */
+        patch: operations["changeInvite"];
+        trace?: never;
+    };
+    "/api/v1/invites/{id}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give an open invite a new link
+         * @description For seven days from now; the older link is worth nothing then.
+         */
+        post: operations["resendInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invites/lookup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What an invite is for, by its token
+         * @description Whoever has no account signs up with the token, the others accept it.
+         */
+        post: operations["lookUpInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invites/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an invite
+         * @description The address of your account has to be the one that was invited. A session that acts in no organization acts in this one from now on.
+         */
+        post: operations["acceptInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/orgs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the organization that you act in */
+        get: operations["getOrg"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change the organization's name or settings */
+        patch: operations["changeOrg"];
         trace?: never;
     };
 }
@@ -3557,6 +4036,9 @@ export interface components {
             slug: string;
             name: string;
             isDefault: boolean;
+            environments: string[];
+            origins: string[];
+            ownerId: string | null;
             /**
              * Format: int64
              * @description null: as the server is set; 0: for ever.
@@ -3579,11 +4061,94 @@ export interface components {
                  */
                 purgedAt: string | null;
             } | null;
+            /** @description The newest key that works; rotate-key puts another in its place. */
+            key: {
+                id: string;
+                name: string;
+                keyPrefix: string;
+                /** Format: date-time */
+                expiresAt: string | null;
+                /** Format: date-time */
+                createdAt: string;
+            } | null;
+            /**
+             * Format: int64
+             * @description Counts the changes.
+             */
+            version: number;
             /** Format: date-time */
             createdAt: string;
         };
-        /** @description What can be changed of a project. */
-        ProjectChange: {
+        /** @description A project to be made, or what is to be changed of one. */
+        ProjectInput: {
+            /** @description What people call it. */
+            name: string;
+            /** @description Its short name, one of its kind in the organization; of a new project it is made of the name. */
+            slug?: string | null;
+            /** @description Names to choose from; events may have others. */
+            environments?: string[] | null;
+            /** @description Web pages whose scripts may send events with a key of the project: https://shop.example, all below with https://*.shop.example, or * for every page. */
+            origins?: string[] | null;
+            /** @description The member who answers for it, or null. */
+            ownerId?: string | null;
+            /**
+             * Format: int64
+             * @description For how many days events are kept; 0: for ever, null: as the server is set.
+             */
+            retentionDays?: number | null;
+        };
+        /** @description A new project, with its first key. */
+        ProjectMade: {
+            id: string;
+            slug: string;
+            name: string;
+            isDefault: boolean;
+            environments: string[];
+            origins: string[];
+            ownerId: string | null;
+            /**
+             * Format: int64
+             * @description null: as the server is set; 0: for ever.
+             */
+            retentionDays: number | null;
+            /**
+             * Format: int64
+             * @description What holds; 0: for ever.
+             */
+            effectiveRetentionDays: number;
+            /** @description The last deletion of all events. */
+            deletion: {
+                /** @description Older events are deleted. */
+                before: string;
+                /** Format: date-time */
+                deletedAt: string;
+                /**
+                 * Format: date-time
+                 * @description When they had left the disk.
+                 */
+                purgedAt: string | null;
+            } | null;
+            key: components["schemas"]["KeyMade"];
+            /**
+             * Format: int64
+             * @description Counts the changes.
+             */
+            version: number;
+            /** Format: date-time */
+            createdAt: string;
+        };
+        /** @description A project to be made, or what is to be changed of one. */
+        ProjectInputChange: {
+            /** @description What people call it. */
+            name?: string;
+            /** @description Its short name, one of its kind in the organization; of a new project it is made of the name. */
+            slug?: string | null;
+            /** @description Names to choose from; events may have others. */
+            environments?: string[] | null;
+            /** @description Web pages whose scripts may send events with a key of the project: https://shop.example, all below with https://*.shop.example, or * for every page. */
+            origins?: string[] | null;
+            /** @description The member who answers for it, or null. */
+            ownerId?: string | null;
             /**
              * Format: int64
              * @description For how many days events are kept; 0: for ever, null: as the server is set.
@@ -3811,6 +4376,19 @@ export interface components {
              */
             role: "viewer" | "member" | "admin" | "owner";
         };
+        /** @description A project in PulseBoard's form. */
+        PulseBoardProject: {
+            id: string;
+            name: string;
+            /** @description The whole key when the project is made, later its first letters. */
+            apiKey: string | null;
+            /** @description Who answers for it. */
+            userId: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+        };
         /** @description Who wants to log in. */
         LoginInput: {
             email: string;
@@ -3896,6 +4474,198 @@ export interface components {
             password?: string | null;
             /** @description Of the authenticator, in the place of the password. */
             code?: string | null;
+        };
+        /** @description An organization to be made. */
+        OrgInput: {
+            name: string;
+        };
+        /** @description The password as it is, and a new one. */
+        PasswordInput: {
+            /** @description Not for an account without one, which needs a fresh login. */
+            currentPassword?: string | null;
+            /** @description The new one. */
+            password: string;
+        };
+        /** @description Whose it is. */
+        ForgotInput: {
+            email: string;
+        };
+        /** @description What happens now, for people. */
+        Message: {
+            /** @description The same for everybody. */
+            message: string;
+        };
+        /** @description A token, and the password that it sets. */
+        ResetInput: {
+            /** @description From the link. */
+            token: string;
+            /** @description The new one. */
+            password: string;
+        };
+        /** @description Whether codes are asked for. */
+        SecondFactor: {
+            /** @description A code is asked for at each login. */
+            enabled: boolean;
+            /** @description A secret was given out and waits for its first code. */
+            pending: boolean;
+            /** Format: date-time */
+            enabledAt: string | null;
+            /** Format: int64 */
+            recoveryCodesLeft: number;
+        };
+        /** @description What the authenticator needs; shown once. */
+        SecondFactorSecret: {
+            /** @description For those who type it, in base 32. */
+            secret: string;
+            /** @description The same for a picture that an app reads. */
+            uri: string;
+        };
+        /** @description The first code. */
+        ConfirmInput: {
+            /** @description What the authenticator shows now. */
+            code: string;
+        };
+        /** @description For the day the authenticator is lost. */
+        RecoveryCodes: {
+            /** @description Each opens the account once in the place of a code; shown once. */
+            recoveryCodes: string[];
+        };
+        /** @description Where to write to. */
+        MailInput: {
+            /** @description The new one. */
+            email: string;
+        };
+        /** @description What came by mail. */
+        MailConfirmInput: {
+            /** @description From the link. */
+            token: string;
+        };
+        /** @description Somebody in the organization. */
+        Member: {
+            id: string;
+            email: string;
+            name: string;
+            /** @enum {string} */
+            role: "viewer" | "member" | "admin" | "owner";
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            createdAt: string;
+        };
+        /** @description What a member is to be. */
+        MemberInputChange: {
+            /** @enum {string} */
+            role?: "viewer" | "member" | "admin" | "owner";
+        };
+        /** @description Who is to join, and as what. */
+        InviteInput: {
+            email: string;
+            /**
+             * @description Default: member.
+             * @enum {string}
+             */
+            role?: "viewer" | "member" | "admin" | "owner";
+        };
+        /** @description An invite with its link. */
+        InviteMade: {
+            id: string;
+            email: string;
+            /** @enum {string} */
+            role: "viewer" | "member" | "admin" | "owner";
+            /** @enum {string} */
+            status: "open" | "accepted" | "revoked" | "expired";
+            /** @description null: whoever runs the server. */
+            invitedBy: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            /**
+             * Format: date-time
+             * @description null: not by mail; pass the link on.
+             */
+            sentAt: string | null;
+            /** Format: date-time */
+            acceptedAt: string | null;
+            /** @description The link to pass on. It is shown this once. */
+            inviteUrl: string;
+        };
+        /** @description Somebody who was asked to join. */
+        Invite: {
+            id: string;
+            email: string;
+            /** @enum {string} */
+            role: "viewer" | "member" | "admin" | "owner";
+            /** @enum {string} */
+            status: "open" | "accepted" | "revoked" | "expired";
+            /** @description null: whoever runs the server. */
+            invitedBy: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            /**
+             * Format: date-time
+             * @description null: not by mail; pass the link on.
+             */
+            sentAt: string | null;
+            /** Format: date-time */
+            acceptedAt: string | null;
+        };
+        /** @description As what somebody is to join. */
+        InviteChangeChange: {
+            /** @enum {string} */
+            role?: "viewer" | "member" | "admin" | "owner";
+        };
+        /** @description What an invite's link holds. */
+        InviteToken: {
+            /** @description What stands behind #token= in the link. */
+            token: string;
+        };
+        /** @description What an invite is for. */
+        InviteInfo: {
+            /** @description Sign up with this address. */
+            email: string;
+            orgName: string;
+            /** @enum {string} */
+            role: "viewer" | "member" | "admin" | "owner";
+            /** Format: date-time */
+            expiresAt: string;
+        };
+        /** @description The organization that calls act in. */
+        Org: {
+            id: string;
+            name: string;
+            slug: string;
+            /**
+             * @description What you are there.
+             * @enum {string}
+             */
+            role: "viewer" | "member" | "admin" | "owner";
+            /** @enum {string} */
+            status: "active" | "suspended" | "leaving";
+            /** @description An object of your own. */
+            settings: Record<string, never>;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description By whoever runs the server.
+             */
+            suspendedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When all of it will be deleted.
+             */
+            deleteAfter: string | null;
+        };
+        /** @description What can be changed of an organization. */
+        OrgChangeChange: {
+            /** @description Only an owner changes it. */
+            name?: string | null;
+            /** @description An object of your own, in the place of the one before. */
+            settings?: Record<string, never> | null;
         };
         /** @description What became of one item of a batch. */
         Verdict: {
@@ -4172,15 +4942,6 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: the credential does not allow this. */
-        forbidden: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
         /** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
         "rate_limited.too_many_searches": {
             headers: {
@@ -4234,11 +4995,56 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `forbidden`: the credential does not allow this. */
+        forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. `org_closed`: the organization is suspended, or is to be deleted. */
+        "forbidden.proof_required.org_closed": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. `code_required`: the password is right, and a code of the second factor is needed. */
         "unauthorized.code_required": {
             headers: {
                 /** @description Bearer: how to say who you are. */
                 "WWW-Authenticate"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. */
+        "forbidden.proof_required": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `org_closed`: the organization is suspended, or is to be deleted. */
+        org_closed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `gone`: it was here and is not kept any more. */
+        gone: {
+            headers: {
                 [name: string]: unknown;
             };
             content: {
@@ -4672,7 +5478,10 @@ export interface operations {
             query?: {
                 /** @description Only this type, or with .* at the end all that begin so. */
                 type?: string;
-                /** @description PulseBoard's way to send the key; better send it as a header. */
+                /**
+                 * @deprecated
+                 * @description PulseBoard's way to send the key; better send it as a header.
+                 */
                 apiKey?: string;
                 /** @description How many items at most. */
                 limit?: number;
@@ -4694,6 +5503,10 @@ export interface operations {
             /** @description Events, newest first. */
             200: {
                 headers: {
+                    /** @description Since when this call, or this way to make it, is deprecated (RFC 9745). It works on. */
+                    Deprecation?: string;
+                    /** @description Where it is said what takes its place: rel=deprecation. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5832,7 +6645,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -5913,7 +6726,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -5991,7 +6804,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6063,7 +6876,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -6140,7 +6953,7 @@ export interface operations {
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
             402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["idempotency_conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -7982,6 +8795,185 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    listProjects: {
+        parameters: {
+            query?: {
+                /** @description How many items a page has at most. */
+                limit?: number;
+                /** @description Where the page begins: nextCursor of the one before. */
+                cursor?: string;
+            };
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of projects. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "prj_2YTGWJFAYGYT1",
+                     *           "slug": "default",
+                     *           "name": "Default",
+                     *           "isDefault": true,
+                     *           "environments": [
+                     *             "production",
+                     *             "staging"
+                     *           ],
+                     *           "origins": [
+                     *             "https://shop.example"
+                     *           ],
+                     *           "ownerId": "usr_2YTGWJFAYGYT1",
+                     *           "retentionDays": null,
+                     *           "effectiveRetentionDays": 0,
+                     *           "deletion": null,
+                     *           "key": {
+                     *             "id": "key_2YTGWJFAYGYT1",
+                     *             "name": "shop",
+                     *             "keyPrefix": "sk_4f1d0b27c...",
+                     *             "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *             "createdAt": "2026-01-31T09:30:00.000Z"
+                     *           },
+                     *           "version": 1,
+                     *           "createdAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The items of this page. */
+                        data: components["schemas"]["Project"][];
+                        /** @description For `cursor`, to get the next page; null at the end. */
+                        nextCursor: string | null;
+                        /**
+                         * Format: int64
+                         * @description How many items of the page could not be read.
+                         */
+                        lost?: number;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    createProject: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Web shop",
+                 *       "slug": "web-shop",
+                 *       "environments": [
+                 *         "production",
+                 *         "staging"
+                 *       ],
+                 *       "origins": [
+                 *         "https://shop.example"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProjectInput"];
+            };
+        };
+        responses: {
+            /** @description The project. */
+            201: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "prj_2YTGWJFAYGYT1",
+                     *       "slug": "default",
+                     *       "name": "Default",
+                     *       "isDefault": true,
+                     *       "environments": [
+                     *         "production",
+                     *         "staging"
+                     *       ],
+                     *       "origins": [
+                     *         "https://shop.example"
+                     *       ],
+                     *       "ownerId": "usr_2YTGWJFAYGYT1",
+                     *       "retentionDays": null,
+                     *       "effectiveRetentionDays": 0,
+                     *       "deletion": null,
+                     *       "key": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "projectId": "prj_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "scopes": [
+                     *           "events:read"
+                     *         ],
+                     *         "expiresAt": null,
+                     *         "madeBy": "usr_2YTGWJFAYGYT1",
+                     *         "version": 1,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ProjectMade"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
     getProject: {
         parameters: {
             query?: never;
@@ -8003,6 +8995,8 @@ export interface operations {
             /** @description The project. */
             200: {
                 headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8012,9 +9006,25 @@ export interface operations {
                      *       "slug": "default",
                      *       "name": "Default",
                      *       "isDefault": true,
+                     *       "environments": [
+                     *         "production",
+                     *         "staging"
+                     *       ],
+                     *       "origins": [
+                     *         "https://shop.example"
+                     *       ],
+                     *       "ownerId": "usr_2YTGWJFAYGYT1",
                      *       "retentionDays": null,
                      *       "effectiveRetentionDays": 0,
                      *       "deletion": null,
+                     *       "key": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "version": 1,
                      *       "createdAt": "2026-01-31T09:30:00.000Z"
                      *     }
                      */
@@ -8031,10 +9041,154 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    deleteProject: {
+        parameters: {
+            query: {
+                /** @description The id of the project, to show that you know which one it is. */
+                confirm: string;
+            };
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example current */
+                id: string | "current";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
     changeProject: {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example current */
+                id: string | "current";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Web shop",
+                 *       "slug": "web-shop",
+                 *       "environments": [
+                 *         "production",
+                 *         "staging"
+                 *       ],
+                 *       "origins": [
+                 *         "https://shop.example"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProjectInputChange"];
+            };
+        };
+        responses: {
+            /** @description The project as it is now. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "prj_2YTGWJFAYGYT1",
+                     *       "slug": "default",
+                     *       "name": "Default",
+                     *       "isDefault": true,
+                     *       "environments": [
+                     *         "production",
+                     *         "staging"
+                     *       ],
+                     *       "origins": [
+                     *         "https://shop.example"
+                     *       ],
+                     *       "ownerId": "usr_2YTGWJFAYGYT1",
+                     *       "retentionDays": null,
+                     *       "effectiveRetentionDays": 0,
+                     *       "deletion": null,
+                     *       "key": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    rotateProjectKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
                 /**
                  * @description With an access token: the project that the call is about. By default the organization's default project.
                  * @example prj_7C60DG71NXPEA
@@ -8047,38 +9201,52 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 /** @example {} */
-                "application/json": components["schemas"]["ProjectChange"];
+                "application/json": components["schemas"]["KeyRotation"];
             };
         };
         responses: {
-            /** @description The project as it is now. */
-            200: {
+            /** @description The new key. */
+            201: {
                 headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "id": "prj_2YTGWJFAYGYT1",
-                     *       "slug": "default",
-                     *       "name": "Default",
-                     *       "isDefault": true,
-                     *       "retentionDays": null,
-                     *       "effectiveRetentionDays": 0,
-                     *       "deletion": null,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       "key": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "projectId": "prj_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "scopes": [
+                     *           "events:read"
+                     *         ],
+                     *         "expiresAt": null,
+                     *         "madeBy": "usr_2YTGWJFAYGYT1",
+                     *         "version": 1,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "previous": {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "expiresAt": "2026-01-31T09:30:00.000Z"
+                     *       }
                      *     }
                      */
-                    "application/json": components["schemas"]["Project"];
+                    "application/json": components["schemas"]["KeyRotated"];
                 };
             };
             400: components["responses"]["invalid.malformed"];
             401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
             403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
@@ -8803,13 +9971,13 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid.malformed"];
-            403: components["responses"]["forbidden"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
+            503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
         };
     };
@@ -8875,13 +10043,13 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid.malformed"];
-            403: components["responses"]["forbidden"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
+            503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
         };
     };
@@ -9124,6 +10292,320 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    pulseboardListProjects: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": [
+                     *         {
+                     *           "id": "prj_2YTGWJFAYGYT1",
+                     *           "name": "Web shop",
+                     *           "apiKey": "sk_4f1d0b27c...",
+                     *           "userId": "usr_2YTGWJFAYGYT1",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
+                     *           "updatedAt": "2026-01-31T09:30:00.000Z",
+                     *           "_count": {
+                     *             "events": 1
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                        data: {
+                            id: string;
+                            name: string;
+                            /** @description The whole key when the project is made, later its first letters. */
+                            apiKey: string | null;
+                            /** @description Who answers for it. */
+                            userId: string | null;
+                            /** Format: date-time */
+                            createdAt: string;
+                            /** Format: date-time */
+                            updatedAt: string;
+                            _count: {
+                                /**
+                                 * Format: int64
+                                 * @description Of the last 30 days.
+                                 */
+                                events: number;
+                            };
+                        }[];
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardCreateProject: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Web shop"
+                 *     }
+                 */
+                "application/json": {
+                    name: string;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The project, with its key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "id": "prj_2YTGWJFAYGYT1",
+                     *         "name": "Web shop",
+                     *         "apiKey": "sk_4f1d0b27c...",
+                     *         "userId": "usr_2YTGWJFAYGYT1",
+                     *         "createdAt": "2026-01-31T09:30:00.000Z",
+                     *         "updatedAt": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                        data: components["schemas"]["PulseBoardProject"];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardGetProject: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example prj_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The project. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "id": "prj_2YTGWJFAYGYT1",
+                     *         "name": "Web shop",
+                     *         "apiKey": "sk_4f1d0b27c...",
+                     *         "userId": "usr_2YTGWJFAYGYT1",
+                     *         "createdAt": "2026-01-31T09:30:00.000Z",
+                     *         "updatedAt": "2026-01-31T09:30:00.000Z",
+                     *         "_count": {
+                     *           "events": 1
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                        data: {
+                            id: string;
+                            name: string;
+                            /** @description The whole key when the project is made, later its first letters. */
+                            apiKey: string | null;
+                            /** @description Who answers for it. */
+                            userId: string | null;
+                            /** Format: date-time */
+                            createdAt: string;
+                            /** Format: date-time */
+                            updatedAt: string;
+                            _count: {
+                                /**
+                                 * Format: int64
+                                 * @description Of the last 30 days.
+                                 */
+                                events: number;
+                            };
+                        };
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardDeleteProject: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example prj_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "message": "text"
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
+    pulseboardDeleteEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example prj_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are hidden. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "deletedCount": 1
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                        data: {
+                            /** Format: int64 */
+                            deletedCount: number;
+                        };
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            507: components["responses"]["disk_full"];
+            default: components["responses"]["transport"];
+        };
+    };
     signaldeskForgotPassword: {
         parameters: {
             query?: never;
@@ -9258,93 +10740,6 @@ export interface operations {
         requestBody?: never;
         responses: {
             400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardListProjects: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardCreateProject: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardGetProject: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardDeleteProject: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardDeleteEvents: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             501: components["responses"]["not_implemented"];
             default: components["responses"]["transport"];
@@ -10687,7 +12082,8 @@ export interface operations {
                 };
             };
             400: components["responses"]["invalid.malformed"];
-            403: components["responses"]["forbidden"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
             409: components["responses"]["conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -11035,6 +12431,1423 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    createOrg: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Acme"
+                 *     }
+                 */
+                "application/json": components["schemas"]["OrgInput"];
+            };
+        };
+        responses: {
+            /** @description You own it; it has a default project. */
+            201: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        org: components["schemas"]["OwnOrg"];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    setPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasswordInput"];
+            };
+        };
+        responses: {
+            /** @description It is set. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    forgotPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ForgotInput"];
+            };
+        };
+        responses: {
+            /** @description What happens now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "text",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ResetInput"];
+            };
+        };
+        responses: {
+            /** @description It is set. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "enabled": true,
+                     *       "pending": true,
+                     *       "enabledAt": "2026-01-31T09:30:00.000Z",
+                     *       "recoveryCodesLeft": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SecondFactor"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    beginSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secret. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+                     *       "uri": "otpauth://totp/Tocsin:ana%40example.com?secret=JBSWY3DP"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SecondFactorSecret"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    endSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is off. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    confirmSecondFactor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "492039"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ConfirmInput"];
+            };
+        };
+        responses: {
+            /** @description It is on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "recoveryCodes": [
+                     *         "7ZK4M-9QWX2"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    renewRecoveryCodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new ones; those before are worth nothing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "recoveryCodes": [
+                     *         "7ZK4M-9QWX2"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    changeEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.org"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MailInput"];
+            };
+        };
+        responses: {
+            /** @description What happens now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    verifyEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What happens now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    confirmEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MailConfirmInput"];
+            };
+        };
+        responses: {
+            /** @description The address is the user's. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getAccountPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description It is what you have. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getAccountStyle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The style sheet. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                };
+            };
+            /** @description It is what you have. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getAccountScript: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The script. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/javascript": string;
+                };
+            };
+            /** @description It is what you have. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listMembers: {
+        parameters: {
+            query?: {
+                /** @description How many items a page has at most. */
+                limit?: number;
+                /** @description Where the page begins: nextCursor of the one before. */
+                cursor?: string;
+            };
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of members, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "usr_2YTGWJFAYGYT1",
+                     *           "email": "ana@example.com",
+                     *           "name": "Ana",
+                     *           "role": "viewer",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The items of this page. */
+                        data: components["schemas"]["Member"][];
+                        /** @description For `cursor`, to get the next page; null at the end. */
+                        nextCursor: string | null;
+                        /**
+                         * Format: int64
+                         * @description How many items of the page could not be read.
+                         */
+                        lost?: number;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example usr_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The member. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "usr_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "name": "Ana",
+                     *       "role": "viewer",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    removeMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example usr_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is a member no longer. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    changeMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example usr_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["MemberInputChange"];
+            };
+        };
+        responses: {
+            /** @description The member as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "usr_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "name": "Ana",
+                     *       "role": "viewer",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    leaveOrg: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description You have left. */
+            204: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    transferOrg: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example usr_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new owner. */
+            200: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "usr_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "name": "Ana",
+                     *       "role": "viewer",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["idempotency_conflict.in_progress.already_created"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listInvites: {
+        parameters: {
+            query?: {
+                /** @description How many items a page has at most. */
+                limit?: number;
+                /** @description Where the page begins: nextCursor of the one before. */
+                cursor?: string;
+                /** @description Only those that were neither accepted nor taken back. */
+                open?: boolean;
+            };
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of invites, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "inv_2YTGWJFAYGYT1",
+                     *           "email": "ana@example.com",
+                     *           "role": "viewer",
+                     *           "status": "open",
+                     *           "invitedBy": "usr_2YTGWJFAYGYT1",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
+                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *           "sentAt": "2026-01-31T09:30:00.000Z",
+                     *           "acceptedAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description The items of this page. */
+                        data: components["schemas"]["Invite"][];
+                        /** @description For `cursor`, to get the next page; null at the end. */
+                        nextCursor: string | null;
+                        /**
+                         * Format: int64
+                         * @description How many items of the page could not be read.
+                         */
+                        lost?: number;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    createInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["InviteInput"];
+            };
+        };
+        responses: {
+            /** @description The invite, with its link. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "inv_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "role": "viewer",
+                     *       "status": "open",
+                     *       "invitedBy": "usr_2YTGWJFAYGYT1",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "sentAt": "2026-01-31T09:30:00.000Z",
+                     *       "acceptedAt": "2026-01-31T09:30:00.000Z",
+                     *       "inviteUrl": "https://tocsin.example/invite/accept#token=inv_2c26b46b68ffc68f"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InviteMade"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example inv_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The invite. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "inv_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "role": "viewer",
+                     *       "status": "open",
+                     *       "invitedBy": "usr_2YTGWJFAYGYT1",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "sentAt": "2026-01-31T09:30:00.000Z",
+                     *       "acceptedAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Invite"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    revokeInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example inv_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its link is worth nothing now. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    changeInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example inv_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["InviteChangeChange"];
+            };
+        };
+        responses: {
+            /** @description The invite as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "inv_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "role": "viewer",
+                     *       "status": "open",
+                     *       "invitedBy": "usr_2YTGWJFAYGYT1",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "sentAt": "2026-01-31T09:30:00.000Z",
+                     *       "acceptedAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Invite"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    resendInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example inv_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The invite, with its new link. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "inv_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "role": "viewer",
+                     *       "status": "open",
+                     *       "invitedBy": "usr_2YTGWJFAYGYT1",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "sentAt": "2026-01-31T09:30:00.000Z",
+                     *       "acceptedAt": "2026-01-31T09:30:00.000Z",
+                     *       "inviteUrl": "https://tocsin.example/invite/accept#token=inv_2c26b46b68ffc68f"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InviteMade"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    lookUpInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["InviteToken"];
+            };
+        };
+        responses: {
+            /** @description Who is invited to what. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "email": "ana@example.com",
+                     *       "orgName": "Acme",
+                     *       "role": "viewer",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InviteInfo"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            403: components["responses"]["org_closed"];
+            404: components["responses"]["not_found"];
+            410: components["responses"]["gone"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    acceptInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+                 * @example 5f0c2a1e-77b3
+                 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "text"
+                 *     }
+                 */
+                "application/json": components["schemas"]["InviteToken"];
+            };
+        };
+        responses: {
+            /** @description The organization that you are in now. */
+            200: {
+                headers: {
+                    /** @description true when this key was used before, and nothing was done now. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        org: components["schemas"]["OwnOrg"];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+            410: components["responses"]["gone"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    getOrg: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example current */
+                id: string | "current";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The organization. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "org_2YTGWJFAYGYT1",
+                     *       "name": "Acme",
+                     *       "slug": "acme",
+                     *       "role": "viewer",
+                     *       "status": "active",
+                     *       "settings": {},
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "suspendedAt": "2026-01-31T09:30:00.000Z",
+                     *       "deleteAfter": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Org"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    changeOrg: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+                /**
+                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+                 * @example "3"
+                 */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @example current */
+                id: string | "current";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["OrgChangeChange"];
+            };
+        };
+        responses: {
+            /** @description The organization as it is now. */
+            200: {
+                headers: {
+                    /** @description The version, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "org_2YTGWJFAYGYT1",
+                     *       "name": "Acme",
+                     *       "slug": "acme",
+                     *       "role": "viewer",
+                     *       "status": "active",
+                     *       "settings": {},
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "suspendedAt": "2026-01-31T09:30:00.000Z",
+                     *       "deleteAfter": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Org"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];

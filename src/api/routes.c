@@ -52,5 +52,6 @@ const struct route_set *const route_sets[] = {
 	&routes_invites,
 	&routes_orgs,
 	&routes_orgs_admin,
+	&routes_orgs_export,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

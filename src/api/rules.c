@@ -31,8 +31,7 @@ static bool read_row(const struct rule_row *row, struct arena *req, struct rule_
 	return true;
 }
 
-static bool write_rule(const struct rule_row *row, struct arena *req, struct json_w *w,
-		       struct err *err)
+bool rules_write(const struct rule_row *row, struct arena *req, struct json_w *w, struct err *err)
 {
 	struct id_text id = id_format(ID_RULE, row->id.v);
 	struct id_text project = id_format(ID_PROJECT, row->project.v);
@@ -83,7 +82,7 @@ static bool answer_rule(struct call *c, struct rule_id id, int status, struct er
 	}
 	w = call_json(c, status);
 	match_tell(c, row.version);
-	return write_rule(&row, c->req, &w, err);
+	return rules_write(&row, c->req, &w, err);
 }
 
 /* How rules are read: the older routes ignore members that no rule has. */
@@ -105,7 +104,7 @@ void rules_reply(const struct rule_row *rule, struct arena *tick, struct reply_r
 	json_w_init(&w, &body);
 	out->status = 201;
 	out->object = arena_dup(tick, slice_of(id.p));
-	out->whole = write_rule(rule, tick, &w, &err) && !body.overflow;
+	out->whole = rules_write(rule, tick, &w, &err) && !body.overflow;
 	if (out->whole) {
 		out->body = arena_dup(tick, buf_slice(&body));
 		out->etag = match_tag(tick, rule->version);
@@ -251,7 +250,7 @@ static bool write_rules(const struct rule_list *list, struct arena *req, struct 
 			struct err *err)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		if (!write_rule(&list->rows[i], req, w, err)) {
+		if (!rules_write(&list->rows[i], req, w, err)) {
 			return false;
 		}
 	}

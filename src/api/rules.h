@@ -25,6 +25,9 @@ NODISCARD bool rules_delete(struct call *c, struct err *err);
  */
 NODISCARD bool rules_tell(struct call *c, enum audit_action action, const struct rule_def *old,
 			  struct control *control, struct err *err);
+/* A rule as replies show it, secrets masked: an object. ERR_CORRUPT. */
+NODISCARD bool rules_write(const struct rule_row *row, struct arena *req, struct json_w *w,
+			   struct err *err);
 /* All rules of the caller's project as elements of the open array. */
 NODISCARD bool rules_write_all(struct call *c, struct json_w *w, struct err *err);
 

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, type Problem } from "../harness/api.ts";
 import { tenant, tocsin } from "../harness/command.ts";
+import { makeRule } from "../harness/model.ts";
 import { type Org, PASSWORD, Person } from "../harness/person.ts";
 import { Server } from "../harness/server.ts";
 import { stores } from "../harness/store.ts";
@@ -71,6 +72,26 @@ describe.each(stores)("on %s", (store) => {
 		const other = await founder();
 		expect((await other.api.get(`/api/v1/orgs/${ana.login.org!.id}`)).status).toBe(404);
 		expect((await other.api.patch(`/api/v1/orgs/${ana.login.org!.id}`, { name: "Mine" })).status).toBe(404);
+	});
+
+	it("give their owner all that they have set up, and no secret", async () => {
+		const ana = await founder();
+		const ben = await join(ana, "admin");
+		const made = await ana.api.post<{ id: string; key: string }>("/api/v1/keys", { name: "exported" });
+		const config = { url: "https://hooks.example/x", headers: { authorization: "hook-secret-1" } };
+		const actions = [{ channel: "webhook", config }];
+		await makeRule(ana.api, { name: "exported rule", eventType: "a", actions });
+		const path = "/api/v1/orgs/current/export";
+		expect((await ben.api.get(path)).status).toBe(403);
+		const all = await ana.api.get<Record<string, { id: string; name?: string }[]>>(path);
+		expect(all.status).toBe(200);
+		expect(all.body.org).toMatchObject({ id: ana.login.org!.id });
+		expect(all.body.projects).toMatchObject([{ slug: "default", isDefault: true }]);
+		expect(all.body.keys).toMatchObject([{ id: made.body.id, name: "exported" }]);
+		expect(all.body.rules).toMatchObject([{ rule: { name: "exported rule" } }]);
+		expect(all.body.members!.map((m) => m.id)).toEqual([ben.login.user.id, ana.login.user.id]);
+		expect(all.body.invites).toMatchObject([{ status: "accepted" }]);
+		for (const secret of [made.body.key, ana.login.accessToken, "hook-secret-1", "hash"]) expect(all.text).not.toContain(secret);
 	});
 
 	it("are closed by whoever runs the server, at once and for all, and lose nothing", async () => {

@@ -317,7 +317,7 @@ static void write_fields(struct call *c, const struct invite_row *row, struct js
 	json_put_time_or_null(w, "acceptedAt", row->accepted_us);
 }
 
-static void write_invite(struct call *c, const struct invite_row *row, struct json_w *w)
+void invite_write(struct call *c, const struct invite_row *row, struct json_w *w)
 {
 	json_w_object(w);
 	write_fields(c, row, w);
@@ -363,7 +363,7 @@ static bool list_invites(struct call *c, struct err *err)
 	}
 	w = page_begin(c);
 	for (size_t i = 0; i < list.n; i++) {
-		write_invite(c, &list.rows[i], &w);
+		invite_write(c, &list.rows[i], &w);
 	}
 	page_end(c, ID_INVITE, list.next, &w);
 	return true;
@@ -373,7 +373,7 @@ static bool answer_invite(struct call *c, const struct invite_row *row)
 {
 	struct json_w w = call_json(c, 200);
 
-	write_invite(c, row, &w);
+	invite_write(c, row, &w);
 	return true;
 }
 
@@ -524,9 +524,9 @@ static const struct prop invite_props[] = {
 	PROP_TIME("sentAt", .flags = PROP_NULL, .help = "null: not by mail; pass the link on."),
 	PROP_TIME("acceptedAt", .flags = PROP_NULL),
 };
-static const struct shape shape_invite = { .name = "Invite",
-					   .help = "Somebody who was asked to join.",
-					   SHAPE_PROPS(invite_props) };
+const struct shape shape_invite = { .name = "Invite",
+				    .help = "Somebody who was asked to join.",
+				    SHAPE_PROPS(invite_props) };
 static const struct prop made_props[] = {
 	PROP_STR("inviteUrl", .help = "The link to pass on. It is shown this once.",
 		 .example = "\"https://tocsin.example/invite/accept#token=inv_2c26b46b68ffc68f\""),

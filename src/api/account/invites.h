@@ -46,6 +46,10 @@ NODISCARD bool invite_look(struct call *c, struct slice token, struct invite_row
 /* The org that an invite is for: ERR_NOT_FOUND, ERR_CLOSED. */
 NODISCARD bool invite_find_org(struct call *c, struct org_id id, struct org_row *org,
 			       struct err *err);
+/* An invite as replies show it, an object. */
+void invite_write(struct call *c, const struct invite_row *row, struct json_w *w);
+extern const struct shape shape_invite;
+
 /* Makes the answer to who has joined: it is committed with the change (once.h). */
 typedef void invite_answer(struct call *c, const struct org_row *org, enum role role);
 /*

@@ -122,7 +122,7 @@ bool member_change_role(struct call *c, const struct member_row *row, enum role 
 
 /* Showing them. */
 
-static void write_member(const struct member_row *row, struct json_w *w)
+void member_write(const struct member_row *row, struct json_w *w)
 {
 	json_w_object(w);
 	show_id(w, "id", ID_USER, row->user.v);
@@ -145,7 +145,7 @@ static bool list_members(struct call *c, struct err *err)
 	}
 	w = page_begin(c);
 	for (size_t i = 0; i < list.n; i++) {
-		write_member(&list.rows[i], &w);
+		member_write(&list.rows[i], &w);
 	}
 	page_end(c, ID_USER, list.next, &w);
 	return true;
@@ -155,7 +155,7 @@ static void answer_member(struct call *c, const struct member_row *row)
 {
 	struct json_w w = call_json(c, 200);
 
-	write_member(row, &w);
+	member_write(row, &w);
 }
 
 static bool get_member(struct call *c, struct err *err)

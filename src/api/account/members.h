@@ -34,6 +34,8 @@ void member_tell(struct call *c, struct org_id org, struct user_id user, enum ro
  */
 NODISCARD bool member_has_seat(struct call *c, struct org_id org, uint64_t more, struct err *err);
 
+/* A member as replies show it, an object. */
+void member_write(const struct member_row *row, struct json_w *w);
 extern const struct shape shape_member;
 
 #endif

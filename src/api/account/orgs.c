@@ -129,7 +129,7 @@ static bool post_org(struct call *c, struct err *err)
 
 /* The one that the session acts in. */
 
-static bool find_current(struct call *c, struct org_row *org, struct err *err)
+bool org_find_current(struct call *c, struct org_row *org, struct err *err)
 {
 	struct org_id id = c->caller.org;
 	enum found found = NOT_FOUND;
@@ -155,22 +155,27 @@ static uint64_t version_of(struct call *c, const struct org_row *org)
 	return version + 1;
 }
 
+void org_write(struct call *c, const struct org_row *org, struct json_w *w)
+{
+	json_w_object(w);
+	show_id(w, "id", ID_ORG, org->id.v);
+	json_put_str(w, "name", org->name);
+	json_put_str(w, "slug", org->slug);
+	json_put_str(w, "role", role_name(c->caller.role));
+	json_put_str(w, "status", slice_of(org_status(org)));
+	json_put_raw(w, "settings", org->settings, "{}");
+	json_put_time(w, "createdAt", org->created_us);
+	json_put_time_or_null(w, "suspendedAt", org->suspended_us);
+	json_put_time_or_null(w, "deleteAfter", org->delete_after_us);
+	json_w_end(w);
+}
+
 static bool answer_current(struct call *c, const struct org_row *org)
 {
 	struct json_w w = call_json(c, 200);
 
 	match_tell(c, version_of(c, org));
-	json_w_object(&w);
-	show_id(&w, "id", ID_ORG, org->id.v);
-	json_put_str(&w, "name", org->name);
-	json_put_str(&w, "slug", org->slug);
-	json_put_str(&w, "role", role_name(c->caller.role));
-	json_put_str(&w, "status", slice_of(org_status(org)));
-	json_put_raw(&w, "settings", org->settings, "{}");
-	json_put_time(&w, "createdAt", org->created_us);
-	json_put_time_or_null(&w, "suspendedAt", org->suspended_us);
-	json_put_time_or_null(&w, "deleteAfter", org->delete_after_us);
-	json_w_end(&w);
+	org_write(c, org, &w);
 	return true;
 }
 
@@ -178,7 +183,7 @@ static bool get_org(struct call *c, struct err *err)
 {
 	struct org_row org;
 
-	return find_current(c, &org, err) && answer_current(c, &org);
+	return org_find_current(c, &org, err) && answer_current(c, &org);
 }
 
 struct org_fields {
@@ -233,7 +238,7 @@ static bool patch_org(struct call *c, struct err *err)
 	uint64_t expect;
 
 	if (!match_read(c, "organization", &expect, err) || !db_begin(c->db, err) ||
-	    !store_org_lock(c->caller.org, c->db, err) || !find_current(c, &now, err) ||
+	    !store_org_lock(c->caller.org, c->db, err) || !org_find_current(c, &now, err) ||
 	    !read_change(c, &now, &in, err) ||
 	    !match_check("organization", expect, version_of(c, &now), err)) {
 		return false;
@@ -263,10 +268,10 @@ static const struct prop org_props[] = {
 	PROP_TIME("suspendedAt", .flags = PROP_NULL, .help = "By whoever runs the server."),
 	PROP_TIME("deleteAfter", .flags = PROP_NULL, .help = "When all of it will be deleted."),
 };
-static const struct shape shape_org = { .name = "Org",
-					.help = "The organization that calls act in.",
-					.also = &shape_own_org,
-					SHAPE_PROPS(org_props) };
+const struct shape shape_org = { .name = "Org",
+				 .help = "The organization that calls act in.",
+				 .also = &shape_own_org,
+				 SHAPE_PROPS(org_props) };
 
 static const struct route rows[] = {
 	{

@@ -16,6 +16,11 @@
 /* What has become of it, a word of org_words. */
 extern const char *const org_words[];
 const char *org_status(const struct org_row *org);
+/* The org of the caller, when the path names it or says "current": ERR_NOT_FOUND. */
+NODISCARD bool org_find_current(struct call *c, struct org_row *org, struct err *err);
+/* As replies show it to the caller, an object. */
+void org_write(struct call *c, const struct org_row *org, struct json_w *w);
+extern const struct shape shape_org;
 /* Memory hears how the org is now; after the commit. */
 NODISCARD bool org_tell(struct call *c, const struct org_row *org, struct err *err);
 

@@ -3235,6 +3235,26 @@ export interface paths {
         patch: operations["changeOrg"];
         trace?: never;
     };
+    "/api/v1/orgs/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All that the organization has set up
+         * @description Projects, keys (without what they are), rules, members and invites. For events there is GET /api/v1/events/export, by project.
+         */
+        get: operations["exportOrg"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -4666,6 +4686,30 @@ export interface components {
             name?: string | null;
             /** @description An object of your own, in the place of the one before. */
             settings?: Record<string, never> | null;
+        };
+        /** @description All that an organization has set up. */
+        OrgExport: {
+            /** Format: date-time */
+            exportedAt: string;
+            org: components["schemas"]["Org"];
+            projects: {
+                id: string;
+                slug: string;
+                name: string;
+                isDefault: boolean;
+                environments: string[];
+                origins: string[];
+                /** Format: date-time */
+                createdAt: string;
+            }[];
+            /** @description Without what they are. */
+            keys: components["schemas"]["Key"][];
+            rules: {
+                projectId: string;
+                rule: components["schemas"]["Rule"];
+            }[];
+            members: components["schemas"]["Member"][];
+            invites: components["schemas"]["Invite"][];
         };
         /** @description What became of one item of a batch. */
         Verdict: {
@@ -13848,6 +13892,142 @@ export interface operations {
             412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    exportOrg: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example current */
+                id: string | "current";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One document. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "exportedAt": "2026-01-31T09:30:00.000Z",
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer",
+                     *         "status": "active",
+                     *         "settings": {},
+                     *         "createdAt": "2026-01-31T09:30:00.000Z",
+                     *         "suspendedAt": "2026-01-31T09:30:00.000Z",
+                     *         "deleteAfter": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "projects": [
+                     *         {
+                     *           "id": "prj_2YTGWJFAYGYT1",
+                     *           "slug": "text",
+                     *           "name": "text",
+                     *           "isDefault": true,
+                     *           "environments": [
+                     *             "text"
+                     *           ],
+                     *           "origins": [
+                     *             "text"
+                     *           ],
+                     *           "createdAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "keys": [
+                     *         {
+                     *           "id": "key_2YTGWJFAYGYT1",
+                     *           "projectId": "prj_2YTGWJFAYGYT1",
+                     *           "name": "shop",
+                     *           "keyPrefix": "sk_4f1d0b27c...",
+                     *           "scopes": [
+                     *             "events:read"
+                     *           ],
+                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *           "madeBy": "usr_2YTGWJFAYGYT1",
+                     *           "version": 1,
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
+                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
+                     *           "lastUsedFrom": "192.0.2.7",
+                     *           "rotatedTo": null,
+                     *           "revokedAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "rules": [
+                     *         {
+                     *           "projectId": "prj_2YTGWJFAYGYT1",
+                     *           "rule": {
+                     *             "id": "rul_2YTGWJFAYGYT1",
+                     *             "projectId": "prj_2YTGWJFAYGYT1",
+                     *             "name": "Checkout failures",
+                     *             "eventType": "checkout_failed",
+                     *             "condition": "count_gte",
+                     *             "threshold": 5,
+                     *             "windowSeconds": 60,
+                     *             "cooldownSeconds": 60,
+                     *             "groupBy": [],
+                     *             "severity": "medium",
+                     *             "enabled": true,
+                     *             "actions": [
+                     *               {
+                     *                 "channel": "in_app",
+                     *                 "config": {}
+                     *               }
+                     *             ],
+                     *             "version": 1,
+                     *             "createdAt": "2026-01-31T09:30:00.000Z",
+                     *             "updatedAt": "2026-01-31T09:30:00.000Z"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "members": [
+                     *         {
+                     *           "id": "usr_2YTGWJFAYGYT1",
+                     *           "email": "ana@example.com",
+                     *           "name": "Ana",
+                     *           "role": "viewer",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ],
+                     *       "invites": [
+                     *         {
+                     *           "id": "inv_2YTGWJFAYGYT1",
+                     *           "email": "ana@example.com",
+                     *           "role": "viewer",
+                     *           "status": "open",
+                     *           "invitedBy": "usr_2YTGWJFAYGYT1",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
+                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *           "sentAt": "2026-01-31T09:30:00.000Z",
+                     *           "acceptedAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OrgExport"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];

@@ -39,6 +39,7 @@ const struct route_set *const route_sets[] = {
 	&routes_pulseboard_live,
 	&routes_older_auth,
 	&routes_pulseboard_projects,
+	&routes_older_members,
 	&routes_later,
 	&routes_login,
 	&routes_signup,

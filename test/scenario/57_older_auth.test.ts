@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, type Problem, type Reply } from "../harness/api.ts";
+import { tocsin } from "../harness/command.ts";
 import { Socket } from "../harness/live.ts";
 import { cookiesOf, PASSWORD } from "../harness/person.ts";
 import { Server } from "../harness/server.ts";
@@ -239,5 +240,119 @@ describe("a person", () => {
 		const { key } = (await person.post<{ key: string }>("/api-keys", { name: "machine" })).body;
 		const refused = await new Api(server.url, key).get("/auth/me");
 		expect([refused.status, refused.body]).toEqual([403, failed(403)]);
+	});
+});
+
+describe("members and invites", () => {
+	/** As the mail would carry it. */
+	async function link(owner: Api, email: string): Promise<string> {
+		const made = await owner.post<{ inviteUrl: string }>("/api/v1/invites", { email });
+		return made.body.inviteUrl.split("#token=")[1]!;
+	}
+
+	it("POST /auth/invite answers 201, 409 when one is open or the member is there, and 403 to keys and members", async () => {
+		const { body: login } = await signUp();
+		const owner = new Api(server.url, login.accessToken);
+		const email = mail();
+		const made = await owner.post("/auth/invite", { email, extra: "ignored" });
+		expect([made.status, made.body]).toEqual([
+			201,
+			{ id: expect.stringMatching(/^inv_/), email, role: "member", expiresAt: text },
+		]);
+		expect(made.text).not.toContain("token");
+		expect((await owner.post("/auth/invite", { email })).status).toBe(409);
+		expect((await owner.post("/auth/invite", { email: login.user.email })).status).toBe(409);
+		for (const bad of [{}, { email: "x" }, { email: mail(), role: "owner" }, { email: mail(), role: "viewer" }]) {
+			expect([bad, (await owner.post("/auth/invite", bad)).status]).toEqual([bad, 400]);
+		}
+		const key = (await owner.post<{ key: string }>("/api-keys", { name: "machine" })).body.key;
+		const guest = mail();
+		const more = { inviteToken: await link(owner, guest), orgName: undefined };
+		const { body: member } = await signUp(guest, more);
+		for (const token of [key, member.accessToken]) {
+			const refused = await new Api(server.url, token).post("/auth/invite", { email: mail() });
+			expect([refused.status, refused.body]).toEqual([403, failed(403)]);
+		}
+	});
+
+	it("POST /auth/accept-invite tells who is not logged in what to do, and lets in who is, once", async () => {
+		const { body: login } = await signUp();
+		const owner = new Api(server.url, login.accessToken);
+		const email = mail();
+		const token = await link(owner, email);
+		const stranger = await post("/auth/accept-invite", { token });
+		expect([stranger.status, stranger.body]).toEqual([
+			200,
+			{ needsSignup: true, email, orgName: "Acme", inviteToken: token },
+		]);
+		const { body: other } = await signUp();
+		const wrong = await new Api(server.url, other.accessToken).post("/auth/accept-invite", { token });
+		expect([wrong.status, wrong.body]).toEqual([403, failed(403)]);
+		const { body: guest } = await signUp(email);
+		const joined = await new Api(server.url, guest.accessToken).post("/auth/accept-invite", { token });
+		expect([joined.status, joined.body]).toEqual([
+			200,
+			{
+				needsSignup: false,
+				membership: { orgId: login.org!.id, role: "member" },
+				org: { ...login.org, role: "member" },
+			},
+		]);
+		for (const bad of [{ token }, { token: "inv_unknown" }, {}]) {
+			const again = await post("/auth/accept-invite", bad);
+			expect([bad, again.status]).toEqual([bad, 400]);
+		}
+	});
+
+	it("GET /auth/members lists the oldest first; DELETE takes one out at once, but never the last owner", async () => {
+		const { body: login } = await signUp();
+		const owner = new Api(server.url, login.accessToken);
+		const email = mail();
+		const { body: guest } = await signUp(email, { inviteToken: await link(owner, email), orgName: undefined });
+		const list = await owner.get<{ members: Record<string, unknown>[] }>("/auth/members");
+		const row = (who: Login, role: string) => ({
+			id: text,
+			userId: who.user.id,
+			email: who.user.email,
+			name: "Ana",
+			role,
+			createdAt: text,
+		});
+		expect([list.status, list.body]).toEqual([200, { members: [row(login, "owner"), row(guest, "member")] }]);
+		const member = new Api(server.url, guest.accessToken);
+		expect((await member.get("/auth/members")).status).toBe(200);
+		expect((await member.delete(`/auth/members/${login.user.id}`)).status).toBe(403);
+		const key = (await owner.post<{ key: string }>("/api-keys", { name: "machine" })).body.key;
+		expect((await new Api(server.url, key).delete(`/auth/members/${guest.user.id}`)).status).toBe(403);
+		const gone = await owner.delete(`/auth/members/${String(list.body.members[1]!.id)}`);
+		expect([gone.status, gone.text]).toEqual([204, ""]);
+		expect((await member.get("/events")).status).toBe(403);
+		expect((await owner.delete(`/auth/members/${guest.user.id}`)).status).toBe(404);
+		const last = await owner.delete(`/auth/members/${login.user.id}`);
+		expect([last.status, last.body]).toEqual([400, failed(400)]);
+	});
+});
+
+describe("a forgotten password", () => {
+	it("is answered the same for everybody; a link sets a new one, once, and ends all sessions", async () => {
+		const email = mail();
+		const { body: login } = await signUp(email);
+		const known = await post("/auth/forgot-password", { email });
+		const unknown = await post("/auth/forgot-password", { email: mail() });
+		expect([known.status, known.body]).toEqual([200, { message: text }]);
+		expect([unknown.status, unknown.text]).toEqual([known.status, known.text]);
+		expect((await post("/auth/forgot-password", { email: "x" })).status).toBe(400);
+		const made = await tocsin(["user", "reset-link", email, "--json", ...server.stateFlags()]);
+		expect(made.code).toBe(0);
+		const token = (JSON.parse(made.stdout) as { link: string }).link.split("=")[1]!;
+		const password = "another correct horse";
+		expect((await post("/auth/reset-password", { token, password: "short" })).status).toBe(400);
+		const reset = await post("/auth/reset-password", { token, password });
+		expect([reset.status, reset.body]).toEqual([200, { message: text }]);
+		expect((await post("/auth/reset-password", { token, password })).status).toBe(400);
+		expect((await new Api(server.url, login.accessToken).get("/auth/me")).status).toBe(401);
+		expect((await post("/auth/refresh", { refreshToken: login.refreshToken })).status).toBe(401);
+		expect((await post("/auth/login", { email, password: PASSWORD })).status).toBe(401);
+		expect((await post("/auth/login", { email, password })).status).toBe(200);
 	});
 });

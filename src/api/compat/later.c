@@ -25,7 +25,6 @@
 #define SIGNALDESK(...) LATER("SignalDesk", __VA_ARGS__)
 #define PULSEBOARD(...) LATER("PulseBoard", __VA_ARGS__)
 #define SIGNALCRAFT(...) LATER("SignalCraft", __VA_ARGS__)
-#define A_MEMBER ROUTE_TEXT("A member.")
 #define A_PROJECT ROUTE_TEXT("A project.")
 #define A_INSIGHT ROUTE_TEXT("An insight.")
 #define A_SOURCE ROUTE_TEXT("Its name, such as prometheus, or that of a webhook of one's own.")
@@ -37,16 +36,6 @@
 #define A_KEY ROUTE_TEXT("A key.")
 
 static const struct route rows[] = {
-	SIGNALDESK(POST, "/auth/forgot-password", "signaldeskForgotPassword",
-		   "Ask for a new password", LOGIN, { 0 }),
-	SIGNALDESK(POST, "/auth/reset-password", "signaldeskResetPassword", "Set a new password",
-		   LOGIN, { 0 }),
-	SIGNALDESK(POST, "/auth/invite", "signaldeskInvite", "Invite a member", LOGIN, { 0 }),
-	SIGNALDESK(POST, "/auth/accept-invite", "signaldeskAcceptInvite", "Accept an invite", LOGIN,
-		   { 0 }),
-	SIGNALDESK(GET, "/auth/members", "signaldeskListMembers", "List members", LOGIN, { 0 }),
-	SIGNALDESK(DELETE, "/auth/members/:id", "signaldeskRemoveMember", "Remove a member", LOGIN,
-		   A_MEMBER),
 	SIGNALDESK(POST, "/billing/checkout", "signaldeskCheckout", "Buy a plan", BILLING, { 0 }),
 	SIGNALDESK(GET, "/billing/portal", "signaldeskGetPortal", "Where bills are paid", BILLING,
 		   { 0 }),

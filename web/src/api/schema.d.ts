@@ -1315,7 +1315,7 @@ export interface paths {
         put?: never;
         /**
          * Ask for a new password
-         * @description Answers 501 until there is what it waits for: log-in.
+         * @description Not as SignalDesk had it: as long as the server sends no mail, tocsin user reset-link prints the link.
          */
         post: operations["signaldeskForgotPassword"];
         delete?: never;
@@ -1333,51 +1333,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /**
-         * Set a new password
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
+        /** Set a new password */
         post: operations["signaldeskResetPassword"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/invite": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Invite a member
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["signaldeskInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/accept-invite": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Accept an invite
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["signaldeskAcceptInvite"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1393,7 +1350,7 @@ export interface paths {
         };
         /**
          * List members
-         * @description Answers 501 until there is what it waits for: log-in.
+         * @description Not as SignalDesk had it: keys do not see members; the id of a member is that of the user; the newest 1,000.
          */
         get: operations["signaldeskListMembers"];
         put?: never;
@@ -1416,9 +1373,49 @@ export interface paths {
         post?: never;
         /**
          * Remove a member
-         * @description Answers 501 until there is what it waits for: log-in.
+         * @description Not as SignalDesk had it: keys cannot: whoever holds one of a machine would decide who is in; it holds at once, with the streams that are open.
          */
         delete: operations["signaldeskRemoveMember"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite a member
+         * @description Not as SignalDesk had it: keys cannot; the link is for who invites, at POST /api/v1/invites, as long as the server sends no mail.
+         */
+        post: operations["signaldeskInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/accept-invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an invite
+         * @description Who is not logged in is told with what to sign up.
+         */
+        post: operations["signaldeskAcceptInvite"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -4409,6 +4406,11 @@ export interface components {
             /** Format: date-time */
             updatedAt: string;
         };
+        /** @description What happens now, for people. */
+        Message: {
+            /** @description The same for everybody. */
+            message: string;
+        };
         /** @description Who wants to log in. */
         LoginInput: {
             email: string;
@@ -4509,11 +4511,6 @@ export interface components {
         /** @description Whose it is. */
         ForgotInput: {
             email: string;
-        };
-        /** @description What happens now, for people. */
-        Message: {
-            /** @description The same for everybody. */
-            message: string;
         };
         /** @description A token, and the password that it sets. */
         ResetInput: {
@@ -10657,11 +10654,41 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.com"
+                 *     }
+                 */
+                "application/json": {
+                    email: string;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
         responses: {
-            400: components["responses"]["malformed"];
+            /** @description The same whether there is such an account or not. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
         };
     };
@@ -10672,75 +10699,290 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "text",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description From the link. */
+                    token: string;
+                    /** @description The new one. */
+                    password: string;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
         responses: {
-            400: components["responses"]["malformed"];
+            /** @description It is set, and all sessions have ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
             429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskInvite: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskAcceptInvite: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
         };
     };
     signaldeskListMembers: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description Oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "members": [
+                     *         {
+                     *           "id": "usr_2YTGWJFAYGYT1",
+                     *           "userId": "usr_2YTGWJFAYGYT1",
+                     *           "email": "ana@example.com",
+                     *           "name": "Ana",
+                     *           "role": "viewer",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description Oldest first. */
+                        members: {
+                            id: string;
+                            userId: string;
+                            email: string;
+                            name: string;
+                            /** @enum {string} */
+                            role: "viewer" | "member" | "admin" | "owner";
+                            /** Format: date-time */
+                            createdAt: string;
+                        }[];
+                    };
+                };
+            };
             400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
             default: components["responses"]["transport"];
         };
     };
     signaldeskRemoveMember: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
             path: {
-                /** @description A member. */
+                /** @example usr_2YTGWJFAYGYT1 */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            400: components["responses"]["malformed"];
+            /** @description It is a member no longer. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
             404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.com"
+                 *     }
+                 */
+                "application/json": {
+                    email: string;
+                    /**
+                     * @default member
+                     * @enum {string|null}
+                     */
+                    role?: "member" | "admin" | null;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The invite. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "inv_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "role": "viewer",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": {
+                        id: string;
+                        email: string;
+                        /** @enum {string} */
+                        role: "viewer" | "member" | "admin" | "owner";
+                        /** Format: date-time */
+                        expiresAt: string;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signaldeskAcceptInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "text"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description From the link. */
+                    token: string;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The membership, or what is needed first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "needsSignup": false,
+                     *       "membership": {
+                     *         "orgId": "org_2YTGWJFAYGYT1",
+                     *         "role": "viewer"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        needsSignup: boolean;
+                        membership: {
+                            orgId: string;
+                            /** @enum {string} */
+                            role: "viewer" | "member" | "admin" | "owner";
+                        };
+                        org: components["schemas"]["OwnOrg"];
+                    } | {
+                        needsSignup: boolean;
+                        email: string;
+                        orgName: string;
+                        inviteToken: string;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["overloaded"];
             default: components["responses"]["transport"];
         };
     };

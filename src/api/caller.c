@@ -130,7 +130,7 @@ bool caller_cookie(const struct http_request *r, struct slice name, struct slice
 static struct slice authority_of(struct slice url)
 {
 	struct slice rest = url;
-	const char *at = memmem(url.p, url.n, "://", 3);
+	const char *at = url.n == 0 ? NULL : memmem(url.p, url.n, "://", 3);
 
 	if (at == NULL) {
 		return (struct slice) { 0 };

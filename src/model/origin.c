@@ -109,7 +109,7 @@ const char *origin_check(struct slice item)
 	if (slice_starts(parts.host, S(ANY_BELOW))) {
 		parts.host = slice_from(parts.host, strlen(ANY_BELOW));
 	}
-	if (memchr(parts.host.p, '/', parts.host.n) != NULL) {
+	if (slice_find(parts.host, '/') < parts.host.n) {
 		return "must end behind the host or port, without a path or a slash";
 	}
 	if (!is_name(parts.host) && !is_literal(parts.host)) {

@@ -12,6 +12,14 @@ const MINUTE = 60_000;
 const OTHER = "another horse battery";
 const mail = () => `${randomUUID()}@example.com`;
 
+interface Entry {
+	action: string;
+	actor: string;
+	actorId: string | null;
+	before: object | null;
+	after: object | null;
+}
+
 describe.each(stores)("on %s", (store) => {
 	let server: Server;
 	const base = "https://tocsin.example.com";
@@ -247,6 +255,29 @@ describe.each(stores)("on %s", (store) => {
 		await eventually(async () => (await tryLogin(server.url, email, "a password to be sought")).status, (s) => s === 200);
 		const log = JSON.stringify(server.log);
 		for (const secret of [...tokens, "a password to be sought", PASSWORD, OTHER]) expect(log).not.toContain(secret);
+	});
+
+	it("tells the audit log who did what, and no secret", async () => {
+		const before = mail();
+		const after = mail();
+		const person = await Person.signUp(server.url, before);
+		expect((await change(person, { currentPassword: PASSWORD, password: OTHER })).status).toBe(204);
+		expect((await reset(await link("reset-link", before), PASSWORD)).status).toBe(204);
+		expect((await confirm(await link("mail-link", before))).status).toBe(204);
+		expect((await confirm(await link("mail-link", before, "--to", after))).status).toBe(204);
+		const { id } = person.login.user;
+		const list = async (...where: string[]) => {
+			const ran = await tocsin(["audit", "list", "--json", "--target", id, ...where, ...server.stateFlags()]);
+			expect([ran.code, ran.stderr]).toEqual([0, ""]);
+			return ran.stdout.trim().split("\n").map((line) => JSON.parse(line) as Entry);
+		};
+		const own = await list("--org", person.login.org!.slug);
+		const acts = ["password.set", "password.reset", "user.verify", "user.mail"];
+		expect(own.map((e) => e.action).filter((a) => acts.includes(a))).toEqual(acts);
+		for (const e of own) expect(e).toMatchObject({ actor: "user", actorId: id });
+		expect(own.at(-1)).toMatchObject({ before: { email: before }, after: { email: after } });
+		const operators = await list("--installation");
+		expect(operators.at(-1)).toMatchObject({ action: "password.forgot", actor: "operator" });
 	});
 
 	it.runIf(hasBrowser())("opens links with a page that keeps the token to itself", async () => {

@@ -1,12 +1,13 @@
 // Passwords and mail addresses: another one, a forgotten one, and the links that stand in for mail.
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, eventually, type Problem } from "../harness/api.ts";
 import { hasBrowser, launchBrowser } from "../harness/browser.ts";
 import { tocsin } from "../harness/command.ts";
 import { PASSWORD, Person, tryLogin } from "../harness/person.ts";
 import { Server } from "../harness/server.ts";
-import { stores } from "../harness/store.ts";
+import { stores, tamper } from "../harness/store.ts";
 
 const MINUTE = 60_000;
 const OTHER = "another horse battery";
@@ -101,6 +102,27 @@ describe.each(stores)("on %s", (store) => {
 			[1, 2].map(async (i) => (await tryLogin(server.url, person.login.user.email, `${OTHER} ${i}`)).status === 200),
 		);
 		expect(works.filter((w) => w).length).toBe(1);
+	});
+
+	it("lets who has none, because he logs in elsewhere, set one after a fresh login", async () => {
+		const own = await Server.start({ store: "sqlite", clock: true, args: ["--signup", "open", "--rate-auth", "0"] });
+		const email = mail();
+		const person = await Person.signUp(own.url, email);
+		const forget = async () => {
+			await own.kill("SIGTERM");
+			await tamper({ file: join(own.data, "state.db") }, "update users set password = null");
+			await own.launch();
+		};
+		await forget();
+		expect((await tryLogin(own.url, email, PASSWORD)).status).toBe(401);
+		expect((await change(person, { password: OTHER })).status).toBe(204);
+		expect((await tryLogin(own.url, email, OTHER)).status).toBe(200);
+		// Now there is one to be given.
+		expect((await change(person, { password: PASSWORD })).body.field).toBe("currentPassword");
+		await forget();
+		own.advance(11 * MINUTE);
+		expect((await change(person, { password: OTHER })).body.code).toBe("proof_required");
+		await own.stop();
 	});
 
 	it("says one thing about a forgotten password, whoever asks", async () => {

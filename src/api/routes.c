@@ -40,6 +40,7 @@ const struct route_set *const route_sets[] = {
 	&routes_older_auth,
 	&routes_pulseboard_projects,
 	&routes_older_members,
+	&routes_signalcraft_people,
 	&routes_later,
 	&routes_login,
 	&routes_signup,

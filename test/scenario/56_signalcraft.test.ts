@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, eventually } from "../harness/api.ts";
 import { tenant } from "../harness/command.ts";
 import { makeRule, sendEvent, settled } from "../harness/model.ts";
+import { Person } from "../harness/person.ts";
 import { Receiver } from "../harness/receiver.ts";
 import { Server } from "../harness/server.ts";
 
@@ -10,7 +11,7 @@ let server: Server;
 let api: Api;
 
 beforeAll(async () => {
-	server = await Server.start();
+	server = await Server.start({ args: ["--signup", "open", "--rate-auth", "0"] });
 	api = await Api.bootstrap(server.url);
 });
 afterAll(() => server.stop());
@@ -90,5 +91,104 @@ describe("GET /health, /ready and /metrics", () => {
 		for (const path of ["/health", "/ready", "/metrics"]) {
 			expect([path, (await new Api(server.url).get(path)).status]).toEqual([path, 200]);
 		}
+	});
+});
+
+const refused = (status: number) =>
+	expect.objectContaining({ statusCode: status, message: text, errorCode: text, timestamp: TIME, path: text }) as unknown;
+
+describe("workspaces, members and invitations", () => {
+	it("show the workspace and who is in it, and let owners rename it", async () => {
+		const owner = await Person.signUp(server.url, "owner@example.com", { orgName: "Craft" });
+		const workspace = { id: owner.login.org!.id, name: "Craft", createdAt: TIME };
+		for (const path of ["/workspaces/current", "/settings/workspace"]) {
+			const got = await owner.api.get(path);
+			expect([got.status, got.body]).toEqual([200, workspace]);
+		}
+		const renamed = await owner.api.call("PUT", "/settings/workspace", { name: "Craft & Co" });
+		expect([renamed.status, renamed.body]).toEqual([200, { ...workspace, name: "Craft & Co" }]);
+		const unknown = await owner.api.call("PUT", "/settings/workspace", { name: "x", extra: 1 });
+		expect([unknown.status, unknown.body]).toEqual([400, refused(400)]);
+
+		const made = await owner.api.post<{ inviteUrl: string }>("/api/v1/invites", { email: "guest@example.com" });
+		const token = made.body.inviteUrl.split("#token=")[1]!;
+		const guest = await Person.signUp(server.url, "guest@example.com", { inviteToken: token });
+		const row = (who: Person, role: string) => ({
+			id: who.login.user.id,
+			email: who.login.user.email,
+			displayName: text,
+			role,
+			createdAt: TIME,
+		});
+		for (const path of ["/workspaces/members", "/settings/users"]) {
+			const got = await guest.api.get<unknown>(path);
+			expect([got.status, got.body]).toEqual([200, [row(guest, "MEMBER"), row(owner, "OWNER")]]);
+		}
+		const member = `/workspaces/members/${guest.login.user.id}`;
+		for (const [method, path, body] of [
+			["PUT", "/settings/workspace", { name: "mine" }],
+			["PATCH", member, { role: "ADMIN" }],
+			["DELETE", member, undefined],
+			["POST", "/api/invitations", { email: "more@example.com" }],
+		] as const) {
+			const got = await guest.api.call(method, path, body);
+			expect([path, got.status, got.body]).toEqual([path, 403, refused(403)]);
+		}
+		const raised = await owner.api.patch(member, { role: "Admin" });
+		expect([raised.status, raised.body]).toEqual([200, row(guest, "ADMIN")]);
+		expect((await owner.api.patch(member, { role: "king" })).status).toBe(400);
+		const gone = await owner.api.delete(member);
+		expect([gone.status, gone.body]).toEqual([200, { success: true }]);
+		expect((await owner.api.delete(member)).status).toBe(404);
+		expect((await owner.api.delete(`/workspaces/members/${owner.login.user.id}`)).status).toBe(409);
+	});
+
+	it("invite, list, revoke, and let in whose address it is", async () => {
+		const owner = await Person.signUp(server.url, "inviter@example.com", { orgName: "Inviters" });
+		const made = await owner.api.post("/api/invitations", { email: "Later@Example.com", role: "ADMIN" });
+		const shown = {
+			id: expect.stringMatching(/^inv_/),
+			email: "later@example.com",
+			role: "ADMIN",
+			status: "PENDING",
+			createdAt: TIME,
+			expiresAt: TIME,
+		};
+		expect([made.status, made.body]).toEqual([201, shown]);
+		expect((await owner.api.post("/api/invitations", { email: "later@example.com" })).status).toBe(409);
+		expect((await owner.api.get<unknown>("/api/invitations")).body).toEqual([made.body]);
+		const revoked = await owner.api.delete(`/api/invitations/${String(made.body.id)}`);
+		expect([revoked.status, revoked.body]).toEqual([200, { success: true }]);
+		expect((await owner.api.get<unknown>("/api/invitations")).body).toEqual([{ ...shown, status: "REVOKED" }]);
+
+		const other = await Person.signUp(server.url, "other@example.com", { orgName: "Others" });
+		const link = await owner.api.post<{ inviteUrl: string }>("/api/v1/invites", { email: "other@example.com" });
+		const token = link.body.inviteUrl.split("#token=")[1]!;
+		expect((await owner.api.post("/api/invitations/accept", { token })).status).toBe(403);
+		const joined = await other.api.post("/api/invitations/accept", { token });
+		expect([joined.status, joined.body]).toEqual([
+			200,
+			{ success: true, workspaceId: owner.login.org!.id, role: "MEMBER" },
+		]);
+		expect((await other.api.post("/api/invitations/accept", { token })).status).toBe(410);
+		const key = (await owner.api.post<{ key: string }>("/api-keys", { name: "machine" })).body.key;
+		const machine = await new Api(server.url, key).post("/api/invitations", { email: "x@example.com" });
+		expect([machine.status, machine.body]).toEqual([403, refused(403)]);
+	});
+});
+
+describe("POST, GET and DELETE /api/api-keys", () => {
+	it("show a key once, list what works, and revoke", async () => {
+		const made = await api.post<{ id: string; key: string }>("/api/api-keys", { name: "craft" });
+		expect(made.status).toBe(201);
+		expect(made.body.key).toMatch(/^sk_/);
+		const list = await api.get<{ id: string; name: string }[]>("/api/api-keys");
+		expect(list.body.find((key) => key.id === made.body.id)).toMatchObject({ name: "craft", createdAt: TIME });
+		expect(list.text).not.toContain(made.body.key);
+		const gone = await api.delete(`/api/api-keys/${made.body.id}`);
+		expect([gone.status, gone.body]).toEqual([200, { success: true }]);
+		expect((await new Api(server.url, made.body.key).get("/api/api-keys")).status).toBe(401);
+		const again = await api.delete(`/api/api-keys/${made.body.id}`);
+		expect([again.status, again.body]).toEqual([404, refused(404)]);
 	});
 });

@@ -5,7 +5,7 @@
  */
 #include "api/route.h"
 
-#define LOGIN "log-in"
+#define LOOK "a way without the token in the URL: POST /api/v1/invites/lookup has one"
 #define BILLING "billing"
 #define ANALYTICS "numbers of crashes, sessions and screens"
 #define INSIGHTS "insights by a language model"
@@ -13,7 +13,7 @@
 #define CHAT "Slack as a channel"
 #define GROUPS "alert groups: acknowledge, snooze, resolve"
 #define ROUTING "routes: what goes where"
-#define AUDIT "the audit log"
+#define AUDIT "its older form: GET /api/v1/audit has the log"
 
 #define LATER(older_, method_, path_, name_, summary_, what_, ...) \
 	{ \
@@ -30,10 +30,7 @@
 #define A_SOURCE ROUTE_TEXT("Its name, such as prometheus, or that of a webhook of one's own.")
 #define A_GROUP ROUTE_TEXT("An alert group.")
 #define A_ROUTE ROUTE_TEXT("A routing rule.")
-#define A_USER ROUTE_TEXT("A user.")
 #define A_TOKEN ROUTE_TEXT("The token of an invite.")
-#define A_INVITE ROUTE_TEXT("An invite.")
-#define A_KEY ROUTE_TEXT("A key.")
 
 static const struct route rows[] = {
 	SIGNALDESK(POST, "/billing/checkout", "signaldeskCheckout", "Buy a plan", BILLING, { 0 }),
@@ -139,37 +136,12 @@ static const struct route rows[] = {
 		    GROUPS, { 0 }),
 	SIGNALCRAFT(GET, "/api/dashboard/analytics", "signalcraftGetAnalytics",
 		    "Alerts of a day, week or month in numbers", GROUPS, { 0 }),
-	SIGNALCRAFT(GET, "/settings/workspace", "signalcraftGetSettings",
-		    "Get the workspace's settings", LOGIN, { 0 }),
-	SIGNALCRAFT(PUT, "/settings/workspace", "signalcraftSetSettings",
-		    "Change the workspace's settings", LOGIN, { 0 }),
-	SIGNALCRAFT(GET, "/settings/users", "signalcraftListUsers", "List the workspace's users",
-		    LOGIN, { 0 }),
 	SIGNALCRAFT(GET, "/settings/notifications", "signalcraftGetPreferences",
 		    "Get what is told and when", ROUTING, { 0 }),
 	SIGNALCRAFT(PUT, "/settings/notifications", "signalcraftSetPreferences",
 		    "Change what is told and when", ROUTING, { 0 }),
-	SIGNALCRAFT(GET, "/workspaces/current", "signalcraftGetWorkspace", "Get the workspace",
-		    LOGIN, { 0 }),
-	SIGNALCRAFT(GET, "/workspaces/members", "signalcraftListMembers", "List members", LOGIN,
-		    { 0 }),
-	SIGNALCRAFT(PATCH, "/workspaces/members/:userId", "signalcraftChangeMember",
-		    "Change a member's role", LOGIN, A_USER),
-	SIGNALCRAFT(DELETE, "/workspaces/members/:userId", "signalcraftRemoveMember",
-		    "Remove a member", LOGIN, A_USER),
-	SIGNALCRAFT(POST, "/api/invitations", "signalcraftInvite", "Invite a member", LOGIN, { 0 }),
-	SIGNALCRAFT(GET, "/api/invitations", "signalcraftListInvites", "List invites", LOGIN,
-		    { 0 }),
-	SIGNALCRAFT(POST, "/api/invitations/accept", "signalcraftAcceptInvite", "Accept an invite",
-		    LOGIN, { 0 }),
-	SIGNALCRAFT(GET, "/api/invitations/:id", "signalcraftGetInvite", "Look at an invite", LOGIN,
+	SIGNALCRAFT(GET, "/api/invitations/:id", "signalcraftGetInvite", "Look at an invite", LOOK,
 		    A_TOKEN),
-	SIGNALCRAFT(DELETE, "/api/invitations/:id", "signalcraftRevokeInvite", "Revoke an invite",
-		    LOGIN, A_INVITE),
-	SIGNALCRAFT(POST, "/api/api-keys", "signalcraftCreateKey", "Make an API key", LOGIN, { 0 }),
-	SIGNALCRAFT(GET, "/api/api-keys", "signalcraftListKeys", "List API keys", LOGIN, { 0 }),
-	SIGNALCRAFT(DELETE, "/api/api-keys/:id", "signalcraftRevokeKey", "Revoke an API key", LOGIN,
-		    A_KEY),
 	SIGNALCRAFT(GET, "/api/audit/logs", "signalcraftListAudit", "List what was changed", AUDIT,
 		    { 0 }),
 	SIGNALCRAFT(GET, "/api/audit/logs/export", "signalcraftExportAudit",

@@ -1421,6 +1421,213 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/workspaces/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the workspace
+         * @description Not as SignalCraft had it: thresholds of impact come with alert groups.
+         */
+        get: operations["signalcraftGetWorkspace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/settings/workspace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the workspace's settings
+         * @description Not as SignalCraft had it: thresholds of impact come with alert groups.
+         */
+        get: operations["signalcraftGetSettings"];
+        /**
+         * Give the workspace another name
+         * @description Not as SignalCraft had it: only owners may: members could.
+         */
+        put: operations["signalcraftSetSettings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/settings/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the workspace's users
+         * @description Not as SignalCraft had it: the newest 1,000.
+         */
+        get: operations["signalcraftListUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/workspaces/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List members
+         * @description Not as SignalCraft had it: the newest 1,000.
+         */
+        get: operations["signalcraftListMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/workspaces/members/{userId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a member
+         * @description Not as SignalCraft had it: only owners may, and keys cannot; the last owner stays: 409.
+         */
+        delete: operations["signalcraftRemoveMember"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a member's role
+         * @description Not as SignalCraft had it: keys cannot; to make an owner takes a password given a short time ago.
+         */
+        patch: operations["signalcraftChangeMember"];
+        trace?: never;
+    };
+    "/api/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List invitations */
+        get: operations["signalcraftListInvites"];
+        put?: never;
+        /**
+         * Invite a member
+         * @description Not as SignalCraft had it: the link is for who invites, at POST /api/v1/invites, as long as the server sends no mail.
+         */
+        post: operations["signalcraftInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accept an invitation */
+        post: operations["signalcraftAcceptInvite"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at an invite
+         * @description Answers 501 until there is what it waits for: a way without the token in the URL: POST /api/v1/invites/lookup has one.
+         */
+        get: operations["signalcraftGetInvite"];
+        put?: never;
+        post?: never;
+        /** Revoke an invitation */
+        delete: operations["signalcraftRevokeInvite"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List API keys */
+        get: operations["signalcraftListKeys"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have, and none a longer life than its own.
+         *
+         *     Not as SignalCraft had it: keys begin with sk_; scopes that are not there or empty give all scopes of a machine; unknown members are passed over.
+         */
+        post: operations["signalcraftCreateKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke an API key */
+        delete: operations["signalcraftRevokeKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/billing/checkout": {
         parameters: {
             query?: never;
@@ -2333,50 +2540,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/settings/workspace": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get the workspace's settings
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["signalcraftGetSettings"];
-        /**
-         * Change the workspace's settings
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        put: operations["signalcraftSetSettings"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/settings/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the workspace's users
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["signalcraftListUsers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/settings/notifications": {
         parameters: {
             query?: never;
@@ -2401,182 +2564,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/workspaces/current": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get the workspace
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["signalcraftGetWorkspace"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/workspaces/members": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List members
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["signalcraftListMembers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/workspaces/members/{userId}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Remove a member
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        delete: operations["signalcraftRemoveMember"];
-        options?: never;
-        head?: never;
-        /**
-         * Change a member's role
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        patch: operations["signalcraftChangeMember"];
-        trace?: never;
-    };
-    "/api/invitations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List invites
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["signalcraftListInvites"];
-        put?: never;
-        /**
-         * Invite a member
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["signalcraftInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/invitations/accept": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Accept an invite
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["signalcraftAcceptInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/invitations/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Look at an invite
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["signalcraftGetInvite"];
-        put?: never;
-        post?: never;
-        /**
-         * Revoke an invite
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        delete: operations["signalcraftRevokeInvite"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/api-keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List API keys
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        get: operations["signalcraftListKeys"];
-        put?: never;
-        /**
-         * Make an API key
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        post: operations["signalcraftCreateKey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/api-keys/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Revoke an API key
-         * @description Answers 501 until there is what it waits for: log-in.
-         */
-        delete: operations["signalcraftRevokeKey"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/audit/logs": {
         parameters: {
             query?: never;
@@ -2586,7 +2573,7 @@ export interface paths {
         };
         /**
          * List what was changed
-         * @description Answers 501 until there is what it waits for: the audit log.
+         * @description Answers 501 until there is what it waits for: its older form: GET /api/v1/audit has the log.
          */
         get: operations["signalcraftListAudit"];
         put?: never;
@@ -2606,7 +2593,7 @@ export interface paths {
         };
         /**
          * What was changed, as CSV
-         * @description Answers 501 until there is what it waits for: the audit log.
+         * @description Answers 501 until there is what it waits for: its older form: GET /api/v1/audit has the log.
          */
         get: operations["signalcraftExportAudit"];
         put?: never;
@@ -4411,6 +4398,36 @@ export interface components {
             /** @description The same for everybody. */
             message: string;
         };
+        /** @description An organization. */
+        SignalCraftWorkspace: {
+            id: string;
+            name: string;
+            /** Format: date-time */
+            createdAt: string;
+        };
+        /** @description Who is in a workspace. */
+        SignalCraftMember: {
+            id: string;
+            email: string;
+            displayName: string;
+            /** @enum {string} */
+            role: "VIEWER" | "MEMBER" | "ADMIN" | "OWNER";
+            /** Format: date-time */
+            createdAt: string;
+        };
+        /** @description Somebody who may join. */
+        SignalCraftInvitation: {
+            id: string;
+            email: string;
+            /** @enum {string} */
+            role: "VIEWER" | "MEMBER" | "ADMIN" | "OWNER";
+            /** @enum {string} */
+            status: "PENDING" | "ACCEPTED" | "REVOKED" | "EXPIRED";
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+        };
         /** @description Who wants to log in. */
         LoginInput: {
             email: string;
@@ -5065,6 +5082,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `gone`: it was here and is not kept any more. */
+        gone: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. */
         "forbidden.proof_required": {
             headers: {
@@ -5076,15 +5102,6 @@ export interface components {
         };
         /** @description `org_closed`: the organization is suspended, or is to be deleted. */
         org_closed: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `gone`: it was here and is not kept any more. */
-        gone: {
             headers: {
                 [name: string]: unknown;
             };
@@ -10986,6 +11003,748 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
+    signalcraftGetWorkspace: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The workspace. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "org_2YTGWJFAYGYT1",
+                     *       "name": "Acme",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SignalCraftWorkspace"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetSettings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The workspace. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "org_2YTGWJFAYGYT1",
+                     *       "name": "Acme",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SignalCraftWorkspace"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftSetSettings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Acme"
+                 *     }
+                 */
+                "application/json": {
+                    name: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The workspace as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "org_2YTGWJFAYGYT1",
+                     *       "name": "Acme",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SignalCraftWorkspace"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListUsers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "displayName": "Ana",
+                     *         "role": "VIEWER",
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["SignalCraftMember"][];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListMembers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "displayName": "Ana",
+                     *         "role": "VIEWER",
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["SignalCraftMember"][];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftRemoveMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example usr_2YTGWJFAYGYT1 */
+                userId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftChangeMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example usr_2YTGWJFAYGYT1 */
+                userId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "role": "member"
+                 *     }
+                 */
+                "application/json": {
+                    role?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The member as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "usr_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "displayName": "Ana",
+                     *       "role": "VIEWER",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SignalCraftMember"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListInvites: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "inv_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "role": "VIEWER",
+                     *         "status": "PENDING",
+                     *         "createdAt": "2026-01-31T09:30:00.000Z",
+                     *         "expiresAt": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["SignalCraftInvitation"][];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ana@example.com",
+                 *       "role": "member"
+                 *     }
+                 */
+                "application/json": {
+                    email: string;
+                    /** @default member */
+                    role?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The invitation. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "inv_2YTGWJFAYGYT1",
+                     *       "email": "ana@example.com",
+                     *       "role": "VIEWER",
+                     *       "status": "PENDING",
+                     *       "createdAt": "2026-01-31T09:30:00.000Z",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SignalCraftInvitation"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.proof_required.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftAcceptInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "text"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description From the link. */
+                    token: string;
+                };
+            };
+        };
+        responses: {
+            /** @description You are in the workspace. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "workspaceId": "org_2YTGWJFAYGYT1",
+                     *       "role": "VIEWER"
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                        workspaceId: string;
+                        /** @enum {string} */
+                        role: "VIEWER" | "MEMBER" | "ADMIN" | "OWNER";
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            410: components["responses"]["gone"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftGetInvite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token of an invite. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            400: components["responses"]["malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            501: components["responses"]["not_implemented"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftRevokeInvite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example inv_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftListKeys: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All keys that work. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "key_2YTGWJFAYGYT1",
+                     *         "projectId": "prj_2YTGWJFAYGYT1",
+                     *         "name": "shop",
+                     *         "keyPrefix": "sk_4f1d0b27c...",
+                     *         "scopes": [
+                     *           "events:read"
+                     *         ],
+                     *         "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *         "madeBy": "usr_2YTGWJFAYGYT1",
+                     *         "version": 1,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z",
+                     *         "lastUsedAt": "2026-01-31T09:30:00.000Z",
+                     *         "lastUsedFrom": "192.0.2.7",
+                     *         "rotatedTo": null,
+                     *         "revokedAt": "2026-01-31T09:30:00.000Z"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["Key"][];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftCreateKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "shop"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description What people will see in the list of keys. */
+                    name: string;
+                    /** @description The project that it opens; by default that of the call. */
+                    projectId?: string | null;
+                    /**
+                     * @description When the key stops working by itself.
+                     * @default never
+                     * @enum {string|null}
+                     */
+                    expiresIn?: "never" | "30d" | "90d" | "1y" | null;
+                    /**
+                     * Format: date-time
+                     * @description The same as a time, in the place of expiresIn.
+                     */
+                    expiresAt?: string | null;
+                    /** @description What the key may do; empty means everything. */
+                    scopes?: string[] | null;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "key_2YTGWJFAYGYT1",
+                     *       "projectId": "prj_2YTGWJFAYGYT1",
+                     *       "name": "shop",
+                     *       "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+                     *       "keyPrefix": "sk_4f1d0b27c...",
+                     *       "scopes": [
+                     *         "events:read"
+                     *       ],
+                     *       "expiresAt": null,
+                     *       "madeBy": "usr_2YTGWJFAYGYT1",
+                     *       "version": 1,
+                     *       "createdAt": "2026-01-31T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["KeyMade"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            402: components["responses"]["LIMIT_EXCEEDED"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    signalcraftRevokeKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description With an access token: the project that the call is about. By default the organization's default project.
+                 * @example prj_7C60DG71NXPEA
+                 */
+                "X-Project-Id"?: string;
+            };
+            path: {
+                /** @example key_2YTGWJFAYGYT1 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        success: boolean;
+                    };
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.org_closed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
     signaldeskCheckout: {
         parameters: {
             query?: never;
@@ -11860,51 +12619,6 @@ export interface operations {
             default: components["responses"]["transport"];
         };
     };
-    signalcraftGetSettings: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftSetSettings: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListUsers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
     signalcraftGetPreferences: {
         parameters: {
             query?: never;
@@ -11930,206 +12644,6 @@ export interface operations {
         requestBody?: never;
         responses: {
             400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetWorkspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListMembers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftRemoveMember: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A user. */
-                userId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftChangeMember: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A user. */
-                userId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListInvites: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftInvite: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftAcceptInvite: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetInvite: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The token of an invite. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftRevokeInvite: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An invite. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListKeys: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftCreateKey: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftRevokeKey: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A key. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
             429: components["responses"]["rate_limited"];
             501: components["responses"]["not_implemented"];
             default: components["responses"]["transport"];

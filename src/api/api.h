@@ -41,6 +41,7 @@ struct api {
 	struct keyring *keys;
 	struct project_set *projects;
 	struct people *people;	    /* who is logged in; NULL: nobody can */
+	struct sso *sso;	    /* logins by other issuers; NULL: there are none */
 	struct signer *signer;	    /* of access tokens; NULL: likewise */
 	struct password_gate *gate; /* of those who hash passwords */
 	struct ledger *ledger;	    /* NULL: nobody keeps books */

@@ -68,6 +68,7 @@ struct call {
 	bool audited;		       /* the audit log knows what the call did: see api/audit.h */
 	bool by_query;		       /* the credential came in the row's old_query: deprecated */
 	struct share_item later;       /* while it waits for its turn on the loop */
+	void *aside;		       /* what a handler on the loop leaves for its work */
 	struct db *db;		       /* on a worker: its connection */
 	struct once *once;	       /* likewise: the request has an Idempotency-Key; or NULL */
 	int64_t now_us;		       /* wall clock when the request was complete */

@@ -260,7 +260,7 @@ bool route_takes(const struct route *r, const struct http_request *http, struct 
 {
 	struct slice rest = http->query, name, value;
 
-	while (route_is_strict(r) && http_query_next(&rest, req, &name, &value)) {
+	while (route_is_strict(r) && !r->query_open && http_query_next(&rest, req, &name, &value)) {
 		if (!check_name(r, name, err)) {
 			return false;
 		}

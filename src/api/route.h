@@ -78,7 +78,7 @@ struct route_reply {
 #define ROUTE_BODIES_MAX 2
 #define ROUTE_REPLIES_MAX 3
 #define ROUTE_ERRORS_MAX 8
-#define ROUTE_AUDITS_MAX 6
+#define ROUTE_AUDITS_MAX 8
 
 /* Runs on the loop thread and must not block; owes the reply. */
 typedef void loop_handler(struct call *c);
@@ -105,6 +105,7 @@ struct route {
 	size_t body_max; /* bytes, decoded */
 	struct route_param params[ROUTE_PARAMS_MAX];
 	const struct field_set *query[ROUTE_QUERIES_MAX];
+	bool query_open; /* parameters that nobody here knows are passed over: others send them */
 	enum route_match match;
 	bool takes_key;	       /* Idempotency-Key of an event: the journal knows it */
 	bool secret;	       /* the reply holds a secret: it is never kept, see once.h */

@@ -146,7 +146,7 @@ static void check_replies(const struct route *r)
 		T_TRUE(reply->help != NULL && reply->help[strlen(reply->help) - 1] == '.');
 		T_TRUE(!reply->page || reply->shape != NULL);
 		T_TRUE(reply->shape != NULL || reply->type != NULL || reply->status == 101 ||
-		       reply->status == 204 || reply->status == 304);
+		       reply->status == 204 || reply->status == 302 || reply->status == 304);
 	}
 }
 

@@ -55,5 +55,7 @@ const struct route_set *const route_sets[] = {
 	&routes_orgs,
 	&routes_orgs_admin,
 	&routes_orgs_export,
+	&routes_sso,
+	&routes_sso_links,
 };
 const size_t route_sets_n = ARRAY_LEN(route_sets);

@@ -44,6 +44,8 @@ extern const struct route_set routes_older_members;
 extern const struct route_set routes_outcomes;
 extern const struct route_set routes_password;
 extern const struct route_set routes_signup;
+extern const struct route_set routes_sso;
+extern const struct route_set routes_sso_links;
 extern const struct route_set routes_stats;
 extern const struct route_set routes_stream;
 extern const struct route_set routes_system;

@@ -21,6 +21,7 @@
 #include "cmd/client.h"
 #include "cmd/data_dir.h"
 #include "cmd/secret_key.h"
+#include "cmd/sso_setting.h"
 #include "engine/heartbeat.h"
 #include "engine/keeper.h"
 #include "engine/ticker.h"
@@ -165,12 +166,6 @@ static struct slice state_url(struct app *app)
 	struct slice url = app->settings->database_url;
 
 	return url.n == 0 ? slice_of(path_in(app, "state.db")) : url;
-}
-
-/* The log is opened first, and that writes: what a newer program left has to be refused before. */
-static bool check_state(struct app *app, struct err *err)
-{
-	return store_not_newer(state_url(app), err);
 }
 
 static bool open_store(struct app *app, struct err *err)
@@ -445,7 +440,7 @@ static bool fill_api(struct app *app, struct err *err)
 	};
 	buf_init(&app->api.raw, SCRATCH_BYTES_MAX + INGEST_BODY_BYTES_MAX);
 	buf_init(&app->api.encoded, SCRATCH_BYTES_MAX + INGEST_BODY_BYTES_MAX);
-	return true;
+	return sso_setting_open(s, &app->boot, &app->api.sso, err);
 }
 
 static bool open_courier(struct app *app, struct err *err)
@@ -600,10 +595,11 @@ static bool open_all(struct app *app, struct err *err)
 	app->meter = meter_new();
 	metric_set(app->metrics, METRIC_START_TIME, clock_wall_us());
 	reporter_count_in(app->reporter, app->metrics);
-	if (!lock_data(app, err) || !check_state(app, err) || !open_journal(app, err) ||
-	    !open_store(app, err) || !open_seal(app, err) || !load_memory(app, err) ||
-	    !open_engine(app, err) || !load_meter(app, err) || !append_start(app, err) ||
-	    !open_workers(app, err) || !fill_api(app, err)) {
+	/* The log writes when it is opened: what a newer program left has to be refused before. */
+	if (!lock_data(app, err) || !store_not_newer(state_url(app), err) ||
+	    !open_journal(app, err) || !open_store(app, err) || !open_seal(app, err) ||
+	    !load_memory(app, err) || !open_engine(app, err) || !load_meter(app, err) ||
+	    !append_start(app, err) || !open_workers(app, err) || !fill_api(app, err)) {
 		return false;
 	}
 	app->api.workers = app->workers;
@@ -751,6 +747,7 @@ void app_close(struct app **ap)
 		live_end_all(app->live);
 	}
 	api_end(&app->api);
+	sso_close(&app->api.sso);
 	workers_close(&app->workers);
 	scans_free(&app->scans);
 	loop_run_posted(app->loop);

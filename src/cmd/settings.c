@@ -10,6 +10,8 @@
 #include "base/seal.h"
 #include "engine/sentry.h"
 #include "model/bucket.h"
+#include "model/slug.h"
+#include "model/sso.h"
 #include "store/retention.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 10) /* a config file, or a secret in one */
@@ -111,6 +113,41 @@ const struct field settings_rows[] = {
 		  .flags = FIELD_SECRET,
 		  .help = "Lets its holder make the first API key, or the first account, from "
 			  "elsewhere. Default: made and printed at the first start."),
+	FIELD_URL(struct settings, oidc_issuer, "oidc-issuer",
+		  .help = "People may log in by this OpenID Connect issuer: its URL, to the last "
+			  "slash as its configuration says it. The oidc- settings are about it."),
+	FIELD_STR(struct settings, oidc_client_id, "oidc-client-id", .max = 500,
+		  .help = "What the issuer calls this server."),
+	FIELD_STR(struct settings, oidc_client_secret, "oidc-client-secret", .max = 500,
+		  .flags = FIELD_SECRET,
+		  .help = "What proves it to the issuer; without one PKCE alone does."),
+	FIELD_STR(struct settings, oidc_name, "oidc-name", .fallback = "Single sign-on", .max = 50,
+		  .help = "What people know the issuer as."),
+	FIELD_STR(struct settings, oidc_org, "oidc-org", .max = SLUG_BYTES_MAX,
+		  .help = "The slug of the organization in which the issuer decides who is what, "
+			  "by oidc-roles, at each login."),
+	FIELD_MAP(struct settings, oidc_roles, "oidc-roles", .check = sso_role_check,
+		  .help = "What words of the issuer make of somebody: admins=admin,staff=member; "
+			  "*=viewer is for everybody. Who has no such word is taken out."),
+	FIELD_STR(struct settings, oidc_role_claim, "oidc-role-claim", .fallback = "groups",
+		  .max = 200,
+		  .help = "Where in the issuer's tokens those words are: a name, or a path such as "
+			  "realm_access.roles."),
+	FIELD_STR(struct settings, google_client_id, "google-client-id", .max = 500,
+		  .help = "People may log in with Google: the client's id there."),
+	FIELD_STR(struct settings, google_client_secret, "google-client-secret", .max = 500,
+		  .flags = FIELD_SECRET, .help = "And its secret."),
+	FIELD_STR(struct settings, github_client_id, "github-client-id", .max = 500,
+		  .help = "People may log in with GitHub: the OAuth app's id there."),
+	FIELD_STR(struct settings, github_client_secret, "github-client-secret", .max = 500,
+		  .flags = FIELD_SECRET, .help = "And its secret."),
+	FIELD_URL(struct settings, github_url, "github-url", .fallback = "https://github.com",
+		  .help = "Where GitHub is: an Enterprise server has a URL of its own."),
+	FIELD_LIST(struct settings, sso_domains, "sso-domains", .max = 100,
+		   .check = sso_domain_check,
+		   .help = "Domains of mail addresses that may log in by an issuer; they get an "
+			   "account when they have none. Default: all, with an account, an invite "
+			   "or a role."),
 	FIELD_STR(struct settings, metrics_token, "metrics-token", .min = 16, .max = 200,
 		  .flags = FIELD_SECRET,
 		  .help = "Opens /metrics to its holder. Default: it answers this machine "

@@ -67,6 +67,9 @@ NODISCARD bool store_keys_touch(struct db *db, const struct key_use *uses, size_
 /* The token of an invite names its org. Whatever has become of it. */
 NODISCARD enum found store_invite_by_hash(struct db *db, struct slice hash, struct arena *req,
 					  struct invite_row *out, struct err *err);
+/* Whether an org has an open invite for this mail: then an account may be made for it. */
+NODISCARD enum found store_invite_for_mail(struct db *db, struct slice mail, int64_t now_us,
+					   struct err *err);
 /*
  * The user whose mail was invited joins: FOUND for exactly one caller. A user who is a member
  * already keeps the role. NOT_FOUND: no such invite, of another mail, or no longer open. In a

@@ -20,6 +20,7 @@ enum {
 	SET_ROLE,
 	REVOKE,
 	BY_HASH,
+	FOR_MAIL,
 	ACCEPT,
 	JOIN
 };
@@ -73,6 +74,12 @@ static const struct query queries[] = {
 		.name = "invite_by_hash", .args = "t", .cols = INVITE_LETTERS,
 		.sql = "select " INVITE_COLS " from invites where token_hash = $1",
 		.global = "the token of an invite names its org",
+	},
+	[FOR_MAIL] = {
+		.name = "invite_for_mail", .args = "ti", .cols = "i",
+		.sql = "select count(*) from invites where mail = $1 and " OPEN
+		       " and expires_at > $2",
+		.global = "whoever has no account yet may be invited by any org",
 	},
 	[ACCEPT] = {
 		.name = "invite_accept", .args = "tiit", .cols = INVITE_LETTERS,
@@ -196,6 +203,16 @@ enum found store_invite_by_hash(struct db *db, struct slice hash, struct arena *
 				struct invite_row *out, struct err *err)
 {
 	return row_get(db, &queries[BY_HASH], DB_ARGS(db_text(hash)), &shape, req, out, err);
+}
+
+enum found store_invite_for_mail(struct db *db, struct slice mail, int64_t now_us, struct err *err)
+{
+	int64_t n;
+
+	if (!row_int(db, &queries[FOR_MAIL], DB_ARGS(db_text(mail), db_int(now_us)), &n, err)) {
+		return FAILED;
+	}
+	return n > 0 ? FOUND : NOT_FOUND;
 }
 
 enum found store_invite_accept(struct db *db, struct slice hash, struct user_id user,

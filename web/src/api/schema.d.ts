@@ -3239,6 +3239,118 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ways to log in besides a password */
+        get: operations["listProviders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/oidc/{provider}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log in elsewhere
+         * @description For a browser: a link leads here, no script. It comes back with the cookies of a session, at the path `redirect`; or at `/login?error=` with a word: see doc/sso.md.
+         */
+        get: operations["startProviderLogin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/oidc/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where an issuer sends browsers back to */
+        get: operations["finishProviderLogin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/oidc/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give the code that a login elsewhere waits for
+         * @description The account has a second factor here, and the browser came to `/login?code=required`. The login waits for five minutes.
+         */
+        post: operations["finishProviderLoginWithCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your accounts elsewhere */
+        get: operations["listLinks"];
+        put?: never;
+        /**
+         * Begin to link an account elsewhere
+         * @description For a page that keeps its tokens in cookies: send the browser to `url`. It comes back to `redirect`, or to `/account?error=` with a word.
+         */
+        post: operations["beginLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/links/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a link off your account */
+        delete: operations["deleteLink"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -4725,6 +4837,38 @@ export interface components {
             members: components["schemas"]["Member"][];
             invites: components["schemas"]["Invite"][];
         };
+        /** @description A way to log in elsewhere. */
+        Provider: {
+            provider: string;
+            /** @description For the button. */
+            name: string;
+            /** @description Where the button leads. */
+            startPath: string;
+        };
+        /** @description The second factor. */
+        SsoCodeInput: {
+            /** @description Of the authenticator, or a recovery code. */
+            code: string;
+        };
+        /** @description Who you are elsewhere. */
+        Link: {
+            id: string;
+            /** @description null: it is not set up any more. */
+            provider: string | null;
+            issuer: string;
+            /** @description There, when it was linked. */
+            email: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            lastUsedAt: string | null;
+        };
+        /** @description What to link. */
+        LinkInput: {
+            provider: string;
+            /** @description A path of this server, where the browser goes then. */
+            redirect?: string | null;
+        };
         /** @description What became of one item of a batch. */
         Verdict: {
             /**
@@ -5103,6 +5247,28 @@ export interface components {
         /** @description `org_closed`: the organization is suspended, or is to be deleted. */
         org_closed: {
             headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `upstream`: the other side refused or broke the connection. */
+        upstream: {
+            headers: {
+                /** @description After how many seconds the same request may succeed. */
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `upstream_timeout`: the other side did not answer in time. */
+        upstream_timeout: {
+            headers: {
+                /** @description After how many seconds the same request may succeed. */
+                "Retry-After"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -14784,6 +14950,293 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden.proof_required.org_closed"];
             404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listProviders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a page of login can offer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "provider": "google",
+                     *           "name": "Google",
+                     *           "startPath": "/api/v1/auth/oidc/google/start"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Provider"][];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            429: components["responses"]["rate_limited"];
+            default: components["responses"]["transport"];
+        };
+    };
+    startProviderLogin: {
+        parameters: {
+            query?: {
+                /** @description A path of this server, where the browser goes then. */
+                redirect?: string;
+                /** @description Have an OpenID issuer ask for the password again. */
+                fresh?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description oidc, google or github, where it is set up. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the issuer. */
+            302: {
+                headers: {
+                    /** @description Where it is found from now on. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            default: components["responses"]["transport"];
+        };
+    };
+    finishProviderLogin: {
+        parameters: {
+            query?: {
+                /** @description What is changed for tokens. */
+                code?: string;
+                /** @description As it was sent there. */
+                state?: string;
+                /** @description In the place of a code. */
+                error?: string;
+                /** @description Which issuer it is (RFC 9207). */
+                iss?: string;
+            };
+            header?: never;
+            path: {
+                /** @description oidc, google or github, where it is set up. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To where the login began, or to the page of login. */
+            302: {
+                headers: {
+                    /** @description Where it is found from now on. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["overloaded"];
+            default: components["responses"]["transport"];
+        };
+    };
+    finishProviderLoginWithCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "123456"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SsoCodeInput"];
+            };
+        };
+        responses: {
+            /** @description Logged in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
+                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+                     *       "user": {
+                     *         "id": "usr_2YTGWJFAYGYT1",
+                     *         "email": "ana@example.com",
+                     *         "name": "Ana",
+                     *         "emailVerified": true,
+                     *         "twoFactor": true,
+                     *         "createdAt": "2026-01-31T09:30:00.000Z"
+                     *       },
+                     *       "org": {
+                     *         "id": "org_2YTGWJFAYGYT1",
+                     *         "name": "Acme",
+                     *         "slug": "acme",
+                     *         "role": "viewer"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Login"];
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    listLinks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that this account is linked with. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "lnk_0123456789abcdef",
+                     *           "provider": "google",
+                     *           "issuer": "https://accounts.google.com",
+                     *           "email": "ana@example.com",
+                     *           "createdAt": "2026-01-31T09:30:00.000Z",
+                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        data: components["schemas"]["Link"][];
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal.corrupt.io"];
+            503: components["responses"]["overloaded.shutting_down"];
+            default: components["responses"]["transport"];
+        };
+    };
+    beginLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "provider": "google",
+                 *       "redirect": "/account"
+                 *     }
+                 */
+                "application/json": components["schemas"]["LinkInput"];
+            };
+        };
+        responses: {
+            /** @description Where to go. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "url": "https://accounts.google.com/o/oauth2/v2/auth?..."
+                     *     }
+                     */
+                    "application/json": {
+                        /** @description Send this browser there. */
+                        url: string;
+                    };
+                };
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            429: components["responses"]["rate_limited"];
+            502: components["responses"]["upstream"];
+            503: components["responses"]["overloaded.shutting_down"];
+            504: components["responses"]["upstream_timeout"];
+            default: components["responses"]["transport"];
+        };
+    };
+    deleteLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the link. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It opens nothing any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["invalid.malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden.proof_required"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal.corrupt.io"];
             503: components["responses"]["overloaded.shutting_down"];

@@ -287,7 +287,8 @@ bool once_commit_made(struct call *c, enum id_kind kind, uint64_t id, struct err
 }
 
 /*
- * For a call that changes nothing in a transaction of its own: whenever its reply is kept is well.
+ * A handler that does not commit by once_commit is at fault: a kill right now, and what it did is
+ * done a second time. The scenarios fail on this line of the log; clients are served all the same.
  */
 static void keep_late(struct call *c)
 {
@@ -296,6 +297,8 @@ static void keep_late(struct call *c)
 	if (c->answer.status < 200 || c->answer.status >= 300) {
 		return;
 	}
+	log_error("reply_kept_late", log_slice("cid", c->http->id),
+		  log_str("route", c->route->path));
 	if (!db_begin(c->db, &err) || !insert_answer(c, c->route->secret, &err) ||
 	    !db_commit(c->db, &err)) {
 		db_rollback(c->db);

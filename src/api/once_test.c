@@ -421,7 +421,7 @@ TEST(a_reply_that_is_too_large_is_known_by_what_it_made)
 	bench_release(&b);
 }
 
-static bool reads_only(struct call *c, struct err *err UNUSED)
+static bool forgets(struct call *c, struct err *err UNUSED)
 {
 	struct json_w w = call_json(c, 200);
 
@@ -431,14 +431,14 @@ static bool reads_only(struct call *c, struct err *err UNUSED)
 	return true;
 }
 
-TEST(what_changes_nothing_is_kept_afterwards)
+TEST(a_handler_that_forgets_its_reply_is_still_run_once)
 {
 	struct bench b;
 
 	bench_init(&b);
 	runs = 0;
-	T_INT(bench_do(&b, reads_only), ERR_NONE);
-	T_INT(bench_do(&b, reads_only), ERR_NONE);
+	T_INT(bench_do(&b, forgets), ERR_NONE);
+	T_INT(bench_do(&b, forgets), ERR_NONE);
 	T_INT(runs, 1);
 	bench_release(&b);
 }
@@ -457,7 +457,7 @@ TEST(a_failure_is_tried_again)
 	runs = 0;
 	T_INT(bench_do(&b, fails), ERR_IO);
 	T_INT(bench_do(&b, fails), ERR_IO);
-	T_INT(bench_do(&b, reads_only), ERR_NONE);
+	T_INT(bench_do(&b, forgets), ERR_NONE);
 	T_INT(runs, 3);
 	bench_release(&b);
 }
@@ -504,9 +504,9 @@ TEST(a_key_is_held_while_its_request_is_worked_on)
 	T_INT(bench_do(&b, comes_back), ERR_NONE);
 	T_INT(onces_n(server_api(b.s.f)->onces), 0);
 	T_TRUE(onces_enter(server_api(b.s.f)->onces, slice_of(b.call.once->key), 0));
-	T_INT(bench_do(&b, reads_only), ERR_IN_PROGRESS);
+	T_INT(bench_do(&b, forgets), ERR_IN_PROGRESS);
 	onces_leave(server_api(b.s.f)->onces, slice_of(b.call.once->key), false);
-	T_INT(bench_do(&b, reads_only), ERR_NONE);
+	T_INT(bench_do(&b, forgets), ERR_NONE);
 	bench_release(&b);
 }
 
@@ -570,6 +570,6 @@ T_MAIN(T(a_request_that_is_sent_again_gets_the_same_reply),
        T(a_key_is_visible_text_of_bounded_length), T(keys_of_events_are_others),
        T(a_key_is_free_again_when_its_time_is_over), T(an_org_has_a_bounded_number_of_replies),
        T(of_many_at_once_one_does_it), T(a_reply_that_is_too_large_is_known_by_what_it_made),
-       T(what_changes_nothing_is_kept_afterwards), T(a_failure_is_tried_again),
+       T(a_handler_that_forgets_its_reply_is_still_run_once), T(a_failure_is_tried_again),
        T(who_was_slower_answers_as_the_other_did), T(a_key_is_held_while_its_request_is_worked_on),
        T(a_key_is_held_until_its_record_is_applied), T(the_engine_keeps_what_the_worker_answers))

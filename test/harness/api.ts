@@ -1,4 +1,5 @@
 // The API as a person with curl sees it: a method, a path, a body; a status, headers, a body.
+import { randomUUID } from "node:crypto";
 import { Agent, request } from "node:http";
 import { watch } from "./canary.ts";
 import { holdTo } from "./contract.ts";
@@ -75,6 +76,9 @@ function once(
 	});
 }
 
+/** Calls of ours that are done once under a key; all scenarios send one, so that each is. */
+const takesKey = /^\/api\/v1\/(?!events\b|auth\/|stream\/)/;
+
 export class Api {
 	constructor(
 		readonly url: string,
@@ -90,6 +94,7 @@ export class Api {
 		headers: Record<string, string> = {},
 	): Promise<Reply<T>> {
 		const all: Record<string, string> = { ...headers };
+		if (method === "POST" && takesKey.test(path)) all["idempotency-key"] ??= randomUUID();
 		if (this.key !== undefined && all.authorization === undefined) {
 			all.authorization = `Bearer ${this.key}`;
 		}

@@ -262,6 +262,8 @@ export class Server {
 		const code = await this.kill("SIGTERM");
 		try {
 			if (code !== 0) throw new Error(`the server left with ${code}:\n${this.tail()}`);
+			const late = this.log.find((line) => line.event === "reply_kept_late");
+			if (late !== undefined) throw new Error(`not once_commit: ${JSON.stringify(late)}`);
 			await this.audit(true);
 			lookEverywhere(this.url, this.tail(this.log.length), this.data);
 		} finally {

@@ -147,12 +147,19 @@ size_t onces_n(struct onces *o)
 
 /* What the request is. */
 
-/* Callers without an org, as who makes the first key, have nobody to keep a reply for. */
+/* A call of a person about himself, whichever org he acts in: it may even change that. */
+static bool is_personal(const struct call *c)
+{
+	return c->route->who == WHO_USER && c->route->role == ROLE_NONE;
+}
+
+/* Callers without org and name, as who makes the first key, have nobody to keep a reply for. */
 static bool is_asked(const struct call *c)
 {
 	enum route_once how = route_once(c->route);
+	bool somebody = is_personal(c) ? c->caller.user.v != 0 : c->caller.org.v != 0;
 
-	return (how == ONCE_KEPT || how == ONCE_SECRET) && c->caller.org.v != 0 &&
+	return (how == ONCE_KEPT || how == ONCE_SECRET) && somebody &&
 	       http_request_has(c->http, HTTP_H_IDEMPOTENCY_KEY);
 }
 
@@ -173,11 +180,13 @@ static struct once *read_once(struct call *c)
 	struct once *once = arena_new(c->req, struct once);
 	struct slice key = http_request_header(c->http, HTTP_H_IDEMPOTENCY_KEY);
 	struct slice target = c->http->target;
+	uint64_t project = is_personal(c) ? 0 : c->caller.project.v;
 	char body[2 * SHA256_BYTES + 1];
 
+	once->org.v = is_personal(c) ? 0 : c->caller.org.v;
 	hash_text(c->http->body, body);
-	hash_text(arena_printf(c->req, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %.*s", c->caller.org.v,
-			       c->caller.project.v, c->caller.user.v, SARG(key)),
+	hash_text(arena_printf(c->req, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %.*s", once->org.v,
+			       project, c->caller.user.v, SARG(key)),
 		  once->key);
 	hash_text(arena_printf(c->req, "%s %.*s %s", route_method_name(c->http->method),
 			       SARG(target), body),
@@ -219,7 +228,7 @@ static struct slice header_of(const struct answer *a, struct slice name)
 
 static bool insert(struct call *c, struct reply_row *row, struct err *err)
 {
-	row->org = c->caller.org;
+	row->org = c->once->org;
 	row->key = slice_of(c->once->key);
 	row->request = slice_of(c->once->request);
 	row->created_us = c->now_us;
@@ -311,7 +320,7 @@ static void keep_late(struct call *c)
 
 static enum found look(struct call *c, struct reply_row *row, struct err *err)
 {
-	return store_reply_get(c->caller.org, c->db, slice_of(c->once->key), c->now_us, c->req, row,
+	return store_reply_get(c->once->org, c->db, slice_of(c->once->key), c->now_us, c->req, row,
 			       err);
 }
 
@@ -342,11 +351,12 @@ static bool answer_again(struct call *c, const struct reply_row *row, struct err
 	return true;
 }
 
+/* Persons are held to few calls about themselves anyway, and share no number with others. */
 static bool has_room(struct call *c, struct err *err)
 {
-	uint64_t n;
+	uint64_t n = 0;
 
-	return store_reply_count(c->caller.org, c->db, c->now_us, &n, err) &&
+	return (is_personal(c) || store_reply_count(c->once->org, c->db, c->now_us, &n, err)) &&
 	       (n < REPLIES_PER_ORG_MAX ||
 		err_set(err, ERR_RATE,
 			"an organization has at most %d replies under idempotency keys in 24 hours",

@@ -15,13 +15,15 @@
  * db_commit, and tell the loop afterwards. Everything else is the frame's (api.c). A refusal is not
  * kept: the caller may mend the request and send it under the same key, or try again.
  *
- * Keys belong to the org and, within it, to the project of the caller, or to the user: nobody meets
+ * Keys belong to the org and, within it, to the project of the caller, and to the user if it is
+ * one; those of calls about the user himself (WHO_USER without a role) to him alone. Nobody meets
  * another's. Keys of events are not here; the journal knows them.
  */
 #define ONCE_KEY_BYTES_MAX 255 /* visible ASCII; draft-ietf-httpapi-idempotency-key-header */
 
 struct once {
-	char key[2 * SHA256_BYTES + 1];	    /* see struct reply_row */
+	struct org_id org;		/* 0: the reply is the user's, whichever org he acts in */
+	char key[2 * SHA256_BYTES + 1]; /* see struct reply_row */
 	char request[2 * SHA256_BYTES + 1]; /* likewise */
 	bool kept; /* the reply is committed with the change, or with the record that asks for it */
 	bool unsure;	     /* the change is in the log, and it is not known what became of it */

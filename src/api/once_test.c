@@ -490,6 +490,46 @@ TEST(who_was_slower_answers_as_the_other_did)
 	bench_release(&b);
 }
 
+static const struct route personal_route = { .method = HTTP_POST,
+					     .path = "/api/v1/things/mine",
+					     .who = WHO_USER };
+
+static enum err_kind bench_person(struct bench *b, uint64_t user, uint64_t org)
+{
+	struct err err = { 0 };
+	bool ok;
+
+	buf_release(&b->call.answer.body);
+	b->call = (struct call) { .api = server_api(b->s.f),
+				  .http = &b->http,
+				  .route = &personal_route,
+				  .caller = { .user = { user }, .org = { org } },
+				  .req = &b->req,
+				  .db = b->db,
+				  .now_us = clock_wall_us() };
+	ok = once_do(&b->call, largest, &err);
+	return ok ? ERR_NONE : err.kind;
+}
+
+/* Who accepts an invite acts in another org when he asks again. */
+TEST(what_a_person_does_to_himself_is_his_wherever_he_is)
+{
+	struct bench b;
+
+	bench_init(&b);
+	runs = 0;
+	T_INT(bench_person(&b, 5, 0), ERR_NONE);
+	T_INT(bench_person(&b, 5, 77), ERR_NONE);
+	T_INT(runs, 1);
+	T_INT(bench_person(&b, 6, 77), ERR_NONE);
+	T_INT(runs, 2);
+	T_INT(bench_person(&b, 0, 0), ERR_NONE); /* nobody: as if without a key */
+	T_INT(bench_person(&b, 0, 0), ERR_NONE);
+	T_INT(runs, 4);
+	T_INT(number(&b.s, "select count(*) from replies where org_id = 0"), 2);
+	bench_release(&b);
+}
+
 static bool comes_back(struct call *c, struct err *err UNUSED)
 {
 	T_TRUE(!onces_enter(c->api->onces, slice_of(c->once->key), 0));
@@ -571,5 +611,7 @@ T_MAIN(T(a_request_that_is_sent_again_gets_the_same_reply),
        T(a_key_is_free_again_when_its_time_is_over), T(an_org_has_a_bounded_number_of_replies),
        T(of_many_at_once_one_does_it), T(a_reply_that_is_too_large_is_known_by_what_it_made),
        T(a_handler_that_forgets_its_reply_is_still_run_once), T(a_failure_is_tried_again),
-       T(who_was_slower_answers_as_the_other_did), T(a_key_is_held_while_its_request_is_worked_on),
+       T(who_was_slower_answers_as_the_other_did),
+       T(what_a_person_does_to_himself_is_his_wherever_he_is),
+       T(a_key_is_held_while_its_request_is_worked_on),
        T(a_key_is_held_until_its_record_is_applied), T(the_engine_keeps_what_the_worker_answers))

@@ -23,12 +23,19 @@
 	" created_at = excluded.created_at, expires_at = excluded.expires_at" \
 	" where replies.expires_at <= excluded.created_at"
 
-enum { GET, COUNT, PUT, ADD, SWEEP };
+#define PERSONAL "a reply to a person about himself belongs to no org"
+#define SELECT \
+	"select " REPLY_COLS " from replies where org_id = $1 and key_hash = $2 and expires_at > $3"
+
+enum { GET, GET_PERSONAL, COUNT, PUT, PUT_PERSONAL, ADD, SWEEP };
 static const struct query queries[] = {
 	[GET] = {
 		.name = "reply_get", .args = "iti", .cols = REPLY_LETTERS,
-		.sql = "select " REPLY_COLS " from replies"
-		       " where org_id = $1 and key_hash = $2 and expires_at > $3",
+		.sql = SELECT,
+	},
+	[GET_PERSONAL] = {
+		.name = "reply_get_personal", .args = "iti", .cols = REPLY_LETTERS, .sql = SELECT,
+		.global = PERSONAL,
 	},
 	[COUNT] = {
 		.name = "reply_count", .args = "iii", .cols = "i",
@@ -37,6 +44,10 @@ static const struct query queries[] = {
 	},
 	[PUT] = {
 		.name = "reply_put", .args = REPLY_LETTERS, .cols = "", .sql = INSERT,
+	},
+	[PUT_PERSONAL] = {
+		.name = "reply_put_personal", .args = REPLY_LETTERS, .cols = "", .sql = INSERT,
+		.global = PERSONAL,
 	},
 	[ADD] = {
 		.name = "reply_add", .args = REPLY_LETTERS, .cols = "", .sql = INSERT,
@@ -64,8 +75,8 @@ static const struct row_shape shape = SHAPE(struct reply_row, fields);
 enum found store_reply_get(struct org_id org, struct db *db, struct slice key, int64_t now_us,
 			   struct arena *req, struct reply_row *out, struct err *err)
 {
-	return row_get(db, &queries[GET], DB_ARGS(db_id(org.v), db_text(key), db_int(now_us)),
-		       &shape, req, out, err);
+	return row_get(db, &queries[org.v == 0 ? GET_PERSONAL : GET],
+		       DB_ARGS(db_id(org.v), db_text(key), db_int(now_us)), &shape, req, out, err);
 }
 
 bool store_reply_count(struct org_id org, struct db *db, int64_t now_us, uint64_t *out,
@@ -86,7 +97,8 @@ bool store_reply_insert(struct org_id org, struct db *db, const struct reply_row
 	uint64_t changed;
 
 	ensure(row->org.v == org.v && db_in_transaction(db));
-	if (!row_insert(db, &queries[PUT], &shape, row, &changed, err)) {
+	if (!row_insert(db, &queries[org.v == 0 ? PUT_PERSONAL : PUT], &shape, row, &changed,
+			err)) {
 		return false;
 	}
 	return changed == 1 || err_set(err, ERR_CONFLICT, "the idempotency key is in use");

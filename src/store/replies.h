@@ -9,7 +9,7 @@
  * Replies to requests with an Idempotency-Key. A row is written in the transaction of the change
  * that it is the reply to, and its key is unique: so it is there exactly when the change was made,
  * and of two transactions under one key only one commits. Keys of events are not here: those are
- * the journal's.
+ * the journal's. Org 0 has the replies to persons about themselves, whichever org they act in.
  */
 #define REPLY_KEPT_US (INT64_C(86400) * 1000000) /* what clients are promised */
 /* Larger ones are told by the id of what they made; a rule of the usual size takes 1 KiB. */

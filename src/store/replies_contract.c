@@ -192,8 +192,19 @@ CONTRACT(of_two_at_once_one_commits)
 	db_close(&other);
 }
 
+CONTRACT(a_person_has_replies_of_no_org)
+{
+	const struct org_id none = { 0 };
+	struct reply_row row;
+
+	T_INT(insert(f->db, sample(none, KEY, AT)), ERR_NONE);
+	T_INT(insert(f->db, sample(none, KEY, AT)), ERR_CONFLICT);
+	T_INT(get(f, none, AT, &row), FOUND);
+	T_INT(get(f, ORG_A, AT, &row), NOT_FOUND);
+}
+
 CONTRACTS(replies_contract, C(a_reply_comes_back_as_it_was_kept), C(a_key_is_used_once_in_an_org),
 	  C(who_comes_second_changes_nothing), C(a_change_that_is_not_committed_leaves_no_reply),
 	  C(what_has_expired_is_as_good_as_none), C(a_batch_passes_over_keys_in_use),
 	  C(replies_are_counted_until_they_expire), C(the_expired_are_swept_in_slices),
-	  C(of_two_at_once_one_commits))
+	  C(of_two_at_once_one_commits), C(a_person_has_replies_of_no_org))

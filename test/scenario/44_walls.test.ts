@@ -26,6 +26,8 @@ const LETS_IN_NOBODY = new Set(["logout", "signaldeskLogOut", "signaldeskAcceptI
 
 /** Calls whose handler looks at the caller after everything else: no word that nobody knows here. */
 const OWN = new Set(["createKey", "openStream"]);
+/** Names one of the caller's own by its issuer, which others have links of, too: 46_oidc. */
+const OF_ONES_OWN = new Set(["deleteLink"]);
 /** Streams, which never end by themselves: 50_live. */
 const STREAMS = new Set(["openStream", "pulseboardOpenStream"]);
 
@@ -189,7 +191,7 @@ describe.each(stores)("on %s", (store) => {
 		}
 	});
 
-	it.each(ops.filter((op) => op.params.length > 0 && (op.keys || op.people)).map((op) => [op.name, op] as const))(
+	it.each(ops.filter((op) => op.params.length > 0 && (op.keys || op.people) && !OF_ONES_OWN.has(op.name)).map((op) => [op.name, op] as const))(
 		"%s hides what is not yours",
 		async (_, op) => {
 			const mine = op.params.some((param) => param.prefix === "ses" || param.prefix === "usr" || param.prefix === "inv");

@@ -240,6 +240,11 @@ describe.each(stores)("a real provider, on %s", (store) => {
 		const { body } = await call<List<{ id: string }>>(server, visitor, "GET", "/api/v1/auth/links");
 		const gone = await call<Problem>(server, visitor, "DELETE", `/api/v1/auth/links/${body.data[0]!.id}`);
 		expect([gone.status, gone.body.code]).toEqual([409, "conflict"]);
+		// Nor anybody else's.
+		const other = await Person.signUp(server.url, mail());
+		expect((await other.api.delete(`/api/v1/auth/links/${body.data[0]!.id}`)).status).toBe(404);
+		const left = await call<List<unknown>>(server, visitor, "GET", "/api/v1/auth/links");
+		expect(left.body.data.length).toBe(1);
 	});
 
 	it("takes no identity that is another's, and links only for who began to", async () => {

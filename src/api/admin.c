@@ -479,6 +479,8 @@ static const struct route rows[] = {
 			       .help = "What there is now.",
 			       .shape = &shape_seed } },
 		.errors = { ERR_CONFLICT, ERR_LIMIT, ERR_DISK_FULL },
+		.audits = { AUDIT_ORG_CREATE, AUDIT_PROJECT_CREATE, AUDIT_PLAN_SET,
+			    AUDIT_KEY_CREATE, AUDIT_RULE_CREATE },
 		.work = post_seed,
 	},
 	{
@@ -494,6 +496,7 @@ static const struct route rows[] = {
 		.replies = { { .status = 201, .help = "It was made.", .shape = &shape_place },
 			     { .status = 200, .help = "It was there.", .shape = &shape_place } },
 		.errors = { ERR_CONFLICT },
+		.audits = { AUDIT_ORG_CREATE, AUDIT_PROJECT_CREATE, AUDIT_KEY_CREATE },
 		.work = post_key,
 	},
 };

@@ -256,13 +256,27 @@ static bool do_work(struct call *c)
 	return once_do(c, c->work, &c->err);
 }
 
+/* A change that went well without a word to the audit log is a mistake, though not the caller's. */
+static void check_audited(const struct call *c)
+{
+	bool replayed = c->once != NULL && !c->once->kept;
+
+	if (c->route->audits[0] != AUDIT_NONE && !c->audited && !replayed &&
+	    c->answer.status < 300) {
+		log_error("audit_missing", log_str("route", c->route->name),
+			  log_slice("cid", c->http->id));
+	}
+}
+
 static void work(struct job *job, void *local)
 {
 	struct call *c = CONTAINER_OF(job, struct call, job);
 
 	wait_for_loop(c->api);
 	c->db = local;
-	if (!do_work(c)) {
+	if (do_work(c)) {
+		check_audited(c);
+	} else {
 		db_rollback(c->db);
 		call_problem(c, &c->err);
 		if (err_info(c->err.kind)->level >= LOG_WARN) {

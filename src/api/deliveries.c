@@ -380,6 +380,7 @@ static const struct route rows[] = {
 		.replies = { { .status = 200,
 			       .help = "How many are on their way again.",
 			       .shape = &shape_replayed } },
+		.audits = { AUDIT_DELIVERY_REPLAY },
 		.work = replay_all,
 	},
 	{
@@ -396,6 +397,7 @@ static const struct route rows[] = {
 		.replies = { { .status = 200,
 			       .help = "How many were purged.",
 			       .shape = &shape_purged } },
+		.audits = { AUDIT_DELIVERY_PURGE },
 		.work = purge_all,
 	},
 	{
@@ -427,6 +429,7 @@ static const struct route rows[] = {
 			       .help = "It is on its way again.",
 			       .shape = &shape_replayed } },
 		.errors = { ERR_CONFLICT },
+		.audits = { AUDIT_DELIVERY_REPLAY },
 		.work = replay_one,
 	},
 	{
@@ -441,6 +444,7 @@ static const struct route rows[] = {
 		.params = { ROUTE_ID(ID_DELIVERY) },
 		.replies = { { .status = 204, .help = "It is purged." } },
 		.errors = { ERR_CONFLICT },
+		.audits = { AUDIT_DELIVERY_PURGE },
 		.work = purge_one,
 	},
 };

@@ -441,6 +441,7 @@ static const struct route rows[] = {
 			       .shape = &shape_verdicts,
 			       .headers = REPLY_USAGE } },
 		.errors = { ERR_LIMIT },
+		.unaudited = "events have a log of their own",
 		.loop = post_events,
 	},
 	{
@@ -461,6 +462,7 @@ static const struct route rows[] = {
 			       .help = "As if an event were stored.",
 			       .shape = &shape_receipt } },
 		.errors = { ERR_NOT_FOUND },
+		.unaudited = "it does nothing",
 		.loop = post_noop,
 	},
 };

@@ -181,6 +181,7 @@ static const struct route rows[] = {
 		.who = WHO_SOCKET,
 		.limit = LIMIT_NONE,
 		.replies = { { .status = 200, .help = "Done.", .shape = &shape_set_aside } },
+		.audits = { AUDIT_JOURNAL_ACCEPT },
 		.work = post_quarantine,
 	},
 };

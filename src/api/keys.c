@@ -414,6 +414,7 @@ static const struct route rows[] = {
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_LIMIT, ERR_NOT_FOUND, ERR_IO, ERR_CORRUPT, ERR_INTERNAL,
 			    ERR_OVERLOADED, ERR_SHUTTING_DOWN },
+		.audits = { AUDIT_ORG_CREATE, AUDIT_KEY_CREATE },
 		.loop = keys_post,
 	},
 	{
@@ -466,6 +467,7 @@ static const struct route rows[] = {
 			       .shape = &shape_key,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_CONFLICT },
+		.audits = { AUDIT_KEY_UPDATE },
 		.work = patch_key,
 	},
 	{
@@ -490,6 +492,7 @@ static const struct route rows[] = {
 			       .shape = &shape_key_rotated,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_LIMIT, ERR_CONFLICT },
+		.audits = { AUDIT_KEY_ROTATE, AUDIT_KEY_CREATE },
 		.work = rotate_key,
 	},
 	{
@@ -504,6 +507,7 @@ static const struct route rows[] = {
 		.params = { ROUTE_ID(ID_KEY) },
 		.match = MATCH_MAY,
 		.replies = { { .status = 204, .help = "It opens nothing from now on." } },
+		.audits = { AUDIT_KEY_REVOKE },
 		.work = keys_revoke,
 	},
 };

@@ -428,6 +428,7 @@ static const struct route rows[] = {
 		.bodies = { { .shape = &plan_in } },
 		.replies = { { .status = 200, .help = "The table.", .shape = &plans_out } },
 		.errors = { ERR_LIMIT },
+		.audits = { AUDIT_PLAN_PUT },
 		.work = post_plan,
 	},
 	{
@@ -441,6 +442,7 @@ static const struct route rows[] = {
 		.body_max = PLAN_BODY_BYTES_MAX,
 		.bodies = { { .shape = &switch_in } },
 		.replies = { { .status = 200, .help = "The table.", .shape = &plans_out } },
+		.audits = { AUDIT_PLAN_PUT, AUDIT_PLAN_SWITCH },
 		.work = post_switch,
 	},
 	{
@@ -455,6 +457,7 @@ static const struct route rows[] = {
 		.bodies = { { .shape = &org_in } },
 		.replies = { { .status = 200, .help = "What holds now.", .shape = &org_out } },
 		.errors = { ERR_NOT_FOUND },
+		.audits = { AUDIT_PLAN_SET },
 		.work = post_org,
 	},
 };

@@ -660,6 +660,7 @@ static const struct route rows[] = {
 			       .shape = &shape_project_made,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_LIMIT, ERR_CONFLICT },
+		.audits = { AUDIT_PROJECT_CREATE, AUDIT_KEY_CREATE, AUDIT_PROJECT_UPDATE },
 		.work = create_project,
 	},
 	{
@@ -697,6 +698,7 @@ static const struct route rows[] = {
 			       .shape = &shape_project,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_CONFLICT },
+		.audits = { AUDIT_PROJECT_UPDATE },
 		.work = patch_project,
 	},
 	{
@@ -716,6 +718,7 @@ static const struct route rows[] = {
 		.match = MATCH_MAY,
 		.replies = { { .status = 204, .help = "It is gone." } },
 		.errors = { ERR_CONFLICT, ERR_DISK_FULL },
+		.audits = { AUDIT_RULE_DELETE, AUDIT_EVENTS_DELETE, AUDIT_PROJECT_DELETE },
 		.work = delete_project,
 	},
 	{
@@ -737,6 +740,7 @@ static const struct route rows[] = {
 			       .shape = &shape_key_rotated,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_LIMIT, ERR_CONFLICT },
+		.audits = { AUDIT_KEY_ROTATE, AUDIT_KEY_CREATE },
 		.work = rotate_project_key,
 	},
 	{
@@ -754,6 +758,7 @@ static const struct route rows[] = {
 			       .help = "They are hidden.",
 			       .shape = &shape_deleted } },
 		.errors = { ERR_DISK_FULL },
+		.audits = { AUDIT_EVENTS_DELETE },
 		.work = delete_events,
 	},
 };

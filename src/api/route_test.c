@@ -240,6 +240,25 @@ TEST(every_row_says_what_a_caller_has_to_know)
 	}
 }
 
+/*
+ * Whatever changes something tells the audit log of it, or says why it does not; that it does is
+ * looked at where it is answered (api.c).
+ */
+TEST(every_change_is_audited_or_says_why_not)
+{
+	const struct route *r;
+	size_t at = 0;
+
+	while ((r = route_next(&at)) != NULL) {
+		bool says = r->audits[0] != AUDIT_NONE || r->unaudited != NULL;
+
+		if (r->method != HTTP_GET && r->later == NULL && !says) {
+			fail_msg("%s: .audits or .unaudited?", r->name);
+		}
+		T_TRUE(r->audits[0] == AUDIT_NONE || r->unaudited == NULL);
+	}
+}
+
 static bool has_secret(const struct shape *shape)
 {
 	static const char *const names[] = {
@@ -413,7 +432,7 @@ T_MAIN(T(a_row_lets_in_whom_it_names), T(what_is_grave_asks_a_person_for_proof),
        T(a_closed_org_opens_nothing_but_what_says_so),
        T(parameters_that_nobody_knows_are_refused_but_on_older_calls),
        T(a_row_can_ask_for_the_version_that_is_changed),
-       T(every_row_says_what_a_caller_has_to_know),
+       T(every_row_says_what_a_caller_has_to_know), T(every_change_is_audited_or_says_why_not),
        T(rows_about_people_ask_for_the_role_of_the_table),
        T(every_post_of_ours_says_what_a_repeat_does), T(a_key_is_looked_at_where_it_counts),
        T(the_description_is_json_and_has_every_call))

@@ -356,6 +356,7 @@ static const struct route rows[] = {
 			       .shape = &shape_rule,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_LIMIT, ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
+		.audits = { AUDIT_RULE_CREATE },
 		.work = rules_post,
 	},
 	{
@@ -410,6 +411,7 @@ static const struct route rows[] = {
 			       .shape = &shape_rule,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
+		.audits = { AUDIT_RULE_UPDATE },
 		.work = rules_change,
 	},
 	{
@@ -425,6 +427,7 @@ static const struct route rows[] = {
 		.match = MATCH_MAY,
 		.replies = { { .status = 204, .help = "It is gone." } },
 		.errors = { ERR_DISK_FULL },
+		.audits = { AUDIT_RULE_DELETE },
 		.work = rules_delete,
 	},
 };

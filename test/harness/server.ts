@@ -264,6 +264,10 @@ export class Server {
 			if (code !== 0) throw new Error(`the server left with ${code}:\n${this.tail()}`);
 			const late = this.log.find((line) => line.event === "reply_kept_late");
 			if (late !== undefined) throw new Error(`not once_commit: ${JSON.stringify(late)}`);
+			const untold = this.log.find((line) => line.event === "audit_missing");
+			if (untold !== undefined) {
+				throw new Error(`the audit log was not told: ${JSON.stringify(untold)}`);
+			}
 			await this.audit(true);
 			lookEverywhere(this.url, this.tail(this.log.length), this.data);
 		} finally {

@@ -7,6 +7,7 @@
 #include "api/account/account.h"
 #include "api/account/session.h"
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/caller.h"
 #include "api/compat/compat.h"
 #include "api/guess.h"
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/json_put.h"
 #include "model/mail.h"
+#include "store/directory.h"
 
 #define RACE_US (10 * US_PER_S) /* two pages of one browser refresh at a time */
 
@@ -107,10 +109,45 @@ static bool prove(struct call *c, const struct login_fields *in, struct login *l
 	return renew_hash(c, in, &l->user, err);
 }
 
+static bool note_login(struct call *c, const struct login *l, struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_LOGIN_OK,
+				   .org = l->org.id,
+				   .user = l->user.id,
+				   AUDIT_OF(c, SESSION, l->session.id.v, S("")) };
+
+	return audit_put(c, &note, err);
+}
+
+/*
+ * In the chain of the user's first org, where its admins see it; of nobody's mail in that of the
+ * installation. Both take the same steps. A log that cannot be written does not change the answer.
+ */
+static void note_refusal(struct call *c, const struct login *l, struct slice mail)
+{
+	struct audit_note note = { .action = AUDIT_LOGIN_FAILED,
+				   .target = AUDIT_ON_USER,
+				   .target_name = mail };
+	struct member_list orgs = { 0 };
+	struct err err;
+
+	if (l->user.id.v != 0) {
+		note.target_id = audit_id(c, ID_USER, l->user.id.v);
+	}
+	if (store_members_of(c->db, l->user.id, (struct org_id) { 0 }, 1, c->req, &orgs, &err) &&
+	    orgs.n > 0) {
+		note.org = orgs.rows[0].org;
+	}
+	if (!audit_alone(c, &note, &err)) {
+		db_rollback(c->db);
+		log_warn("audit_failed", log_str("error", err.text));
+	}
+}
+
 static bool begin(struct call *c, struct login *l, struct err *err)
 {
 	return db_begin(c->db, err) && session_choose_org(c, l, err) &&
-	       session_insert(c, l, true, err) && db_commit(c->db, err);
+	       session_insert(c, l, true, err) && note_login(c, l, err) && db_commit(c->db, err);
 }
 
 bool account_begin(struct call *c, int status, struct login *l, struct err *err)
@@ -128,7 +165,14 @@ bool account_login(struct call *c, struct err *err)
 	struct login l = { 0 };
 
 	if (!account_read(c, login_rows, ARRAY_LEN(login_rows), &in, err) ||
-	    !account_cookie_is_right(c, in.cookie, err) || !prove(c, &in, &l, err)) {
+	    !account_cookie_is_right(c, in.cookie, err)) {
+		return false;
+	}
+	if (!prove(c, &in, &l, err)) {
+		if (err->kind == ERR_UNAUTHORIZED || (err->kind == ERR_CODE && in.code.n > 0)) {
+			db_rollback(c->db);
+			note_refusal(c, &l, in.mail);
+		}
 		return false;
 	}
 	l.cookie = in.cookie;
@@ -208,6 +252,19 @@ static void tell_end(struct call *c, struct session_id id)
 	people_tell(c, &change, 1);
 }
 
+static void note_reuse(struct call *c, const struct login *l)
+{
+	struct audit_note note = { .action = AUDIT_SESSION_REUSE,
+				   .org = l->session.org,
+				   AUDIT_OF(c, SESSION, l->session.id.v, S("")) };
+	struct err err;
+
+	if (!audit_alone(c, &note, &err)) {
+		db_rollback(c->db);
+		log_warn("audit_failed", log_str("error", err.text));
+	}
+}
+
 bool account_refresh(struct call *c, struct err *err)
 {
 	struct login l = { 0 };
@@ -219,6 +276,7 @@ bool account_refresh(struct call *c, struct err *err)
 	}
 	switch (how) {
 	case SESSION_TURNED:
+		audit_nothing(c);
 		session_tell(c, &l.session);
 		return look(c, &l, err) && session_answer(c, 200, &l, err);
 	case SESSION_RACED:
@@ -228,6 +286,7 @@ bool account_refresh(struct call *c, struct err *err)
 	case SESSION_REUSED:
 		log_warn("refresh_token_reused", log_slice("cid", c->http->id));
 		tell_end(c, l.session.id);
+		note_reuse(c, &l);
 		break;
 	case SESSION_UNKNOWN:
 		break;
@@ -236,6 +295,17 @@ bool account_refresh(struct call *c, struct err *err)
 }
 
 /* Logout. */
+
+static bool end_session(struct call *c, struct user_id user, struct session_id id,
+			struct org_id org, struct err *err)
+{
+	struct audit_note note = {
+		.action = AUDIT_LOGOUT, .org = org, .user = user, AUDIT_OF(c, SESSION, id.v, S(""))
+	};
+
+	return db_begin(c->db, err) && store_session_end(c->db, user, id, err) != FAILED &&
+	       audit_put(c, &note, err) && db_commit(c->db, err);
+}
 
 /* A token in the body or a cookie names the session, too; one that names none has ended already. */
 static bool end_by_token(struct call *c, struct err *err)
@@ -251,11 +321,12 @@ static bool end_by_token(struct call *c, struct err *err)
 		return false;
 	}
 	if (how != SESSION_UNKNOWN) {
-		if (store_session_end(c->db, l.session.user, l.session.id, err) == FAILED) {
+		if (!end_session(c, l.session.user, l.session.id, l.session.org, err)) {
 			return false;
 		}
 		tell_end(c, l.session.id);
 	}
+	audit_nothing(c);
 	return true;
 }
 
@@ -264,7 +335,7 @@ bool account_logout(struct call *c, struct err *err)
 	if (c->caller.user.v == 0) {
 		return end_by_token(c, err);
 	}
-	if (store_session_end(c->db, c->caller.user, c->caller.session, err) == FAILED) {
+	if (!end_session(c, c->caller.user, c->caller.session, c->caller.org, err)) {
 		return false;
 	}
 	tell_end(c, c->caller.session);
@@ -312,7 +383,7 @@ static const struct route rows[] = {
 		.bodies = { { .shape = &shape_login_in } },
 		.replies = { { .status = 200, .help = "Tokens.", .shape = &shape_login } },
 		.errors = { ERR_UNAUTHORIZED, ERR_CODE, ERR_FORBIDDEN, ERR_OVERLOADED },
-		.audits = { AUDIT_RECOVERY_USE },
+		.audits = { AUDIT_LOGIN_OK, AUDIT_LOGIN_FAILED, AUDIT_RECOVERY_USE },
 		.work = account_login,
 	},
 	{
@@ -328,6 +399,7 @@ static const struct route rows[] = {
 		.bodies = { { .shape = &shape_refresh_in, .maybe = true } },
 		.replies = { { .status = 200, .help = "New tokens.", .shape = &shape_login } },
 		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_CONFLICT },
+		.audits = { AUDIT_SESSION_REUSE },
 		.work = account_refresh,
 	},
 	{
@@ -344,6 +416,7 @@ static const struct route rows[] = {
 		.bodies = { { .shape = &shape_refresh_in, .maybe = true } },
 		.replies = { { .status = 204, .help = "It has ended." } },
 		.errors = { ERR_FORBIDDEN },
+		.audits = { AUDIT_LOGOUT },
 		.loop = submit_logout,
 	},
 };

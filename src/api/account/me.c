@@ -5,6 +5,7 @@
  */
 #include "api/account/account.h"
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/caller.h"
 #include "api/page.h"
 #include "api/route.h"
@@ -55,9 +56,16 @@ static const struct field me_rows[] = {
 static bool patch_me(struct call *c, struct err *err)
 {
 	struct me_fields in = { 0 };
+	struct audit_note note = { .action = AUDIT_USER_UPDATE,
+				   AUDIT_OF(c, USER, c->caller.user.v, S("")) };
 
-	return account_read(c, me_rows, ARRAY_LEN(me_rows), &in, err) &&
-	       store_user_set_name(c->db, c->caller.user, in.name, err) == FOUND && show_me(c, err);
+	if (!account_read(c, me_rows, ARRAY_LEN(me_rows), &in, err)) {
+		return false;
+	}
+	note.after = audit_text(c, "name", in.name);
+	return db_begin(c->db, err) &&
+	       store_user_set_name(c->db, c->caller.user, in.name, err) == FOUND &&
+	       audit_put(c, &note, err) && db_commit(c->db, err) && show_me(c, err);
 }
 
 /* Sessions. */
@@ -93,6 +101,21 @@ static bool list_sessions(struct call *c, struct err *err)
 	return true;
 }
 
+/* Of one session, or, of id 0, of all others. */
+static bool note_end(struct call *c, struct session_id id, struct err *err)
+{
+	struct audit_note note = { .action = AUDIT_SESSION_REVOKE };
+
+	if (id.v != 0) {
+		note.target = AUDIT_ON_SESSION;
+		note.target_id = audit_id(c, ID_SESSION, id.v);
+	} else {
+		note.target = AUDIT_ON_USER;
+		note.target_id = audit_id(c, ID_USER, c->caller.user.v);
+	}
+	return audit_put(c, &note, err) && db_commit(c->db, err);
+}
+
 static bool end_session(struct call *c, struct err *err)
 {
 	struct people_change change = { .op = PEOPLE_SESSION_END };
@@ -100,12 +123,15 @@ static bool end_session(struct call *c, struct err *err)
 	enum found found = NOT_FOUND;
 
 	if (id_parse(ID_SESSION, c->params[0], &id->v)) {
+		if (!db_begin(c->db, err)) {
+			return false;
+		}
 		found = store_session_end(c->db, c->caller.user, *id, err);
 	}
 	if (found == NOT_FOUND) {
 		return err_set(err, ERR_NOT_FOUND, "there is no such session");
 	}
-	if (found == FAILED) {
+	if (found == FAILED || !note_end(c, *id, err)) {
 		return false;
 	}
 	people_tell(c, &change, 1);
@@ -120,7 +146,9 @@ static bool end_others(struct call *c, struct err *err)
 		.session = { .id = c->caller.session, .user = c->caller.user },
 	};
 
-	if (!store_session_end_others(c->db, c->caller.user, c->caller.session, NULL, err)) {
+	if (!db_begin(c->db, err) ||
+	    !store_session_end_others(c->db, c->caller.user, c->caller.session, NULL, err) ||
+	    !note_end(c, (struct session_id) { 0 }, err)) {
 		return false;
 	}
 	people_tell(c, &change, 1);
@@ -276,6 +304,7 @@ static bool post_prove(struct call *c, struct err *err)
 	    !tell_session(c, err)) {
 		return false;
 	}
+	audit_nothing(c);
 	call_empty(c, 204);
 	return true;
 }
@@ -343,6 +372,7 @@ static const struct route rows[] = {
 		.body_max = ACCOUNT_BODY_BYTES_MAX,
 		.bodies = { { .shape = &shape_me_in } },
 		.replies = { { .status = 200, .help = "Who you are.", .shape = &shape_me } },
+		.audits = { AUDIT_USER_UPDATE },
 		.work = patch_me,
 	},
 	{
@@ -367,6 +397,7 @@ static const struct route rows[] = {
 		.summary = "End all sessions but this one",
 		.who = WHO_USER,
 		.replies = { { .status = 204, .help = "They have ended." } },
+		.audits = { AUDIT_SESSION_REVOKE },
 		.work = end_others,
 	},
 	{
@@ -378,6 +409,7 @@ static const struct route rows[] = {
 		.who = WHO_USER,
 		.params = { ROUTE_ID(ID_SESSION) },
 		.replies = { { .status = 204, .help = "It has ended." } },
+		.audits = { AUDIT_SESSION_REVOKE },
 		.work = end_session,
 	},
 	{
@@ -393,6 +425,7 @@ static const struct route rows[] = {
 			       .help = "This session acts there from now on.",
 			       .shape = &shape_switched } },
 		.errors = { ERR_NOT_FOUND },
+		.unaudited = "it chooses what is shown, and is no change of it",
 		.work = post_switch,
 	},
 	{

@@ -6,6 +6,7 @@
  */
 #include "api/account/invites.h"
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/caller.h"
 #include "api/compat/compat.h"
 #include "api/first.h"
@@ -152,11 +153,24 @@ static bool insert_user(struct call *c, struct joining *s, struct err *err)
 		       : false;
 }
 
+static bool note_signup(struct call *c, const struct joining *s, struct err *err)
+{
+	const struct login *l = &s->login;
+	struct audit_note note = { .action = s->in.invite.n > 0 ? AUDIT_INVITE_ACCEPT
+								: AUDIT_USER_CREATE,
+				   .org = l->org.id,
+				   .user = l->user.id,
+				   AUDIT_OF(c, USER, l->user.id.v, l->user.mail),
+				   .after = audit_text(c, "role", role_name(l->role)) };
+
+	return setup_tell_org(c, l->org.id, err) && audit_put(c, &note, err);
+}
+
 static bool store_all(struct call *c, struct joining *s, struct err *err)
 {
 	return db_begin(c->db, err) && settle_first(c, s, err) && insert_user(c, s, err) &&
 	       find_place(c, s, err) && session_insert(c, &s->login, true, err) &&
-	       db_commit(c->db, err);
+	       note_signup(c, s, err) && db_commit(c->db, err);
 }
 
 static void tell_all(struct call *c, const struct joining *s)
@@ -261,6 +275,7 @@ static const struct route rows[] = {
 			       .help = "The account, logged in.",
 			       .shape = &shape_login } },
 		.errors = { ERR_FORBIDDEN, ERR_CONFLICT, ERR_CLOSED, ERR_LIMIT, ERR_OVERLOADED },
+		.audits = { AUDIT_ORG_CREATE, AUDIT_USER_CREATE, AUDIT_INVITE_ACCEPT },
 		.loop = account_signup,
 	},
 };

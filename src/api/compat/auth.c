@@ -209,6 +209,7 @@ static const struct route rows[] = {
 			       .help = "The account, logged in.",
 			       .shape = &shape_older_login } },
 		.errors = { ERR_FORBIDDEN, ERR_CONFLICT, ERR_CLOSED, ERR_LIMIT, ERR_OVERLOADED },
+		.audits = { AUDIT_ORG_CREATE, AUDIT_USER_CREATE, AUDIT_INVITE_ACCEPT },
 		.loop = account_signup,
 	},
 	{
@@ -226,6 +227,7 @@ static const struct route rows[] = {
 			       .help = "The account, logged in.",
 			       .shape = &shape_older_login } },
 		.errors = { ERR_FORBIDDEN, ERR_CONFLICT, ERR_CLOSED, ERR_LIMIT, ERR_OVERLOADED },
+		.audits = { AUDIT_ORG_CREATE, AUDIT_USER_CREATE, AUDIT_INVITE_ACCEPT },
 		.loop = account_signup,
 	},
 	{
@@ -242,7 +244,7 @@ static const struct route rows[] = {
 		.bodies = { { .shape = &shape_login_in } },
 		.replies = { { .status = 200, .help = "Tokens.", .shape = &shape_older_login } },
 		.errors = { ERR_UNAUTHORIZED, ERR_CODE, ERR_FORBIDDEN, ERR_OVERLOADED },
-		.audits = { AUDIT_RECOVERY_USE },
+		.audits = { AUDIT_LOGIN_OK, AUDIT_LOGIN_FAILED, AUDIT_RECOVERY_USE },
 		.work = account_login,
 	},
 	{
@@ -260,6 +262,7 @@ static const struct route rows[] = {
 			       .help = "New tokens.",
 			       .shape = &shape_older_login } },
 		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_CONFLICT },
+		.audits = { AUDIT_SESSION_REUSE },
 		.work = account_refresh,
 	},
 	{
@@ -277,6 +280,7 @@ static const struct route rows[] = {
 		.replies = { { .status = 200, .help = "It has ended.", .shape = &shape_message } },
 		.errors = { ERR_FORBIDDEN, ERR_OVERLOADED, ERR_IO, ERR_CORRUPT, ERR_INTERNAL,
 			    ERR_SHUTTING_DOWN },
+		.audits = { AUDIT_LOGOUT },
 		.loop = post_logout,
 	},
 	{

@@ -347,6 +347,7 @@ static const struct shape shape_success = { SHAPE_PROPS(success_props) };
 			       .help = "The event is stored.", \
 			       .shape = (reply_), \
 			       .headers = REPLY_REPLAYED | REPLY_USAGE } }, \
+		.unaudited = "events have a log of their own", \
 		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN, ERR_CLOSED, ERR_LIMIT }, \
 		.loop = post_report \
 	}

@@ -276,6 +276,7 @@ static const struct route rows[] = {
 			       .help = "The project, with its key.",
 			       .shape = &shape_made_reply } },
 		.errors = { ERR_LIMIT, ERR_CONFLICT },
+		.audits = { AUDIT_PROJECT_CREATE, AUDIT_KEY_CREATE, AUDIT_PROJECT_UPDATE },
 		.work = post_project,
 	},
 	{
@@ -306,6 +307,7 @@ static const struct route rows[] = {
 		.params = { ROUTE_ID(ID_PROJECT) },
 		.replies = { { .status = 200, .help = "It is gone.", .shape = &shape_message } },
 		.errors = { ERR_CONFLICT, ERR_DISK_FULL },
+		.audits = { AUDIT_RULE_DELETE, AUDIT_EVENTS_DELETE, AUDIT_PROJECT_DELETE },
 		.work = delete_project,
 	},
 	{
@@ -324,6 +326,7 @@ static const struct route rows[] = {
 			       .help = "They are hidden.",
 			       .shape = &shape_deleted_reply } },
 		.errors = { ERR_DISK_FULL },
+		.audits = { AUDIT_EVENTS_DELETE },
 		.work = delete_events,
 	},
 };

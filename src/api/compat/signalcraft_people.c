@@ -486,6 +486,7 @@ static const struct route rows[] = {
 		.replies = { { .status = 201, .help = "The key.", .shape = &shape_key_made } },
 		.errors = { ERR_IO, ERR_CORRUPT, ERR_INTERNAL, ERR_OVERLOADED, ERR_SHUTTING_DOWN,
 			    ERR_LIMIT },
+		.audits = { AUDIT_KEY_CREATE },
 		.loop = keys_post,
 	},
 	{
@@ -515,6 +516,7 @@ static const struct route rows[] = {
 		.role = ROLE_ADMIN,
 		.params = { ROUTE_ID(ID_KEY) },
 		.replies = { { .status = 200, .help = "Done.", .shape = &shape_success } },
+		.audits = { AUDIT_KEY_REVOKE },
 		.work = delete_key,
 	},
 };

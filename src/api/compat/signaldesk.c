@@ -395,6 +395,7 @@ static const struct route rows[] = {
 			       .shape = &shape_stored,
 			       .headers = REPLY_REPLAYED | REPLY_USAGE } },
 		.errors = { ERR_LIMIT },
+		.unaudited = "events have a log of their own",
 		.loop = post_event,
 	},
 	{
@@ -451,6 +452,7 @@ static const struct route rows[] = {
 			       .shape = &shape_rule,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_LIMIT, ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
+		.audits = { AUDIT_RULE_CREATE },
 		.work = rules_post,
 	},
 	{
@@ -504,6 +506,7 @@ static const struct route rows[] = {
 			       .shape = &shape_rule,
 			       .headers = REPLY_ETAG } },
 		.errors = { ERR_NOT_IMPLEMENTED, ERR_DISK_FULL },
+		.audits = { AUDIT_RULE_UPDATE },
 		.work = rules_change,
 	},
 	{
@@ -519,6 +522,7 @@ static const struct route rows[] = {
 		.match = MATCH_MAY,
 		.replies = { { .status = 204, .help = "It is gone." } },
 		.errors = { ERR_DISK_FULL },
+		.audits = { AUDIT_RULE_DELETE },
 		.work = rules_delete,
 	},
 	{
@@ -571,6 +575,7 @@ static const struct route rows[] = {
 		.bodies = { { .shape = &shape_open_key_in } },
 		.replies = { { .status = 201, .help = "The key.", .shape = &shape_key_made } },
 		.errors = { ERR_IO, ERR_CORRUPT, ERR_INTERNAL, ERR_OVERLOADED, ERR_SHUTTING_DOWN },
+		.audits = { AUDIT_ORG_CREATE, AUDIT_KEY_CREATE },
 		.loop = keys_post,
 	},
 	{
@@ -599,6 +604,7 @@ static const struct route rows[] = {
 		.role = ROLE_ADMIN,
 		.params = { ROUTE_ID(ID_KEY) },
 		.replies = { { .status = 204, .help = "It opens nothing from now on." } },
+		.audits = { AUDIT_KEY_REVOKE },
 		.work = keys_revoke,
 	},
 	{

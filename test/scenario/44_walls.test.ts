@@ -34,6 +34,7 @@ const STREAMS = new Set(["openStream", "pulseboardOpenStream"]);
 /** Bodies that get as far as to the thing that the path names. */
 const BODIES: Record<string, unknown> = {
 	signaldeskChangeRule: { name: "theirs" },
+	signalcraftChangeMember: { role: "MEMBER" },
 	changeRule: { name: "theirs" },
 	changeKey: { name: "theirs" },
 	rotateKey: {},
@@ -48,7 +49,8 @@ const BODIES: Record<string, unknown> = {
 };
 
 const ops = operations().filter((op) => !(op.name in EXCEPT) && !op.later);
-const masked = (reply: Reply<unknown>) => reply.text.replace(/"requestId":"[^"]*"/, '"requestId":""');
+/** When, and what was asked for: the rest of a refusal has to be the same. */
+const masked = (reply: Reply<unknown>) => reply.text.replace(/"(requestId|timestamp|path)":"[^"]*"/g, '"$1":""');
 
 /** A key of the maker's project with these scopes. */
 async function keyOf(maker: Api, scopes: string[], more: object = {}): Promise<{ id: string; api: Api }> {

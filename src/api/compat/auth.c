@@ -5,6 +5,7 @@
  */
 #include "api/account/account.h"
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/caller.h"
 #include "api/compat/compat.h"
 #include "api/route.h"
@@ -78,8 +79,11 @@ static bool log_out(struct call *c, struct err *err)
 {
 	struct json_w w;
 
-	if (!account_logout(c, err) && err->kind != ERR_INVALID) {
-		return false;
+	if (!account_logout(c, err)) {
+		if (err->kind != ERR_INVALID) {
+			return false;
+		}
+		audit_nothing(c);
 	}
 	w = call_json(c, 200);
 	json_w_object(&w);

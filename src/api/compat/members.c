@@ -6,6 +6,7 @@
 #include "api/account/account.h"
 #include "api/account/invites.h"
 #include "api/api.h"
+#include "api/audit.h"
 #include "api/caller.h"
 #include "api/route.h"
 #include "api/show.h"
@@ -188,6 +189,7 @@ static bool answer_needs_signup(struct call *c, struct slice token, struct err *
 	json_put_str(&w, "orgName", org.name);
 	json_put_str(&w, "inviteToken", token);
 	json_w_end(&w);
+	audit_nothing(c);
 	return true;
 }
 

@@ -4,15243 +4,8727 @@
  */
 
 export interface paths {
-    "/api/v1/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List events, newest first
-         * @description A page reads a bounded part of the log: it may be short, even empty, while nextCursor says that there is more.
-         */
-        get: operations["listEvents"];
-        put?: never;
-        /**
-         * Store one event or many
-         * @description One event is answered 201 once it is flushed to disk. Many, as an array, in `events`, or a line each (NDJSON), are answered 200 with a verdict for each.
-         */
-        post: operations["ingestEvents"];
-        /**
-         * Delete all events of the key's project
-         * @description All events so far: hidden at once, off the disk within a day.
-         */
-        delete: operations["deleteEvents"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/noop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store nothing, for the benchmark
-         * @description Not there unless the server was started for it.
-         */
-        post: operations["noop"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/notifications/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** When a message was sent or given up last */
-        get: operations["signalcraftGetDeliveryHealth"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/notifications/logs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the newest 50 messages
-         * @description Not as SignalCraft had it: alertGroupId is an alert until there are groups; a message that will be tried again is not listed yet.
-         */
-        get: operations["signalcraftListLogs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List events
-         * @description With a key in a header the reply has SignalDesk's form, with apiKey in the query PulseBoard's: the newest 20.
-         *
-         *     Not as SignalDesk had it: offset ends at 100,000, cursors of GET /api/v1/events go deeper; with apiKey in the query it has the header Deprecation, because a key in a URL ends in the logs of others.
-         */
-        get: operations["olderListEvents"];
-        put?: never;
-        /**
-         * Store one event
-         * @description Not as SignalDesk had it: windows of rules go by the time of receipt, timestamp is kept and shown; takes an idempotency key besides.
-         */
-        post: operations["signaldeskIngest"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/events/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one event */
-        get: operations["signaldeskGetEvent"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/rules": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List rules
-         * @description Not as SignalDesk had it: rules have more members: groupBy, severity, version.
-         */
-        get: operations["signaldeskListRules"];
-        put?: never;
-        /**
-         * Create a rule
-         * @description Not as SignalDesk had it: the channels are those of /api/v1/rules, others are 400; the answer has more members: groupBy, severity, version.
-         */
-        post: operations["signaldeskCreateRule"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/rules/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get one rule
-         * @description Not as SignalDesk had it: it has more members: groupBy, severity, version; secrets of a webhook are stars.
-         */
-        get: operations["signaldeskGetRule"];
-        put?: never;
-        post?: never;
-        /** Delete a rule */
-        delete: operations["signaldeskDeleteRule"];
-        options?: never;
-        head?: never;
-        /**
-         * Change a rule
-         * @description Not as SignalDesk had it: eventType and condition may change, too.
-         */
-        patch: operations["signaldeskChangeRule"];
-        trace?: never;
-    };
-    "/notifications": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List notifications
-         * @description Not as SignalDesk had it: failed stands for dead, superseded and purged.
-         */
-        get: operations["signaldeskListNotifications"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/notifications/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get one notification
-         * @description Not as SignalDesk had it: payload has no actionConfig, which may hold secrets.
-         */
-        get: operations["signaldeskGetNotification"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api-keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List API keys */
-        get: operations["signaldeskListKeys"];
-        put?: never;
-        /**
-         * Make an API key
-         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have, and none a longer life than its own.
-         *
-         *     Not as SignalDesk had it: scopes that are not there or empty give all scopes of a machine, never what a person may; the first key comes from the server's own machine or with the setup token, else whoever comes first would own the server.
-         */
-        post: operations["signaldeskCreateKey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api-keys/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Revoke an API key */
-        delete: operations["signaldeskRevokeKey"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/ws-ticket": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** A ticket for one live stream */
-        get: operations["signaldeskCreateTicket"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/ws": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live frames over WebSocket
-         * @description Who may not is told so in a frame, and by close code 4401.
-         *
-         *     Not as SignalDesk had it: a ticket opens one stream and nothing else; there are more frames: alert:new, alert:resolved, delivery:new, resync, and streamId to resume by.
-         */
-        get: operations["signaldeskOpenSocket"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store one event
-         * @description Not as SignalOps had it: another body under a key that was used is 409, it was the old event.
-         */
-        post: operations["signalopsIngest"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/ingest": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store one event
-         * @description Not as PulseBoard had it: an invalid timestamp is 400, it was 500; context is kept as tags.
-         */
-        post: operations["pulseboardIngest"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/analytics/crash": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store a crash
-         * @description Not as PulseBoard had it: it is an event of type crash, and crashGroupId its fingerprint.
-         */
-        post: operations["pulseboardCrash"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/analytics/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store a session
-         * @description Not as PulseBoard had it: its beginning and its end are events, so that neither changes the other.
-         */
-        post: operations["pulseboardSession"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/analytics/screen-view": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store a view of a screen
-         * @description Not as PulseBoard had it: it is an event of type screen.view.
-         */
-        post: operations["pulseboardScreenView"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/analytics/api-call": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Store a call of an API
-         * @description Not as PulseBoard had it: it is an event of type api.call.
-         */
-        post: operations["pulseboardApiCall"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/events/search": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Search events, with counts (NDJSON)
-         * @description Lines of JSON while the log is searched: the events asked for, then counts of all that match, and how far it has come. Closing the connection ends it.
-         */
-        get: operations["searchEvents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/events/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** All events, a line each (NDJSON, CSV) */
-        get: operations["exportEvents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/events/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one event */
-        get: operations["getEvent"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/rules": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List rules, newest first */
-        get: operations["listRules"];
-        put?: never;
-        /** Create a rule */
-        post: operations["createRule"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/rules/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one rule */
-        get: operations["getRule"];
-        put?: never;
-        post?: never;
-        /** Delete a rule */
-        delete: operations["deleteRule"];
-        options?: never;
-        head?: never;
-        /**
-         * Change a rule
-         * @description Members that are absent stay as they are. With If-Match only from that version; without, on top of whatever there is.
-         */
-        patch: operations["changeRule"];
-        trace?: never;
-    };
-    "/api/v1/keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List API keys */
-        get: operations["listKeys"];
-        put?: never;
-        /**
-         * Make an API key
-         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have, and none a longer life than its own.
-         */
-        post: operations["createKey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/keys/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one API key */
-        get: operations["getKey"];
-        put?: never;
-        post?: never;
-        /** Revoke an API key */
-        delete: operations["revokeKey"];
-        options?: never;
-        head?: never;
-        /** Rename an API key */
-        patch: operations["changeKey"];
-        trace?: never;
-    };
-    "/api/v1/keys/{id}/rotate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Put a new API key in the place of one
-         * @description The new key has the name, project and scopes of the old one, which goes on working for the overlap, so that no program stands still meanwhile. A key is rotated once; `rotatedTo` leads to the one behind it.
-         */
-        post: operations["rotateKey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/alerts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List alerts, newest first */
-        get: operations["listAlerts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/alerts/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one alert */
-        get: operations["getAlert"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/deliveries": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List deliveries, newest first */
-        get: operations["listDeliveries"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/deliveries/replay": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send dead deliveries again
-         * @description The oldest ones first, as many as one call may; call again until it replays none.
-         */
-        post: operations["replayDeliveries"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/deliveries/dead": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Purge dead deliveries
-         * @description The oldest ones first, as many as one call may; call again until it purges none.
-         */
-        delete: operations["purgeDeliveries"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/deliveries/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one delivery with its attempts */
-        get: operations["getDelivery"];
-        put?: never;
-        post?: never;
-        /** Purge a dead delivery */
-        delete: operations["purgeDelivery"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/deliveries/{id}/replay": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Send a dead delivery again */
-        post: operations["replayDelivery"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/stream": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live events, alerts and notifications (SSE)
-         * @description Server-sent events: `event`, `alert`, `delivery` and more. `id` of the last frame as Last-Event-ID goes on behind it; what is too long ago answers `resync`.
-         */
-        get: operations["openStream"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/stream/tickets": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * A ticket for one live stream
-         * @description For browsers, which cannot send headers with a stream: good once, for 30 seconds.
-         */
-        post: operations["createStreamTicket"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/outcomes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What became of what was sent */
-        get: operations["getOutcomes"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/stats/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Count events by minute or hour */
-        get: operations["countEvents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Whether the process runs */
-        get: operations["getHealth"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Whether events are taken */
-        get: operations["getReady"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Prometheus metrics
-         * @description For this machine only, or for who has the metrics token.
-         */
-        get: operations["getMetrics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/system/quarantine": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Records that rules leave out */
-        get: operations["listQuarantine"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/projects": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List projects, newest first
-         * @description A key sees its own project, a person all of the organization.
-         */
-        get: operations["listProjects"];
-        put?: never;
-        /**
-         * Make a project and its first API key
-         * @description The reply has the key, with the scopes events:read and events:write; it is shown this once.
-         */
-        post: operations["createProject"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/projects/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get one project */
-        get: operations["getProject"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete a project with all that is in it
-         * @description Its keys open nothing from now on, its live streams end, its rules are gone, its events hidden at once and off the disk within a day. The default project stays as long as its organization.
-         */
-        delete: operations["deleteProject"];
-        options?: never;
-        head?: never;
-        /**
-         * Change a project
-         * @description Members that are absent stay as they are.
-         */
-        patch: operations["changeProject"];
-        trace?: never;
-    };
-    "/api/v1/projects/{id}/rotate-key": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Put a new API key in the place of the newest
-         * @description The key that `key` of the project shows; see rotateKey.
-         */
-        post: operations["rotateProjectKey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/audit": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Who changed what, newest first */
-        get: operations["listAudit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/audit/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * All entries, a line each (NDJSON, CSV)
-         * @description Oldest first, up to the newest entry there is when it begins. An answer that is cut off has no good end: as NDJSON, no last line.
-         */
-        get: operations["exportAudit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/usage": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What was used in a month, and what may be
-         * @description Used events are exact at any moment. The ledger is of the key's project: every event of its export counts on the day of its receivedAt, and what was deleted since stays counted.
-         */
-        get: operations["getUsage"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/openapi.json": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** This description */
-        get: operations["getOpenapi"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/docs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** These calls as a page, to read and to try */
-        get: operations["getDocs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/docs/docs.css": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The style of that page */
-        get: operations["getDocsStyle"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/docs/docs.js": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The program of that page */
-        get: operations["getDocsScript"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/usage": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What was used this month
-         * @description Not as SignalDesk had it: a month is one in UTC; the id of a plan is its name; what is not limited is 9007199254740991.
-         */
-        get: operations["signaldeskGetUsage"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/plans": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Which plans there are
-         * @description Not as SignalDesk had it: the id of a plan is its name; what is not limited is 9007199254740991; while plans are switched off there is one, unlimited.
-         */
-        get: operations["signaldeskListPlans"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/realtime/{projectId}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live events over WebSocket
-         * @description Not as PulseBoard had it: a ticket or a key may stand in the query, because browsers cannot send headers with a socket; who is refused gets close code 4401 besides; Socket.IO, which came later, is not spoken.
-         */
-        get: operations["pulseboardOpenSocket"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/realtime/{projectId}/sse": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live events (SSE)
-         * @description Not as PulseBoard had it: frames have an id to go on behind, and what was missed for too long is a frame of type resync; other origins are not let in without the server's leave.
-         */
-        get: operations["pulseboardOpenStream"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/signup": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Sign up with mail and password
-         * @description Not as SignalDesk had it: who may is the setting signup: first the owner, then whom he invites, unless it is open; pages of other origins get no cookies, and a cookie counts only for calls from a page of this server, or with X-Requested-With, so that no other page acts in somebody's name.
-         */
-        post: operations["signaldeskSignUp"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/register": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Sign up with mail and password
-         * @description Not as PulseBoard had it: it makes an organization, named after who signs up; who may is the setting signup: first the owner, then whom he invites, unless it is open.
-         */
-        post: operations["pulseboardRegister"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Log in with mail and password
-         * @description Not as SignalDesk had it: an account with a second factor needs its code, too: 401 code_required; pages of other origins get no cookies, and a cookie counts only for calls from a page of this server, or with X-Requested-With, so that no other page acts in somebody's name.
-         */
-        post: operations["signaldeskLogIn"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * New tokens for a refresh token
-         * @description Not as SignalDesk had it: a token that comes back ends its session: somebody has a copy; when two pages send one at a time, the second is 409.
-         */
-        post: operations["signaldeskRefresh"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * End this session
-         * @description The session of the access token, else of the refresh token in body or cookie; also when there is none.
-         */
-        post: operations["signaldeskLogOut"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Who is logged in */
-        get: operations["signaldeskGetMe"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List projects, newest first
-         * @description Not as PulseBoard had it: projects are the organization's; apiKey is shown whole once, then its first letters; updatedAt is createdAt; _count is of the last 30 days.
-         */
-        get: operations["pulseboardListProjects"];
-        put?: never;
-        /**
-         * Create a project
-         * @description Not as PulseBoard had it: it takes the role of an admin; apiKey is shown this once; updatedAt is createdAt.
-         */
-        post: operations["pulseboardCreateProject"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get one project
-         * @description Not as PulseBoard had it: projects are the organization's; apiKey is shown whole once, then its first letters; updatedAt is createdAt; _count is of the last 30 days.
-         */
-        get: operations["pulseboardGetProject"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete a project with all that is in it
-         * @description Not as PulseBoard had it: it takes the role of an admin who gave his password a short time ago; the default project is 409.
-         */
-        delete: operations["pulseboardDeleteProject"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects/{id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Delete a project's events
-         * @description Not as PulseBoard had it: they are hidden at once and off the disk within a day; deletedCount is of the last 30 days.
-         */
-        delete: operations["pulseboardDeleteEvents"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/forgot-password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Ask for a new password
-         * @description Not as SignalDesk had it: as long as the server sends no mail, tocsin user reset-link prints the link.
-         */
-        post: operations["signaldeskForgotPassword"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/reset-password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Set a new password */
-        post: operations["signaldeskResetPassword"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/members": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List members
-         * @description Not as SignalDesk had it: keys do not see members; the id of a member is that of the user; the newest 1,000.
-         */
-        get: operations["signaldeskListMembers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/members/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Remove a member
-         * @description Not as SignalDesk had it: keys cannot: whoever holds one of a machine would decide who is in; it holds at once, with the streams that are open.
-         */
-        delete: operations["signaldeskRemoveMember"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/invite": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Invite a member
-         * @description Not as SignalDesk had it: keys cannot; the link is for who invites, at POST /api/v1/invites, as long as the server sends no mail.
-         */
-        post: operations["signaldeskInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth/accept-invite": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Accept an invite
-         * @description Who is not logged in is told with what to sign up.
-         */
-        post: operations["signaldeskAcceptInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/workspaces/current": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get the workspace
-         * @description Not as SignalCraft had it: thresholds of impact come with alert groups.
-         */
-        get: operations["signalcraftGetWorkspace"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/settings/workspace": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get the workspace's settings
-         * @description Not as SignalCraft had it: thresholds of impact come with alert groups.
-         */
-        get: operations["signalcraftGetSettings"];
-        /**
-         * Give the workspace another name
-         * @description Not as SignalCraft had it: only owners may: members could.
-         */
-        put: operations["signalcraftSetSettings"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/settings/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the workspace's users
-         * @description Not as SignalCraft had it: the newest 1,000.
-         */
-        get: operations["signalcraftListUsers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/workspaces/members": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List members
-         * @description Not as SignalCraft had it: the newest 1,000.
-         */
-        get: operations["signalcraftListMembers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/workspaces/members/{userId}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Remove a member
-         * @description Not as SignalCraft had it: only owners may, and keys cannot; the last owner stays: 409.
-         */
-        delete: operations["signalcraftRemoveMember"];
-        options?: never;
-        head?: never;
-        /**
-         * Change a member's role
-         * @description Not as SignalCraft had it: keys cannot; to make an owner takes a password given a short time ago.
-         */
-        patch: operations["signalcraftChangeMember"];
-        trace?: never;
-    };
-    "/api/invitations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List invitations */
-        get: operations["signalcraftListInvites"];
-        put?: never;
-        /**
-         * Invite a member
-         * @description Not as SignalCraft had it: the link is for who invites, at POST /api/v1/invites, as long as the server sends no mail.
-         */
-        post: operations["signalcraftInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/invitations/accept": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Accept an invitation */
-        post: operations["signalcraftAcceptInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/invitations/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Look at an invite
-         * @description Answers 501 until there is what it waits for: a way without the token in the URL: POST /api/v1/invites/lookup has one.
-         */
-        get: operations["signalcraftGetInvite"];
-        put?: never;
-        post?: never;
-        /** Revoke an invitation */
-        delete: operations["signalcraftRevokeInvite"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/api-keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List API keys */
-        get: operations["signalcraftListKeys"];
-        put?: never;
-        /**
-         * Make an API key
-         * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have, and none a longer life than its own.
-         *
-         *     Not as SignalCraft had it: keys begin with sk_; scopes that are not there or empty give all scopes of a machine; unknown members are passed over.
-         */
-        post: operations["signalcraftCreateKey"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/api-keys/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Revoke an API key */
-        delete: operations["signalcraftRevokeKey"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/billing/checkout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Buy a plan
-         * @description Answers 501 until there is what it waits for: billing.
-         */
-        post: operations["signaldeskCheckout"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/billing/portal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Where bills are paid
-         * @description Answers 501 until there is what it waits for: billing.
-         */
-        get: operations["signaldeskGetPortal"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/billing/webhook": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * What Stripe says
-         * @description Answers 501 until there is what it waits for: billing.
-         */
-        post: operations["signaldeskBillingWebhook"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects/{id}/analytics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Crashes, calls and screens in numbers
-         * @description Answers 501 until there is what it waits for: numbers of crashes, sessions and screens.
-         */
-        get: operations["pulseboardGetAnalytics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects/{id}/insights": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List insights
-         * @description Answers 501 until there is what it waits for: insights by a language model.
-         */
-        get: operations["pulseboardListInsights"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects/{id}/insights/trigger": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Have insights made
-         * @description Answers 501 until there is what it waits for: insights by a language model.
-         */
-        post: operations["pulseboardTriggerInsights"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/projects/{id}/insights/{iid}/read": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /**
-         * Mark an insight as read
-         * @description Answers 501 until there is what it waits for: insights by a language model.
-         */
-        patch: operations["pulseboardReadInsight"];
-        trace?: never;
-    };
-    "/projects/{id}/ai-config": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * How insights are made
-         * @description Answers 501 until there is what it waits for: insights by a language model.
-         */
-        get: operations["pulseboardGetAiConfig"];
-        put?: never;
-        /**
-         * Set how insights are made
-         * @description Answers 501 until there is what it waits for: insights by a language model.
-         */
-        post: operations["pulseboardSetAiConfig"];
-        /**
-         * Make no more insights
-         * @description Answers 501 until there is what it waits for: insights by a language model.
-         */
-        delete: operations["pulseboardDeleteAiConfig"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/webhooks/sentry": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Take an issue from Sentry
-         * @description Answers 501 until there is what it waits for: sources: webhooks of other systems.
-         */
-        post: operations["signalcraftSentry"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/webhooks/datadog": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Take an alert from Datadog
-         * @description Answers 501 until there is what it waits for: sources: webhooks of other systems.
-         */
-        post: operations["signalcraftDatadog"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/webhooks/slack/actions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * A button pressed in Slack
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        post: operations["signalcraftSlackAction"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/webhooks/{source}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Take alerts from another system
-         * @description Answers 501 until there is what it waits for: sources: webhooks of other systems.
-         */
-        post: operations["signalcraftWebhook"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List alert groups
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftListGroups"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/filter-options": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What groups can be filtered by
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftGetFilterOptions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/hygiene/stats": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * How many groups are stale
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftGetHygiene"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/hygiene/auto-close": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Close stale groups
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        post: operations["signalcraftAutoClose"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/hygiene/process-expired-snoozes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Reopen groups whose snooze is over
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        post: operations["signalcraftWakeGroups"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alerts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List alert groups, by its other name
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftListAlerts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get one alert group
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftGetGroup"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /**
-         * Assign a group, or set its runbook
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        patch: operations["signalcraftChangeGroup"];
-        trace?: never;
-    };
-    "/api/alert-groups/{id}/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List the events of a group
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftListGroupEvents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/{id}/breadcrumbs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What led to a group
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftListBreadcrumbs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/{id}/related": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List groups like this one
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftListRelated"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/{id}/acknowledge": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Acknowledge a group
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        post: operations["signalcraftAcknowledge"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/{id}/ack": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Acknowledge a group, by its other name
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        post: operations["signalcraftAck"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/{id}/snooze": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Snooze a group
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        post: operations["signalcraftSnooze"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/{id}/unsnooze": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * End the snooze of a group
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        post: operations["signalcraftUnsnooze"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/alert-groups/{id}/resolve": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resolve a group
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        post: operations["signalcraftResolve"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/routing-rules": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List routes
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        get: operations["signalcraftListRoutes"];
-        put?: never;
-        /**
-         * Create a routing rule
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        post: operations["signalcraftCreateRoute"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/routing-rules/reorder": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Put routing rules in order
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        post: operations["signalcraftReorderRoutes"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/routing-rules/test": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Try a routing rule on an alert
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        post: operations["signalcraftTestRoute"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/routing-rules/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get one routing rule
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        get: operations["signalcraftGetRoute"];
-        /**
-         * Replace a routing rule
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        put: operations["signalcraftReplaceRoute"];
-        post?: never;
-        /**
-         * Delete a routing rule
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        delete: operations["signalcraftDeleteRoute"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/routing-rules/{id}/enable": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Enable a routing rule
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        post: operations["signalcraftEnableRoute"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/routing-rules/{id}/disable": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Disable a routing rule
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        post: operations["signalcraftDisableRoute"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/integrations/slack/connect": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Connect Slack
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        get: operations["signalcraftConnectSlack"];
-        put?: never;
-        /**
-         * Connect Slack, by its other method
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        post: operations["signalcraftStartSlack"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/integrations/slack/callback": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Where Slack comes back to
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        get: operations["signalcraftSlackCallback"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/integrations/slack/status": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Whether Slack is connected
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        get: operations["signalcraftGetSlack"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/integrations/slack/channels": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Slack's channels
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        get: operations["signalcraftListSlackChannels"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/integrations/slack/default-channel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Set the channel for what has none
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        post: operations["signalcraftSetSlackChannel"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/integrations/slack/test": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send a test to Slack
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        post: operations["signalcraftTestSlack"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/integrations/slack/disconnect": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Disconnect Slack
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        post: operations["signalcraftDisconnectSlack"];
-        /**
-         * Disconnect Slack, by its other method
-         * @description Answers 501 until there is what it waits for: Slack as a channel.
-         */
-        delete: operations["signalcraftDropSlack"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/integrations/sentry/test-webhook": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send a test event
-         * @description Answers 501 until there is what it waits for: sources: webhooks of other systems.
-         */
-        post: operations["signalcraftTestSentry"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/dashboard/overview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The last day in numbers
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftGetOverview"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/dashboard/alerts-trend": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Alerts by hour
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftGetTrend"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/dashboard/analytics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Alerts of a day, week or month in numbers
-         * @description Answers 501 until there is what it waits for: alert groups: acknowledge, snooze, resolve.
-         */
-        get: operations["signalcraftGetAnalytics"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/settings/notifications": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get what is told and when
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        get: operations["signalcraftGetPreferences"];
-        /**
-         * Change what is told and when
-         * @description Answers 501 until there is what it waits for: routes: what goes where.
-         */
-        put: operations["signalcraftSetPreferences"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/audit/logs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List what was changed
-         * @description Answers 501 until there is what it waits for: its older form: GET /api/v1/audit has the log.
-         */
-        get: operations["signalcraftListAudit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/audit/logs/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What was changed, as CSV
-         * @description Answers 501 until there is what it waits for: its older form: GET /api/v1/audit has the log.
-         */
-        get: operations["signalcraftExportAudit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Log in with a password
-         * @description Where the account asks for a second factor and none was sent, the answer is 401 with the code `code_required`: send all of it again with a `code`.
-         */
-        post: operations["login"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Change a refresh token for new tokens
-         * @description A refresh token is good once. When an old one comes back somebody has a copy, and the session ends.
-         */
-        post: operations["refreshSession"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * End this session
-         * @description The session of the access token, else of the refresh token in body or cookie.
-         */
-        post: operations["logout"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/signup": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Make an account
-         * @description With an invite always; without one as the setting `signup` says. The very first account is made from the server's own machine, or with the setup token as X-Setup-Token, and owns the default organization.
-         */
-        post: operations["signup"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Who is logged in */
-        get: operations["getMe"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /** Change your name */
-        patch: operations["changeMe"];
-        trace?: never;
-    };
-    "/api/v1/auth/sessions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Where you are logged in */
-        get: operations["listSessions"];
-        put?: never;
-        post?: never;
-        /** End all sessions but this one */
-        delete: operations["endOtherSessions"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/sessions/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** End one session */
-        delete: operations["endSession"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/switch": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Act in another of your organizations */
-        post: operations["switchOrg"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/prove": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Give your password or a code again
-         * @description Calls that answer `proof_required` then work for ten minutes.
-         */
-        post: operations["prove"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/orgs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Your organizations */
-        get: operations["listOrgs"];
-        put?: never;
-        /**
-         * Make another organization
-         * @description Where anybody may sign up, anybody may; elsewhere whoever owns one. Go there with POST /api/v1/auth/switch.
-         */
-        post: operations["createOrg"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Set another password
-         * @description All other sessions end, with their streams, and so does every link that was sent.
-         */
-        post: operations["setPassword"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/forgot-password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Ask for a link to set another password
-         * @description The answer is the same whether there is such an account or not.
-         */
-        post: operations["forgotPassword"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/reset-password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Set another password with a link
-         * @description The token is good once, for fifteen minutes, and until a newer one is made. All sessions end; a second factor stays on.
-         */
-        post: operations["resetPassword"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/totp": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Whether codes are asked for */
-        get: operations["getSecondFactor"];
-        put?: never;
-        /**
-         * Get a secret for an authenticator
-         * @description Nothing is asked for until a code of it was confirmed. A secret that was not confirmed is replaced.
-         */
-        post: operations["beginSecondFactor"];
-        /** Ask for codes no longer */
-        delete: operations["endSecondFactor"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/totp/confirm": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Switch codes on with the first one
-         * @description From now on each login asks for a code. That code is used up by this call.
-         */
-        post: operations["confirmSecondFactor"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/totp/recovery-codes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Get other recovery codes */
-        post: operations["renewRecoveryCodes"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/email": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Ask for another mail address
-         * @description It counts when a link that goes to the new address comes back. The answer is the same whether somebody has that address or not.
-         */
-        post: operations["changeEmail"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/email/verify": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Ask for a link that confirms your address */
-        post: operations["verifyEmail"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/email/confirm": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Confirm a mail address with a link */
-        post: operations["confirmEmail"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/account": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The page that links to people open */
-        get: operations["getAccountPage"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/account/account.css": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The style of that page */
-        get: operations["getAccountStyle"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/account/account.js": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The program of that page */
-        get: operations["getAccountScript"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/members": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List members */
-        get: operations["listMembers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/members/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get a member */
-        get: operations["getMember"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove a member
-         * @description At once, with the streams that are open. The last owner stays.
-         */
-        delete: operations["removeMember"];
-        options?: never;
-        head?: never;
-        /**
-         * Change a member's role
-         * @description Owners may change everybody; admins those below them, up to admin. To make somebody an owner takes a proof of who you are. The last owner stays one.
-         */
-        patch: operations["changeMember"];
-        trace?: never;
-    };
-    "/api/v1/members/leave": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Leave the organization
-         * @description The last owner stays: give the organization to another member first, or delete it.
-         */
-        post: operations["leaveOrg"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/members/{id}/transfer": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Give the organization to another member
-         * @description That member becomes an owner, you an admin.
-         */
-        post: operations["transferOrg"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/invites": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List invites */
-        get: operations["listInvites"];
-        put?: never;
-        /**
-         * Invite somebody
-         * @description With a role up to one's own; to invite an owner takes a proof of who you are. The link works for seven days, once, for the address that was invited.
-         */
-        post: operations["createInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/invites/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get an invite */
-        get: operations["getInvite"];
-        put?: never;
-        post?: never;
-        /** Take an invite back */
-        delete: operations["revokeInvite"];
-        options?: never;
-        head?: never;
-        /** Change the role of an open invite */
-        patch: operations["changeInvite"];
-        trace?: never;
-    };
-    "/api/v1/invites/{id}/resend": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Give an open invite a new link
-         * @description For seven days from now; the older link is worth nothing then.
-         */
-        post: operations["resendInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/invites/lookup": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * What an invite is for, by its token
-         * @description Whoever has no account signs up with the token, the others accept it.
-         */
-        post: operations["lookUpInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/invites/accept": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Accept an invite
-         * @description The address of your account has to be the one that was invited. A session that acts in no organization acts in this one from now on.
-         */
-        post: operations["acceptInvite"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/orgs/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get the organization that you act in */
-        get: operations["getOrg"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /** Change the organization's name or settings */
-        patch: operations["changeOrg"];
-        trace?: never;
-    };
-    "/api/v1/orgs/{id}/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * All that the organization has set up
-         * @description Projects, keys (without what they are), rules, members and invites. For events there is GET /api/v1/events/export, by project.
-         */
-        get: operations["exportOrg"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/providers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Ways to log in besides a password */
-        get: operations["listProviders"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/oidc/{provider}/start": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Log in elsewhere
-         * @description For a browser: a link leads here, no script. It comes back with the cookies of a session, at the path `redirect`; or at `/login?error=` with a word: see doc/sso.md.
-         */
-        get: operations["startProviderLogin"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/oidc/{provider}/callback": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Where an issuer sends browsers back to */
-        get: operations["finishProviderLogin"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/oidc/code": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Give the code that a login elsewhere waits for
-         * @description The account has a second factor here, and the browser came to `/login?code=required`. The login waits for five minutes.
-         */
-        post: operations["finishProviderLoginWithCode"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/links": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Your accounts elsewhere */
-        get: operations["listLinks"];
-        put?: never;
-        /**
-         * Begin to link an account elsewhere
-         * @description For a page that keeps its tokens in cookies: send the browser to `url`. It comes back to `redirect`, or to `/account?error=` with a word.
-         */
-        post: operations["beginLink"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/auth/links/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Take a link off your account */
-        delete: operations["deleteLink"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
+	"/api/v1/events": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * List events, newest first
+		 * @description A page reads a bounded part of the log: it may be short, even empty, while nextCursor says that there is more.
+		 */
+		get: operations["listEvents"];
+		put?: never;
+		/**
+		 * Store one event or many
+		 * @description One event is answered 201 once it is flushed to disk. Many, as an array, in `events`, or a line each (NDJSON), are answered 200 with a verdict for each.
+		 */
+		post: operations["ingestEvents"];
+		/**
+		 * Delete all events of the key's project
+		 * @description All events so far: hidden at once, off the disk within a day.
+		 */
+		delete: operations["deleteEvents"];
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/noop": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Store nothing, for the benchmark
+		 * @description Not there unless the server was started for it.
+		 */
+		post: operations["noop"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/events/search": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Search events, with counts (NDJSON)
+		 * @description Lines of JSON while the log is searched: the events asked for, then counts of all that match, and how far it has come. Closing the connection ends it.
+		 */
+		get: operations["searchEvents"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/events/export": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** All events, a line each (NDJSON, CSV) */
+		get: operations["exportEvents"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/events/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get one event */
+		get: operations["getEvent"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/rules": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** List rules, newest first */
+		get: operations["listRules"];
+		put?: never;
+		/** Create a rule */
+		post: operations["createRule"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/rules/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get one rule */
+		get: operations["getRule"];
+		put?: never;
+		post?: never;
+		/** Delete a rule */
+		delete: operations["deleteRule"];
+		options?: never;
+		head?: never;
+		/**
+		 * Change a rule
+		 * @description Members that are absent stay as they are. With If-Match only from that version; without, on top of whatever there is.
+		 */
+		patch: operations["changeRule"];
+		trace?: never;
+	};
+	"/api/v1/keys": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** List API keys */
+		get: operations["listKeys"];
+		put?: never;
+		/**
+		 * Make an API key
+		 * @description The first key of an installation is made without one: from the machine itself, or with the setup token as X-Setup-Token. A key can give no scope that it does not have, and none a longer life than its own.
+		 */
+		post: operations["createKey"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/keys/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get one API key */
+		get: operations["getKey"];
+		put?: never;
+		post?: never;
+		/** Revoke an API key */
+		delete: operations["revokeKey"];
+		options?: never;
+		head?: never;
+		/** Rename an API key */
+		patch: operations["changeKey"];
+		trace?: never;
+	};
+	"/api/v1/keys/{id}/rotate": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Put a new API key in the place of one
+		 * @description The new key has the name, project and scopes of the old one, which goes on working for the overlap, so that no program stands still meanwhile. A key is rotated once; `rotatedTo` leads to the one behind it.
+		 */
+		post: operations["rotateKey"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/alerts": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** List alerts, newest first */
+		get: operations["listAlerts"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/alerts/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get one alert */
+		get: operations["getAlert"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/deliveries": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** List deliveries, newest first */
+		get: operations["listDeliveries"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/deliveries/replay": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Send dead deliveries again
+		 * @description The oldest ones first, as many as one call may; call again until it replays none.
+		 */
+		post: operations["replayDeliveries"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/deliveries/dead": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		post?: never;
+		/**
+		 * Purge dead deliveries
+		 * @description The oldest ones first, as many as one call may; call again until it purges none.
+		 */
+		delete: operations["purgeDeliveries"];
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/deliveries/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get one delivery with its attempts */
+		get: operations["getDelivery"];
+		put?: never;
+		post?: never;
+		/** Purge a dead delivery */
+		delete: operations["purgeDelivery"];
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/deliveries/{id}/replay": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/** Send a dead delivery again */
+		post: operations["replayDelivery"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/stream": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Live events, alerts and notifications (SSE)
+		 * @description Server-sent events: `event`, `alert`, `delivery` and more. `id` of the last frame as Last-Event-ID goes on behind it; what is too long ago answers `resync`.
+		 */
+		get: operations["openStream"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/stream/tickets": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * A ticket for one live stream
+		 * @description For browsers, which cannot send headers with a stream: good once, for 30 seconds.
+		 */
+		post: operations["createStreamTicket"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/outcomes": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** What became of what was sent */
+		get: operations["getOutcomes"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/stats/events": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Count events by minute or hour */
+		get: operations["countEvents"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/health": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Whether the process runs */
+		get: operations["getHealth"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/ready": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Whether events are taken */
+		get: operations["getReady"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/metrics": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Prometheus metrics
+		 * @description For this machine only, or for who has the metrics token.
+		 */
+		get: operations["getMetrics"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/system/quarantine": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Records that rules leave out */
+		get: operations["listQuarantine"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/projects": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * List projects, newest first
+		 * @description A key sees its own project, a person all of the organization.
+		 */
+		get: operations["listProjects"];
+		put?: never;
+		/**
+		 * Make a project and its first API key
+		 * @description The reply has the key, with the scopes events:read and events:write; it is shown this once.
+		 */
+		post: operations["createProject"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/projects/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get one project */
+		get: operations["getProject"];
+		put?: never;
+		post?: never;
+		/**
+		 * Delete a project with all that is in it
+		 * @description Its keys open nothing from now on, its live streams end, its rules are gone, its events hidden at once and off the disk within a day. The default project stays as long as its organization.
+		 */
+		delete: operations["deleteProject"];
+		options?: never;
+		head?: never;
+		/**
+		 * Change a project
+		 * @description Members that are absent stay as they are.
+		 */
+		patch: operations["changeProject"];
+		trace?: never;
+	};
+	"/api/v1/projects/{id}/rotate-key": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Put a new API key in the place of the newest
+		 * @description The key that `key` of the project shows; see rotateKey.
+		 */
+		post: operations["rotateProjectKey"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/audit": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Who changed what, newest first */
+		get: operations["listAudit"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/audit/export": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * All entries, a line each (NDJSON, CSV)
+		 * @description Oldest first, up to the newest entry there is when it begins. An answer that is cut off has no good end: as NDJSON, no last line.
+		 */
+		get: operations["exportAudit"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/usage": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * What was used in a month, and what may be
+		 * @description Used events are exact at any moment. The ledger is of the key's project: every event of its export counts on the day of its receivedAt, and what was deleted since stays counted.
+		 */
+		get: operations["getUsage"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/openapi.json": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** This description */
+		get: operations["getOpenapi"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/docs": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** These calls as a page, to read and to try */
+		get: operations["getDocs"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/docs/docs.css": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** The style of that page */
+		get: operations["getDocsStyle"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/docs/docs.js": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** The program of that page */
+		get: operations["getDocsScript"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/login": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Log in with a password
+		 * @description Where the account asks for a second factor and none was sent, the answer is 401 with the code `code_required`: send all of it again with a `code`.
+		 */
+		post: operations["login"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/refresh": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Change a refresh token for new tokens
+		 * @description A refresh token is good once. When an old one comes back somebody has a copy, and the session ends.
+		 */
+		post: operations["refreshSession"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/logout": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * End this session
+		 * @description The session of the access token, else of the refresh token in body or cookie.
+		 */
+		post: operations["logout"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/signup": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Make an account
+		 * @description With an invite always; without one as the setting `signup` says. The very first account is made from the server's own machine, or with the setup token as X-Setup-Token, and owns the default organization.
+		 */
+		post: operations["signup"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/me": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Who is logged in */
+		get: operations["getMe"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		/** Change your name */
+		patch: operations["changeMe"];
+		trace?: never;
+	};
+	"/api/v1/auth/sessions": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Where you are logged in */
+		get: operations["listSessions"];
+		put?: never;
+		post?: never;
+		/** End all sessions but this one */
+		delete: operations["endOtherSessions"];
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/sessions/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		post?: never;
+		/** End one session */
+		delete: operations["endSession"];
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/switch": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/** Act in another of your organizations */
+		post: operations["switchOrg"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/prove": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Give your password or a code again
+		 * @description Calls that answer `proof_required` then work for ten minutes.
+		 */
+		post: operations["prove"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/orgs": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Your organizations */
+		get: operations["listOrgs"];
+		put?: never;
+		/**
+		 * Make another organization
+		 * @description Where anybody may sign up, anybody may; elsewhere whoever owns one. Go there with POST /api/v1/auth/switch.
+		 */
+		post: operations["createOrg"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/password": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Set another password
+		 * @description All other sessions end, with their streams, and so does every link that was sent.
+		 */
+		post: operations["setPassword"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/forgot-password": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Ask for a link to set another password
+		 * @description The answer is the same whether there is such an account or not.
+		 */
+		post: operations["forgotPassword"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/reset-password": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Set another password with a link
+		 * @description The token is good once, for fifteen minutes, and until a newer one is made. All sessions end; a second factor stays on.
+		 */
+		post: operations["resetPassword"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/totp": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Whether codes are asked for */
+		get: operations["getSecondFactor"];
+		put?: never;
+		/**
+		 * Get a secret for an authenticator
+		 * @description Nothing is asked for until a code of it was confirmed. A secret that was not confirmed is replaced.
+		 */
+		post: operations["beginSecondFactor"];
+		/** Ask for codes no longer */
+		delete: operations["endSecondFactor"];
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/totp/confirm": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Switch codes on with the first one
+		 * @description From now on each login asks for a code. That code is used up by this call.
+		 */
+		post: operations["confirmSecondFactor"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/totp/recovery-codes": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/** Get other recovery codes */
+		post: operations["renewRecoveryCodes"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/email": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Ask for another mail address
+		 * @description It counts when a link that goes to the new address comes back. The answer is the same whether somebody has that address or not.
+		 */
+		post: operations["changeEmail"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/email/verify": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/** Ask for a link that confirms your address */
+		post: operations["verifyEmail"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/email/confirm": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/** Confirm a mail address with a link */
+		post: operations["confirmEmail"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/account": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** The page that links to people open */
+		get: operations["getAccountPage"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/account/account.css": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** The style of that page */
+		get: operations["getAccountStyle"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/account/account.js": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** The program of that page */
+		get: operations["getAccountScript"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/members": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** List members */
+		get: operations["listMembers"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/members/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get a member */
+		get: operations["getMember"];
+		put?: never;
+		post?: never;
+		/**
+		 * Remove a member
+		 * @description At once, with the streams that are open. The last owner stays.
+		 */
+		delete: operations["removeMember"];
+		options?: never;
+		head?: never;
+		/**
+		 * Change a member's role
+		 * @description Owners may change everybody; admins those below them, up to admin. To make somebody an owner takes a proof of who you are. The last owner stays one.
+		 */
+		patch: operations["changeMember"];
+		trace?: never;
+	};
+	"/api/v1/members/leave": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Leave the organization
+		 * @description The last owner stays: give the organization to another member first, or delete it.
+		 */
+		post: operations["leaveOrg"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/members/{id}/transfer": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Give the organization to another member
+		 * @description That member becomes an owner, you an admin.
+		 */
+		post: operations["transferOrg"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/invites": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** List invites */
+		get: operations["listInvites"];
+		put?: never;
+		/**
+		 * Invite somebody
+		 * @description With a role up to one's own; to invite an owner takes a proof of who you are. The link works for seven days, once, for the address that was invited.
+		 */
+		post: operations["createInvite"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/invites/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get an invite */
+		get: operations["getInvite"];
+		put?: never;
+		post?: never;
+		/** Take an invite back */
+		delete: operations["revokeInvite"];
+		options?: never;
+		head?: never;
+		/** Change the role of an open invite */
+		patch: operations["changeInvite"];
+		trace?: never;
+	};
+	"/api/v1/invites/{id}/resend": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Give an open invite a new link
+		 * @description For seven days from now; the older link is worth nothing then.
+		 */
+		post: operations["resendInvite"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/invites/lookup": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * What an invite is for, by its token
+		 * @description Whoever has no account signs up with the token, the others accept it.
+		 */
+		post: operations["lookUpInvite"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/invites/accept": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Accept an invite
+		 * @description The address of your account has to be the one that was invited. A session that acts in no organization acts in this one from now on.
+		 */
+		post: operations["acceptInvite"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/orgs/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get the organization that you act in */
+		get: operations["getOrg"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		/** Change the organization's name or settings */
+		patch: operations["changeOrg"];
+		trace?: never;
+	};
+	"/api/v1/orgs/{id}/export": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * All that the organization has set up
+		 * @description Projects, keys (without what they are), rules, members and invites. For events there is GET /api/v1/events/export, by project.
+		 */
+		get: operations["exportOrg"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/providers": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Ways to log in besides a password */
+		get: operations["listProviders"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/oidc/{provider}/start": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Log in elsewhere
+		 * @description For a browser: a link leads here, no script. It comes back with the cookies of a session, at the path `redirect`; or at `/login?error=` with a word: see doc/sso.md.
+		 */
+		get: operations["startProviderLogin"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/oidc/{provider}/callback": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Where an issuer sends browsers back to */
+		get: operations["finishProviderLogin"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/oidc/code": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Give the code that a login elsewhere waits for
+		 * @description The account has a second factor here, and the browser came to `/login?code=required`. The login waits for five minutes.
+		 */
+		post: operations["finishProviderLoginWithCode"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/links": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Your accounts elsewhere */
+		get: operations["listLinks"];
+		put?: never;
+		/**
+		 * Begin to link an account elsewhere
+		 * @description For a page that keeps its tokens in cookies: send the browser to `url`. It comes back to `redirect`, or to `/account?error=` with a word.
+		 */
+		post: operations["beginLink"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/links/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		post?: never;
+		/** Take a link off your account */
+		delete: operations["deleteLink"];
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
 }
 export type webhooks = Record<string, never>;
 export interface components {
-    schemas: {
-        /** @description An error (RFC 9457). */
-        Problem: {
-            /** @description Always about:blank: the code says which kind it is. */
-            type: string;
-            /** @description The phrase of the status. */
-            title: string;
-            /**
-             * Format: int64
-             * @description The status of the reply.
-             */
-            status: number;
-            /** @description What went wrong, for people. */
-            error: string;
-            /** @description The path of the value at fault. */
-            field?: string;
-            /** @description What is wrong with each value at fault, by its path. */
-            details?: {
-                [key: string]: string;
-            };
-            /**
-             * Format: int64
-             * @description Of 429: the seconds of Retry-After.
-             */
-            retryAfter?: number;
-            /** @description Of already_created: the id of what the first request made. */
-            id?: string;
-            /** @description What the log of the server has about it. */
-            requestId: string;
-            /** @description false, to PulseBoard's calls. */
-            success?: boolean;
-            /** @description As error, to calls of earlier systems. */
-            message?: string;
-            /**
-             * Format: int64
-             * @description As status, to SignalOps' and SignalCraft's calls.
-             */
-            statusCode?: number;
-            /** @description As code, to SignalCraft's calls; as are these two: */
-            errorCode?: string;
-            /**
-             * Format: date-time
-             * @description When it went wrong.
-             */
-            timestamp?: string;
-            /** @description The path of the request. */
-            path?: string;
-            /**
-             * @description What went wrong, for programs.
-             * @enum {string}
-             */
-            code: "invalid" | "malformed" | "unauthorized" | "code_required" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "in_progress" | "already_created" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
-        };
-        /** @description One thing that happened, as it is sent. */
-        EventInput: {
-            /** @description What happened; rules look for it. */
-            type: string;
-            /** @description Whatever belongs to it. */
-            payload?: Record<string, never> | null;
-            /** @description The same key again is the same event, stored once. */
-            idempotencyKey?: string | null;
-            /** @description debug, info, low, medium, high or critical, or another known spelling. */
-            severity?: string | null;
-            /** @description Which program or place it comes from. */
-            source?: string | null;
-            environment?: string | null;
-            /** @description For people. */
-            message?: string | null;
-            /** @description A measurement. */
-            value?: number | null;
-            /** @description Small facts to filter by. */
-            tags?: Record<string, never> | null;
-            /** @description event, error or metric, in any case; event when it is not said. */
-            kind?: string | null;
-            /**
-             * Format: date-time
-             * @description When it happened; rules go by the time it is received.
-             */
-            occurredAt?: string | null;
-            /** @description What makes two events the same. */
-            fingerprint?: string | null;
-            /** @description Another name of payload. */
-            metadata?: Record<string, never> | null;
-        };
-        /** @description The event is stored for good. */
-        Receipt: {
-            id: string;
-            type: string;
-            /** Format: date-time */
-            receivedAt: string;
-            /** @enum {string} */
-            status: "accepted";
-        };
-        /** @description Good items are stored, whatever the others are. */
-        Verdicts: {
-            data: components["schemas"]["Verdict"][];
-            /** Format: int64 */
-            accepted: number;
-            /** Format: int64 */
-            duplicate: number;
-            /** Format: int64 */
-            rejected: number;
-        };
-        /** @description One thing that happened. */
-        Event: {
-            id: string;
-            type: string;
-            /** @enum {string} */
-            kind: "event" | "error" | "metric";
-            /** @enum {string|null} */
-            severity: "debug" | "info" | "low" | "medium" | "high" | "critical" | null;
-            source: string | null;
-            environment: string | null;
-            message: string | null;
-            value: number | null;
-            payload: Record<string, never>;
-            tags: Record<string, never>;
-            fingerprint: string | null;
-            idempotencyKey: string | null;
-            /**
-             * Format: date-time
-             * @description When it happened, as the sender said.
-             */
-            occurredAt: string;
-            /**
-             * Format: date-time
-             * @description When it was stored; never goes back.
-             */
-            receivedAt: string;
-            projectId: string;
-            /** @description Which key sent it; null: a person did, or Tocsin itself. */
-            keyId: string | null;
-        };
-        /** @description Nobody sees them from now on. */
-        EventsDeleted: {
-            projectId: string;
-            /** @description Older events are deleted. */
-            before: string;
-            /** Format: date-time */
-            deletedAt: string;
-            /** @enum {string} */
-            status: "hidden";
-            /**
-             * Format: date-time
-             * @description By then they have left the disk.
-             */
-            purgedBy: string;
-        };
-        /** @description A message that was sent, or given up. */
-        SignalCraftLog: {
-            id: string;
-            workspaceId: string;
-            /** @description The channel. */
-            target: string;
-            /** @description Where it went, without secrets. */
-            targetRef: string | null;
-            alertGroupId: string;
-            /** @enum {string} */
-            status: "SENT" | "FAILED";
-            errorMessage: string | null;
-            /**
-             * Format: date-time
-             * @description When it was sent, or given up.
-             */
-            sentAt: string;
-        };
-        /** @description An event in SignalDesk's form. */
-        SignalDeskEvent: {
-            id: string;
-            type: string;
-            metadata: Record<string, never>;
-            /** Format: date-time */
-            timestamp: string;
-            /** @description The rules have looked at it. */
-            processed: boolean;
-        };
-        /** @description An event in PulseBoard's form. */
-        PulseBoardEvent: {
-            id: string;
-            projectId: string;
-            /** @enum {string} */
-            type: "event" | "error" | "metric";
-            name: string;
-            payload: Record<string, never>;
-            /** Format: date-time */
-            timestamp: string;
-            /** Format: date-time */
-            receivedAt: string;
-        };
-        /** @description One way in which somebody is to be told; a masked secret keeps its value. */
-        ActionInput: {
-            /** @constant */
-            channel: "in_app";
-            config?: Record<string, never>;
-        } | {
-            /** @constant */
-            channel: "webhook";
-            config: {
-                /**
-                 * Format: uri
-                 * @description Where to send the message by POST.
-                 */
-                url: string;
-                /** @description Further request headers, for example Authorization. */
-                headers?: {
-                    [key: string]: string;
-                } | null;
-                /** @description whsec_ and base64 of 24 to 64 bytes; several with spaces between while you change it. */
-                secret?: string | null;
-            };
-        };
-        /** @description When is what told to whom. */
-        Rule: {
-            id: string;
-            projectId: string;
-            /** @description What people see. */
-            name: string;
-            /** @description The type of event to count: exact, "prefix.*" or "*". */
-            eventType: string;
-            /**
-             * @description How the count compares with the threshold.
-             * @enum {string}
-             */
-            condition: "count_gte" | "count_gt" | "count_eq";
-            /**
-             * Format: int64
-             * @description How many events it takes.
-             */
-            threshold: number;
-            /**
-             * Format: int64
-             * @description How long an event counts.
-             */
-            windowSeconds: number;
-            /**
-             * Format: int64
-             * @description How long the rule is quiet about a key after it fired.
-             * @default 60
-             */
-            cooldownSeconds: number;
-            /** @description Paths whose values are counted apart, such as payload.userId. */
-            groupBy: string[];
-            /**
-             * @description How bad the alerts are.
-             * @default medium
-             * @enum {string}
-             */
-            severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
-            /**
-             * @description A disabled rule counts nothing; enabling starts it empty.
-             * @default true
-             */
-            enabled: boolean;
-            /** @description Who is told, and how. */
-            actions: components["schemas"]["Action"][];
-            /**
-             * Format: int64
-             * @description Counts the changes.
-             */
-            version: number;
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            updatedAt: string;
-        };
-        /** @description A delivery in the older form. */
-        SignalDeskNotification: {
-            id: string;
-            ruleId: string;
-            ruleName: string;
-            eventId: string;
-            eventType: string;
-            channel: string;
-            /** @enum {string} */
-            status: "pending" | "retrying" | "sent" | "failed";
-            /** Format: date-time */
-            sentAt: string | null;
-            error: string | null;
-            /** Format: date-time */
-            createdAt: string;
-        };
-        /** @description What is told. */
-        Notice: {
-            alertId: string;
-            ruleId: string;
-            ruleName: string;
-            /** @enum {string} */
-            severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
-            /** Format: int64 */
-            threshold: number;
-            /** Format: int64 */
-            windowSeconds: number;
-            /** Format: int64 */
-            count: number;
-            countAtLeast: boolean;
-            group: Record<string, never>;
-            /** Format: date-time */
-            triggeredAt: string;
-            eventId: string;
-            eventType: string;
-            eventMetadata: Record<string, never>;
-            /** Format: date-time */
-            receivedAt: string;
-            /** Format: date-time */
-            occurredAt: string;
-        };
-        /** @description A new key, with its secret. */
-        KeyMade: {
-            id: string;
-            /** @description The project that it opens. */
-            projectId: string;
-            name: string;
-            /** @description The key itself: shown once, never again. */
-            key: string;
-            /** @description Enough to tell keys apart. */
-            keyPrefix: string;
-            scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
-            /** Format: date-time */
-            expiresAt: string | null;
-            /** @description The person who made it, if one did. */
-            madeBy: string | null;
-            /**
-             * Format: int64
-             * @description Counts the changes.
-             */
-            version: number;
-            /** Format: date-time */
-            createdAt: string;
-        };
-        /** @description A key, without its secret. */
-        Key: {
-            id: string;
-            /** @description The project that it opens. */
-            projectId: string;
-            name: string;
-            /** @description Enough to tell keys apart. */
-            keyPrefix: string;
-            scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
-            /** Format: date-time */
-            expiresAt: string | null;
-            /** @description The person who made it, if one did. */
-            madeBy: string | null;
-            /**
-             * Format: int64
-             * @description Counts the changes.
-             */
-            version: number;
-            /** Format: date-time */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description Within a minute or so.
-             */
-            lastUsedAt: string | null;
-            /** @description The address of that use. */
-            lastUsedFrom: string | null;
-            /** @description The key that takes its place. */
-            rotatedTo: string | null;
-            /** Format: date-time */
-            revokedAt: string | null;
-        };
-        /** @description A line of a search; it has one of these members. */
-        SearchLine: {
-            search?: {
-                /** Format: date-time */
-                from: string | null;
-                /** Format: date-time */
-                to: string | null;
-                /** @enum {string} */
-                order: "desc" | "asc";
-                /** Format: int64 */
-                limit: number;
-                /** @description The terms of q, as they were understood. */
-                query: Record<string, never>[];
-            };
-            event?: components["schemas"]["Event"];
-            page?: {
-                nextCursor: string | null;
-            };
-            progress?: {
-                percent: number;
-                /** Format: int64 */
-                matched: number;
-                /** Format: int64 */
-                looked: number;
-                /** Format: int64 */
-                bytes: number;
-                /**
-                 * Format: int64
-                 * @description Places on the way that cannot be read.
-                 */
-                lost: number;
-                /** Format: date-time */
-                at: string | null;
-            };
-            counts?: {
-                /** Format: int64 */
-                matched: number;
-                histogram: {
-                    /**
-                     * Format: int64
-                     * @description Seconds that a bucket is long.
-                     */
-                    step: number;
-                    buckets: {
-                        /** Format: date-time */
-                        start: string;
-                        /** Format: int64 */
-                        count: number;
-                    }[];
-                };
-                facets: {
-                    [key: string]: {
-                        values: {
-                            value: string | null;
-                            /** Format: int64 */
-                            count: number;
-                        }[];
-                        /** Format: int64 */
-                        other: number;
-                    };
-                };
-            };
-            done?: {
-                percent: number;
-                /** Format: int64 */
-                matched: number;
-                /** Format: int64 */
-                looked: number;
-                /** Format: int64 */
-                bytes: number;
-                /**
-                 * Format: int64
-                 * @description Places on the way that cannot be read.
-                 */
-                lost: number;
-                /** Format: date-time */
-                at: string | null;
-            };
-        };
-        /** @description The last line when it could not go on. */
-        ScanFailed: {
-            failed: {
-                /** @description As in problems. */
-                code: string;
-                error: string;
-            };
-        };
-        /** @description The last line; a cut connection has none. */
-        ExportEnd: {
-            end: {
-                /** @description Nothing on the way was unreadable. */
-                complete: boolean;
-                /** Format: int64 */
-                events: number;
-                /** Format: int64 */
-                lost: number;
-                /** @description For after, to get what comes later. */
-                after: string;
-            };
-        };
-        /** @description When is what told to whom. */
-        RuleInput: {
-            /** @description What people see. */
-            name: string;
-            /** @description The type of event to count: exact, "prefix.*" or "*". */
-            eventType: string;
-            /**
-             * @description How the count compares with the threshold.
-             * @enum {string}
-             */
-            condition: "count_gte" | "count_gt" | "count_eq";
-            /**
-             * Format: int64
-             * @description How many events it takes.
-             */
-            threshold: number;
-            /**
-             * Format: int64
-             * @description How long an event counts.
-             */
-            windowSeconds: number;
-            /**
-             * Format: int64
-             * @description How long the rule is quiet about a key after it fired.
-             * @default 60
-             */
-            cooldownSeconds: number | null;
-            /** @description Paths whose values are counted apart, such as payload.userId. */
-            groupBy?: string[] | null;
-            /**
-             * @description How bad the alerts are.
-             * @default medium
-             * @enum {string|null}
-             */
-            severity: "debug" | "info" | "low" | "medium" | "high" | "critical" | null;
-            /**
-             * @description A disabled rule counts nothing; enabling starts it empty.
-             * @default true
-             */
-            enabled: boolean | null;
-            /** @description Who is told, and how. */
-            actions: components["schemas"]["ActionInput"][];
-        };
-        /** @description When is what told to whom. */
-        RuleInputChange: {
-            /** @description What people see. */
-            name?: string;
-            /** @description The type of event to count: exact, "prefix.*" or "*". */
-            eventType?: string;
-            /**
-             * @description How the count compares with the threshold.
-             * @enum {string}
-             */
-            condition?: "count_gte" | "count_gt" | "count_eq";
-            /**
-             * Format: int64
-             * @description How many events it takes.
-             */
-            threshold?: number;
-            /**
-             * Format: int64
-             * @description How long an event counts.
-             */
-            windowSeconds?: number;
-            /**
-             * Format: int64
-             * @description How long the rule is quiet about a key after it fired.
-             * @default 60
-             */
-            cooldownSeconds: number | null;
-            /** @description Paths whose values are counted apart, such as payload.userId. */
-            groupBy?: string[] | null;
-            /**
-             * @description How bad the alerts are.
-             * @default medium
-             * @enum {string|null}
-             */
-            severity: "debug" | "info" | "low" | "medium" | "high" | "critical" | null;
-            /**
-             * @description A disabled rule counts nothing; enabling starts it empty.
-             * @default true
-             */
-            enabled: boolean | null;
-            /** @description Who is told, and how. */
-            actions?: components["schemas"]["ActionInput"][];
-        };
-        /** @description A key to be made. */
-        KeyInput: {
-            /** @description What people will see in the list of keys. */
-            name: string;
-            /** @description The project that it opens; by default that of the call. */
-            projectId?: string | null;
-            /**
-             * @description When the key stops working by itself.
-             * @default never
-             * @enum {string|null}
-             */
-            expiresIn: "never" | "30d" | "90d" | "1y" | null;
-            /**
-             * Format: date-time
-             * @description The same as a time, in the place of expiresIn.
-             */
-            expiresAt?: string | null;
-            /** @description What the key may do; empty means everything. */
-            scopes?: string[] | null;
-        };
-        /** @description What can be changed of a key. */
-        KeyChangeChange: {
-            /** @description What people will see in the list of keys. */
-            name?: string;
-        };
-        /** @description How a key is to be followed by another. */
-        KeyRotation: {
-            /**
-             * Format: int64
-             * @description How long the old key goes on working.
-             * @default 86400
-             */
-            overlapSeconds: number | null;
-            /**
-             * @description When the new key stops working by itself; when nothing is said, it is when the old one would have.
-             * @default never
-             * @enum {string|null}
-             */
-            expiresIn: "never" | "30d" | "90d" | "1y" | null;
-            /**
-             * Format: date-time
-             * @description The same as a time, in the place of expiresIn.
-             */
-            expiresAt?: string | null;
-        };
-        /** @description A key that takes another's place. */
-        KeyRotated: {
-            key: components["schemas"]["KeyMade"];
-            previous: {
-                id: string;
-                /**
-                 * Format: date-time
-                 * @description Until then it goes on working.
-                 */
-                expiresAt: string;
-            };
-        };
-        /** @description What a rule said. */
-        Alert: {
-            id: string;
-            ruleId: string;
-            /** @description The name of the rule when it fired. */
-            ruleName: string;
-            /** Format: int64 */
-            ruleVersion: number;
-            title: string;
-            /** @enum {string} */
-            severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
-            /**
-             * Format: int64
-             * @description How many events there were in the window.
-             */
-            count: number;
-            /** @description There may have been more. */
-            countAtLeast: boolean;
-            /** @description The values of groupBy, by path. */
-            group: Record<string, never>;
-            /** @description The event that made it fire. */
-            eventId: string;
-            eventType: string;
-            /** Format: date-time */
-            createdAt: string;
-            /**
-             * @description Whether it still holds.
-             * @enum {string}
-             */
-            state: "firing" | "resolved";
-            /** Format: date-time */
-            resolvedAt: string | null;
-            /** @description Why it is over. */
-            resolution: string | null;
-        };
-        /** @description One message to one destination. */
-        Delivery: {
-            id: string;
-            alertId: string;
-            ruleId: string;
-            ruleName: string;
-            eventId: string;
-            eventType: string;
-            channel: string;
-            /** @description Where it goes, without secrets. */
-            destination: string | null;
-            /** @enum {string} */
-            status: "pending" | "sending" | "retrying" | "sent" | "dead" | "superseded" | "purged";
-            /**
-             * Format: int64
-             * @description How often it was tried.
-             */
-            attempts: number;
-            /** Format: date-time */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description When something happens next.
-             */
-            dueAt: string | null;
-            /** Format: date-time */
-            doneAt: string | null;
-            /** @description What went wrong last. */
-            error: string | null;
-            /**
-             * Format: int64
-             * @description What the receiver answered last.
-             */
-            httpStatus: number | null;
-        };
-        /** @description A delivery, what it tells, and every attempt. */
-        DeliveryWithAttempts: {
-            id: string;
-            alertId: string;
-            ruleId: string;
-            ruleName: string;
-            eventId: string;
-            eventType: string;
-            channel: string;
-            /** @description Where it goes, without secrets. */
-            destination: string | null;
-            /** @enum {string} */
-            status: "pending" | "sending" | "retrying" | "sent" | "dead" | "superseded" | "purged";
-            /**
-             * Format: int64
-             * @description How often it was tried.
-             */
-            attempts: number;
-            /** Format: date-time */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description When something happens next.
-             */
-            dueAt: string | null;
-            /** Format: date-time */
-            doneAt: string | null;
-            /** @description What went wrong last. */
-            error: string | null;
-            /**
-             * Format: int64
-             * @description What the receiver answered last.
-             */
-            httpStatus: number | null;
-            notice: components["schemas"]["Notice"] | null;
-            /** @description The newest ones. */
-            attemptList: components["schemas"]["Attempt"][];
-        };
-        /** @description Opens one live stream, once. */
-        Ticket: {
-            ticket: string;
-            /** Format: date-time */
-            expiresAt: string;
-        };
-        /** @description The books: received is the sum of the rest. */
-        Outcomes: {
-            /** Format: date-time */
-            from: string;
-            /** Format: date-time */
-            to: string;
-            /** @enum {string} */
-            step: "minute" | "hour";
-            /** @description Buckets in which something happened. */
-            data: {
-                /** Format: int64 */
-                received: number;
-                /**
-                 * Format: int64
-                 * @description Stored.
-                 */
-                accepted: number;
-                /**
-                 * Format: int64
-                 * @description Stored before under the same idempotency key.
-                 */
-                duplicate: number;
-                /** @description By reason; reasons without any are left out. */
-                refused: {
-                    [key: string]: number;
-                };
-                /**
-                 * Format: int64
-                 * @description Received, and neither answered nor found in the log.
-                 */
-                open: number;
-                /** Format: date-time */
-                start: string;
-            }[];
-            total: components["schemas"]["OutcomeCounts"];
-        };
-        /** @description How many events there were, by time. */
-        EventCounts: {
-            /** Format: date-time */
-            from: string;
-            /** Format: date-time */
-            to: string;
-            /** @enum {string} */
-            step: "minute" | "hour";
-            /** Format: int64 */
-            total: number;
-            /** @description Buckets with events. */
-            data: {
-                /** Format: date-time */
-                start: string;
-                /** Format: int64 */
-                count: number;
-                /**
-                 * Format: int64
-                 * @description Of types beyond those that are told apart.
-                 */
-                unnamed: number;
-                /** @description By severity, none where it was not said; what has no events is left out. */
-                severities: {
-                    [key: string]: number;
-                };
-            }[];
-        };
-        /** @description A record that rules leave out. */
-        Quarantined: {
-            /** @description null: it is no event. */
-            eventId: string | null;
-            type: string;
-            /** Format: date-time */
-            receivedAt: string;
-            /** Format: date-time */
-            quarantinedAt: string;
-            reason: string;
-        };
-        /** @description Where events belong. */
-        Project: {
-            id: string;
-            slug: string;
-            name: string;
-            isDefault: boolean;
-            environments: string[];
-            origins: string[];
-            ownerId: string | null;
-            /**
-             * Format: int64
-             * @description null: as the server is set; 0: for ever.
-             */
-            retentionDays: number | null;
-            /**
-             * Format: int64
-             * @description What holds; 0: for ever.
-             */
-            effectiveRetentionDays: number;
-            /** @description The last deletion of all events. */
-            deletion: {
-                /** @description Older events are deleted. */
-                before: string;
-                /** Format: date-time */
-                deletedAt: string;
-                /**
-                 * Format: date-time
-                 * @description When they had left the disk.
-                 */
-                purgedAt: string | null;
-            } | null;
-            /** @description The newest key that works; rotate-key puts another in its place. */
-            key: {
-                id: string;
-                name: string;
-                keyPrefix: string;
-                /** Format: date-time */
-                expiresAt: string | null;
-                /** Format: date-time */
-                createdAt: string;
-            } | null;
-            /**
-             * Format: int64
-             * @description Counts the changes.
-             */
-            version: number;
-            /** Format: date-time */
-            createdAt: string;
-        };
-        /** @description A project to be made, or what is to be changed of one. */
-        ProjectInput: {
-            /** @description What people call it. */
-            name: string;
-            /** @description Its short name, one of its kind in the organization; of a new project it is made of the name. */
-            slug?: string | null;
-            /** @description Names to choose from; events may have others. */
-            environments?: string[] | null;
-            /** @description Web pages whose scripts may send events with a key of the project: https://shop.example, all below with https://*.shop.example, or * for every page. */
-            origins?: string[] | null;
-            /** @description The member who answers for it, or null. */
-            ownerId?: string | null;
-            /**
-             * Format: int64
-             * @description For how many days events are kept; 0: for ever, null: as the server is set.
-             */
-            retentionDays?: number | null;
-        };
-        /** @description A new project, with its first key. */
-        ProjectMade: {
-            id: string;
-            slug: string;
-            name: string;
-            isDefault: boolean;
-            environments: string[];
-            origins: string[];
-            ownerId: string | null;
-            /**
-             * Format: int64
-             * @description null: as the server is set; 0: for ever.
-             */
-            retentionDays: number | null;
-            /**
-             * Format: int64
-             * @description What holds; 0: for ever.
-             */
-            effectiveRetentionDays: number;
-            /** @description The last deletion of all events. */
-            deletion: {
-                /** @description Older events are deleted. */
-                before: string;
-                /** Format: date-time */
-                deletedAt: string;
-                /**
-                 * Format: date-time
-                 * @description When they had left the disk.
-                 */
-                purgedAt: string | null;
-            } | null;
-            key: components["schemas"]["KeyMade"];
-            /**
-             * Format: int64
-             * @description Counts the changes.
-             */
-            version: number;
-            /** Format: date-time */
-            createdAt: string;
-        };
-        /** @description A project to be made, or what is to be changed of one. */
-        ProjectInputChange: {
-            /** @description What people call it. */
-            name?: string;
-            /** @description Its short name, one of its kind in the organization; of a new project it is made of the name. */
-            slug?: string | null;
-            /** @description Names to choose from; events may have others. */
-            environments?: string[] | null;
-            /** @description Web pages whose scripts may send events with a key of the project: https://shop.example, all below with https://*.shop.example, or * for every page. */
-            origins?: string[] | null;
-            /** @description The member who answers for it, or null. */
-            ownerId?: string | null;
-            /**
-             * Format: int64
-             * @description For how many days events are kept; 0: for ever, null: as the server is set.
-             */
-            retentionDays?: number | null;
-        };
-        /** @description One change, and who made it. */
-        AuditEntry: {
-            id: string;
-            orgId: string | null;
-            /**
-             * Format: int64
-             * @description Counts the entries of the organization.
-             */
-            number: number;
-            /** Format: date-time */
-            createdAt: string;
-            /**
-             * @description Who did it.
-             * @enum {string}
-             */
-            actor: "system" | "operator" | "user" | "key" | "anyone";
-            /** @description The user or key. */
-            actorId: string | null;
-            /** @description What it was called then. */
-            actorName: string | null;
-            /**
-             * @description What was done.
-             * @enum {string}
-             */
-            action: "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
-            /**
-             * @description To what kind of thing.
-             * @enum {string|null}
-             */
-            target: "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit" | null;
-            targetId: string | null;
-            targetName: string | null;
-            /** @description What was changed, as it was. */
-            before: Record<string, never> | null;
-            /** @description The same as it is since then. */
-            after: Record<string, never> | null;
-            /** @description Of the client. */
-            address: string | null;
-            userAgent: string | null;
-            requestId: string | null;
-            /** @description Of the entry before it. */
-            previousHash: string | null;
-            /** @description Covers all of this: doc/audit.md says how. */
-            hash: string;
-        };
-        /** @description The last line; a cut connection has none. */
-        AuditEnd: {
-            end: {
-                /**
-                 * Format: int64
-                 * @description How many are in this file.
-                 */
-                entries: number;
-                /**
-                 * Format: int64
-                 * @description Of the newest entry there was.
-                 */
-                number: number;
-                /** @description Its hash: keep it to check the log later. */
-                hash: string | null;
-            };
-        };
-        Usage: {
-            /** @description A calendar month in UTC. */
-            month: string;
-            /**
-             * Format: date-time
-             * @description Its first moment.
-             */
-            periodStart: string;
-            /**
-             * Format: date-time
-             * @description The first moment of the next one.
-             */
-            periodEnd: string;
-            plan: {
-                /** @description Its short name. */
-                name: string;
-                /** @description Its name. */
-                displayName: string;
-                /**
-                 * Format: int64
-                 * @description What it costs a month, in cents.
-                 */
-                priceCents: number;
-            };
-            events: {
-                /**
-                 * Format: int64
-                 * @description Events of the month, of all projects.
-                 */
-                used: number;
-                /**
-                 * Format: int64
-                 * @description Those of them that the daily ledger does not have yet.
-                 */
-                pending: number;
-                /**
-                 * Format: int64
-                 * @description Above it the plan may bill; null: none.
-                 */
-                softLimit: number | null;
-                /**
-                 * Format: int64
-                 * @description Above it nothing is taken; null: none.
-                 */
-                hardLimit: number | null;
-                /**
-                 * Format: int64
-                 * @description What is left of the hard limit.
-                 */
-                remaining: number | null;
-                /**
-                 * Format: int64
-                 * @description Events above the soft limit that are billed.
-                 */
-                overage: number;
-                /**
-                 * Format: int64
-                 * @description What those cost, in cents.
-                 */
-                overageCents: number;
-            };
-            rules: {
-                /**
-                 * Format: int64
-                 * @description Rules of all projects.
-                 */
-                used: number;
-                /**
-                 * Format: int64
-                 * @description How many there may be; null: no limit.
-                 */
-                limit: number | null;
-            };
-            notifications: {
-                /**
-                 * Format: int64
-                 * @description Notifications sent in the month, of all projects.
-                 */
-                sent: number;
-            };
-            /** @description Whose ledger follows. */
-            projectId: string;
-            /** @description Events by day, key and type. */
-            data: components["schemas"]["UsageRow"][];
-            /** @description Notifications by day. */
-            sent: {
-                /** @description A day in UTC. */
-                day: string;
-                /**
-                 * Format: int64
-                 * @description How many were sent.
-                 */
-                notifications: number;
-            }[];
-        };
-        Plan: {
-            /** @description Its short name. */
-            id: string;
-            /** @description Its short name. */
-            name: string;
-            /** @description Its name. */
-            displayName: string;
-            /**
-             * Format: int64
-             * @description What it costs a month, in cents.
-             */
-            priceMonthly: number;
-            /**
-             * Format: int64
-             * @description Events a month; 9007199254740991: no limit.
-             */
-            eventsPerMonth: number;
-            /**
-             * Format: int64
-             * @description Rules; 9007199254740991: no limit.
-             */
-            rulesLimit: number;
-            /**
-             * Format: int64
-             * @description Days; 9007199254740991: for ever.
-             */
-            retentionDays: number;
-            /**
-             * Format: int64
-             * @description Requests a minute; 9007199254740991: no limit.
-             */
-            rateLimit: number;
-        };
-        /** @description Tokens, as SignalDesk and PulseBoard had them in one. */
-        OlderLogin: {
-            /** @description For 15 minutes, as a Bearer token. */
-            accessToken: string;
-            /** @description Good once, for thirty days. */
-            refreshToken: string;
-            user: components["schemas"]["OlderUser"];
-            org: components["schemas"]["OwnOrg"] | null;
-            success: boolean;
-            data: {
-                accessToken: string;
-                user: components["schemas"]["OlderUser"];
-            };
-        };
-        /** @description Somebody, as SignalDesk and PulseBoard show one. */
-        OlderUser: {
-            id: string;
-            email: string;
-            name: string;
-        };
-        /** @description An organization that you are a member of. */
-        OwnOrg: {
-            id: string;
-            name: string;
-            slug: string;
-            /**
-             * @description What you are there.
-             * @enum {string}
-             */
-            role: "viewer" | "member" | "admin" | "owner";
-        };
-        /** @description A project in PulseBoard's form. */
-        PulseBoardProject: {
-            id: string;
-            name: string;
-            /** @description The whole key when the project is made, later its first letters. */
-            apiKey: string | null;
-            /** @description Who answers for it. */
-            userId: string | null;
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            updatedAt: string;
-        };
-        /** @description What happens now, for people. */
-        Message: {
-            /** @description The same for everybody. */
-            message: string;
-        };
-        /** @description An organization. */
-        SignalCraftWorkspace: {
-            id: string;
-            name: string;
-            /** Format: date-time */
-            createdAt: string;
-        };
-        /** @description Who is in a workspace. */
-        SignalCraftMember: {
-            id: string;
-            email: string;
-            displayName: string;
-            /** @enum {string} */
-            role: "VIEWER" | "MEMBER" | "ADMIN" | "OWNER";
-            /** Format: date-time */
-            createdAt: string;
-        };
-        /** @description Somebody who may join. */
-        SignalCraftInvitation: {
-            id: string;
-            email: string;
-            /** @enum {string} */
-            role: "VIEWER" | "MEMBER" | "ADMIN" | "OWNER";
-            /** @enum {string} */
-            status: "PENDING" | "ACCEPTED" | "REVOKED" | "EXPIRED";
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            expiresAt: string;
-        };
-        /** @description Who wants to log in. */
-        LoginInput: {
-            email: string;
-            password: string;
-            /** @description Of the authenticator, or a recovery code, where one is asked for. */
-            code?: string | null;
-            /** @description Keep the tokens in cookies: for pages of this server. */
-            cookie?: boolean | null;
-        };
-        /** @description Tokens, and whose they are. */
-        Login: {
-            /** @description Good until expiresAt, as a Bearer token; null: in a cookie. */
-            accessToken: string | null;
-            /** Format: date-time */
-            expiresAt: string;
-            /** @description Good once, for thirty days; null: in a cookie. */
-            refreshToken: string | null;
-            user: components["schemas"]["User"];
-            /** @description The organization that calls act in; null: you are in none. */
-            org: components["schemas"]["OwnOrg"] | null;
-        };
-        /** @description The token to be changed. */
-        RefreshInput: {
-            /** @description Where it is not in a cookie. */
-            refreshToken?: string | null;
-        };
-        /** @description Who joins. */
-        SignupInput: {
-            email: string;
-            password: string;
-            name?: string | null;
-            /** @description Of the organization that is made; not with an invite. */
-            orgName?: string | null;
-            /** @description From the link of an invite. */
-            inviteToken?: string | null;
-            /** @description Keep the tokens in cookies: for pages of this server. */
-            cookie?: boolean | null;
-        };
-        /** @description Who is logged in. */
-        Me: {
-            user: components["schemas"]["User"];
-            /** @description The organization that calls act in. */
-            org: components["schemas"]["OwnOrg"] | null;
-            sessionId: string;
-            /**
-             * Format: date-time
-             * @description Without a refresh until then.
-             */
-            sessionExpiresAt: string;
-            /** @description Password or code were given in the last ten minutes. */
-            proved: boolean;
-        };
-        /** @description What can be changed. */
-        MeInputChange: {
-            /** @description What others see; may be empty. */
-            name?: string;
-        };
-        /** @description Where you are logged in. */
-        Session: {
-            id: string;
-            /** @description It is the one that asks. */
-            current: boolean;
-            address: string;
-            /** @description What the client says it is. */
-            agent: string;
-            /** Format: date-time */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description Within a minute or so.
-             */
-            lastUsedAt: string | null;
-            /** Format: date-time */
-            expiresAt: string;
-        };
-        /** @description Where to act. */
-        SwitchInput: {
-            /** @description Of an organization that you are in. */
-            orgId: string;
-        };
-        /** @description One of the two. */
-        ProveInput: {
-            password?: string | null;
-            /** @description Of the authenticator, in the place of the password. */
-            code?: string | null;
-        };
-        /** @description An organization to be made. */
-        OrgInput: {
-            name: string;
-        };
-        /** @description The password as it is, and a new one. */
-        PasswordInput: {
-            /** @description Not for an account without one, which needs a fresh login. */
-            currentPassword?: string | null;
-            /** @description The new one. */
-            password: string;
-        };
-        /** @description Whose it is. */
-        ForgotInput: {
-            email: string;
-        };
-        /** @description A token, and the password that it sets. */
-        ResetInput: {
-            /** @description From the link. */
-            token: string;
-            /** @description The new one. */
-            password: string;
-        };
-        /** @description Whether codes are asked for. */
-        SecondFactor: {
-            /** @description A code is asked for at each login. */
-            enabled: boolean;
-            /** @description A secret was given out and waits for its first code. */
-            pending: boolean;
-            /** Format: date-time */
-            enabledAt: string | null;
-            /** Format: int64 */
-            recoveryCodesLeft: number;
-        };
-        /** @description What the authenticator needs; shown once. */
-        SecondFactorSecret: {
-            /** @description For those who type it, in base 32. */
-            secret: string;
-            /** @description The same for a picture that an app reads. */
-            uri: string;
-        };
-        /** @description The first code. */
-        ConfirmInput: {
-            /** @description What the authenticator shows now. */
-            code: string;
-        };
-        /** @description For the day the authenticator is lost. */
-        RecoveryCodes: {
-            /** @description Each opens the account once in the place of a code; shown once. */
-            recoveryCodes: string[];
-        };
-        /** @description Where to write to. */
-        MailInput: {
-            /** @description The new one. */
-            email: string;
-        };
-        /** @description What came by mail. */
-        MailConfirmInput: {
-            /** @description From the link. */
-            token: string;
-        };
-        /** @description Somebody in the organization. */
-        Member: {
-            id: string;
-            email: string;
-            name: string;
-            /** @enum {string} */
-            role: "viewer" | "member" | "admin" | "owner";
-            /**
-             * Format: date-time
-             * @description Since when.
-             */
-            createdAt: string;
-        };
-        /** @description What a member is to be. */
-        MemberInputChange: {
-            /** @enum {string} */
-            role?: "viewer" | "member" | "admin" | "owner";
-        };
-        /** @description Who is to join, and as what. */
-        InviteInput: {
-            email: string;
-            /**
-             * @description Default: member.
-             * @enum {string}
-             */
-            role?: "viewer" | "member" | "admin" | "owner";
-        };
-        /** @description An invite with its link. */
-        InviteMade: {
-            id: string;
-            email: string;
-            /** @enum {string} */
-            role: "viewer" | "member" | "admin" | "owner";
-            /** @enum {string} */
-            status: "open" | "accepted" | "revoked" | "expired";
-            /** @description null: whoever runs the server. */
-            invitedBy: string | null;
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            expiresAt: string;
-            /**
-             * Format: date-time
-             * @description null: not by mail; pass the link on.
-             */
-            sentAt: string | null;
-            /** Format: date-time */
-            acceptedAt: string | null;
-            /** @description The link to pass on. It is shown this once. */
-            inviteUrl: string;
-        };
-        /** @description Somebody who was asked to join. */
-        Invite: {
-            id: string;
-            email: string;
-            /** @enum {string} */
-            role: "viewer" | "member" | "admin" | "owner";
-            /** @enum {string} */
-            status: "open" | "accepted" | "revoked" | "expired";
-            /** @description null: whoever runs the server. */
-            invitedBy: string | null;
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            expiresAt: string;
-            /**
-             * Format: date-time
-             * @description null: not by mail; pass the link on.
-             */
-            sentAt: string | null;
-            /** Format: date-time */
-            acceptedAt: string | null;
-        };
-        /** @description As what somebody is to join. */
-        InviteChangeChange: {
-            /** @enum {string} */
-            role?: "viewer" | "member" | "admin" | "owner";
-        };
-        /** @description What an invite's link holds. */
-        InviteToken: {
-            /** @description What stands behind #token= in the link. */
-            token: string;
-        };
-        /** @description What an invite is for. */
-        InviteInfo: {
-            /** @description Sign up with this address. */
-            email: string;
-            orgName: string;
-            /** @enum {string} */
-            role: "viewer" | "member" | "admin" | "owner";
-            /** Format: date-time */
-            expiresAt: string;
-        };
-        /** @description The organization that calls act in. */
-        Org: {
-            id: string;
-            name: string;
-            slug: string;
-            /**
-             * @description What you are there.
-             * @enum {string}
-             */
-            role: "viewer" | "member" | "admin" | "owner";
-            /** @enum {string} */
-            status: "active" | "suspended" | "leaving";
-            /** @description An object of your own. */
-            settings: Record<string, never>;
-            /** Format: date-time */
-            createdAt: string;
-            /**
-             * Format: date-time
-             * @description By whoever runs the server.
-             */
-            suspendedAt: string | null;
-            /**
-             * Format: date-time
-             * @description When all of it will be deleted.
-             */
-            deleteAfter: string | null;
-        };
-        /** @description What can be changed of an organization. */
-        OrgChangeChange: {
-            /** @description Only an owner changes it. */
-            name?: string | null;
-            /** @description An object of your own, in the place of the one before. */
-            settings?: Record<string, never> | null;
-        };
-        /** @description All that an organization has set up. */
-        OrgExport: {
-            /** Format: date-time */
-            exportedAt: string;
-            org: components["schemas"]["Org"];
-            projects: {
-                id: string;
-                slug: string;
-                name: string;
-                isDefault: boolean;
-                environments: string[];
-                origins: string[];
-                /** Format: date-time */
-                createdAt: string;
-            }[];
-            /** @description Without what they are. */
-            keys: components["schemas"]["Key"][];
-            rules: {
-                projectId: string;
-                rule: components["schemas"]["Rule"];
-            }[];
-            members: components["schemas"]["Member"][];
-            invites: components["schemas"]["Invite"][];
-        };
-        /** @description A way to log in elsewhere. */
-        Provider: {
-            provider: string;
-            /** @description For the button. */
-            name: string;
-            /** @description Where the button leads. */
-            startPath: string;
-        };
-        /** @description The second factor. */
-        SsoCodeInput: {
-            /** @description Of the authenticator, or a recovery code. */
-            code: string;
-        };
-        /** @description Who you are elsewhere. */
-        Link: {
-            id: string;
-            /** @description null: it is not set up any more. */
-            provider: string | null;
-            issuer: string;
-            /** @description There, when it was linked. */
-            email: string | null;
-            /** Format: date-time */
-            createdAt: string;
-            /** Format: date-time */
-            lastUsedAt: string | null;
-        };
-        /** @description What to link. */
-        LinkInput: {
-            provider: string;
-            /** @description A path of this server, where the browser goes then. */
-            redirect?: string | null;
-        };
-        /** @description What became of one item of a batch. */
-        Verdict: {
-            /**
-             * Format: int64
-             * @description The place in the batch; the first is 0.
-             */
-            index: number;
-            /** @enum {string} */
-            status: "accepted" | "duplicate" | "rejected";
-            id?: string;
-            error?: string;
-            /** @description As in problems. */
-            code?: string;
-            field?: string;
-        };
-        /** @description One way in which somebody is told. */
-        Action: {
-            /** @description How to tell: webhook, in_app. */
-            channel: string;
-            /** @description The settings of the channel; secrets are masked. */
-            config: Record<string, never>;
-        };
-        /** @description One try to deliver. */
-        Attempt: {
-            /**
-             * Format: int64
-             * @description The first is 1.
-             */
-            n: number;
-            /** Format: date-time */
-            startedAt: string;
-            /** Format: int64 */
-            durationMs: number;
-            outcome: string;
-            /** Format: int64 */
-            httpStatus: number | null;
-            error: string | null;
-        };
-        /** @description What became of what was sent. */
-        OutcomeCounts: {
-            /** Format: int64 */
-            received: number;
-            /**
-             * Format: int64
-             * @description Stored.
-             */
-            accepted: number;
-            /**
-             * Format: int64
-             * @description Stored before under the same idempotency key.
-             */
-            duplicate: number;
-            /** @description By reason; reasons without any are left out. */
-            refused: {
-                [key: string]: number;
-            };
-            /**
-             * Format: int64
-             * @description Received, and neither answered nor found in the log.
-             */
-            open: number;
-        };
-        UsageRow: {
-            /** @description A day in UTC. */
-            day: string;
-            /** @description The key that sent them; null: people did, or keys beyond those that a day tells apart. */
-            keyId: string | null;
-            /** @description Their type; null: types beyond those that a day tells apart. */
-            type: string | null;
-            /**
-             * Format: int64
-             * @description How many.
-             */
-            events: number;
-        };
-        /** @description Somebody who can log in. */
-        User: {
-            id: string;
-            email: string;
-            name: string;
-            emailVerified: boolean;
-            /** @description A code is asked for at each login. */
-            twoFactor: boolean;
-            /** Format: date-time */
-            createdAt: string;
-        };
-    };
-    responses: {
-        /** @description `invalid`: a field is missing, of the wrong type or out of bounds. `malformed`: the bytes are not what their content type says. */
-        "invalid.malformed": {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. */
-        unauthorized: {
-            headers: {
-                /** @description Bearer: how to say who you are. */
-                "WWW-Authenticate"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `LIMIT_EXCEEDED`: the plan's limit is reached. */
-        LIMIT_EXCEEDED: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `forbidden`: the credential does not allow this. `org_closed`: the organization is suspended, or is to be deleted. */
-        "forbidden.org_closed": {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `not_found`: there is no such thing, or it is not yours. */
-        not_found: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `idempotency_conflict`: this idempotency key was used with another request. */
-        idempotency_conflict: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `too_large`: a body, item or field is over its limit. */
-        too_large: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `unsupported_media_type`: this content type or encoding is not understood. */
-        unsupported_media_type: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `rate_limited`: too many requests; wait as Retry-After says. */
-        rate_limited: {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `internal`: a fault of ours; the log has the request id. `corrupt`: stored bytes do not match their checksum. `io`: a file or the database could not be read or written. */
-        "internal.corrupt.io": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `overloaded`: a queue is full; wait as Retry-After says. `engine_lag`: rules are too far behind the log to take more. `shutting_down`: the server is stopping. */
-        "overloaded.engine_lag.shutting_down": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `disk_full`: the disk has no room for the next segment. */
-        disk_full: {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `overloaded`: a queue is full; wait as Retry-After says. `shutting_down`: the server is stopping. */
-        "overloaded.shutting_down": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `malformed`: the bytes are not what their content type says. */
-        malformed: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `not_implemented`: this call comes with a later version. */
-        not_implemented: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `precondition_failed`: the version named in If-Match is not the current one. */
-        precondition_failed: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `overloaded`: a queue is full; wait as Retry-After says. */
-        overloaded: {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `upgrade_required`: this path speaks WebSocket only. */
-        upgrade_required: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `rate_limited`: too many requests; wait as Retry-After says. `quota_exceeded`: the plan's limit is reached, as POST /api/events says it. */
-        "rate_limited.quota_exceeded": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
-        "rate_limited.too_many_searches": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `idempotency_conflict`: this idempotency key was used with another request. `in_progress`: another request under this idempotency key is not done yet. `already_created`: this idempotency key did its work before, and the reply was not kept; id says what there is. */
-        "idempotency_conflict.in_progress.already_created": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `conflict`: it exists already, or was changed meanwhile. */
-        conflict: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `conflict`: it exists already, or was changed meanwhile. `idempotency_conflict`: this idempotency key was used with another request. `in_progress`: another request under this idempotency key is not done yet. `already_created`: this idempotency key did its work before, and the reply was not kept; id says what there is. */
-        "conflict.idempotency_conflict.in_progress.already_created": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `engine_lag`: rules are too far behind the log to take more. `shutting_down`: the server is stopping. */
-        "engine_lag.shutting_down": {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `forbidden`: the credential does not allow this. */
-        forbidden: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. `org_closed`: the organization is suspended, or is to be deleted. */
-        "forbidden.proof_required.org_closed": {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. `code_required`: the password is right, and a code of the second factor is needed. */
-        "unauthorized.code_required": {
-            headers: {
-                /** @description Bearer: how to say who you are. */
-                "WWW-Authenticate"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `gone`: it was here and is not kept any more. */
-        gone: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. */
-        "forbidden.proof_required": {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `org_closed`: the organization is suspended, or is to be deleted. */
-        org_closed: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `upstream`: the other side refused or broke the connection. */
-        upstream: {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `upstream_timeout`: the other side did not answer in time. */
-        upstream_timeout: {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `malformed`: the bytes are not what their content type says. `timeout`: the request did not arrive in time. `length_required`: the body needs a length. `too_large`: a body, item or field is over its limit. `uri_too_long`: the request target is over its limit. `unsupported_media_type`: this content type or encoding is not understood. `expectation_failed`: the Expect header asks for something unknown. `rate_limited`: too many requests; wait as Retry-After says. `headers_too_large`: the request head is over its limit. `internal`: a fault of ours; the log has the request id. `not_implemented`: this call comes with a later version. `overloaded`: a queue is full; wait as Retry-After says. `shutting_down`: the server is stopping. `http_version_not_supported`: only HTTP/1.1 and HTTP/1.0 are spoken here. */
-        transport: {
-            headers: {
-                /** @description After how many seconds the same request may succeed. */
-                "Retry-After"?: number;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-    };
-    parameters: never;
-    requestBodies: never;
-    headers: never;
-    pathItems: never;
+	schemas: {
+		/** @description An error (RFC 9457). */
+		Problem: {
+			/** @description Always about:blank: the code says which kind it is. */
+			type: string;
+			/** @description The phrase of the status. */
+			title: string;
+			/**
+			 * Format: int64
+			 * @description The status of the reply.
+			 */
+			status: number;
+			/** @description What went wrong, for people. */
+			error: string;
+			/** @description The path of the value at fault. */
+			field?: string;
+			/** @description What is wrong with each value at fault, by its path. */
+			details?: {
+				[key: string]: string;
+			};
+			/**
+			 * Format: int64
+			 * @description Of 429: the seconds of Retry-After.
+			 */
+			retryAfter?: number;
+			/** @description Of already_created: the id of what the first request made. */
+			id?: string;
+			/** @description What the log of the server has about it. */
+			requestId: string;
+			/** @description false, to PulseBoard's calls. */
+			success?: boolean;
+			/** @description As error, to calls of earlier systems. */
+			message?: string;
+			/**
+			 * Format: int64
+			 * @description As status, to SignalOps' and SignalCraft's calls.
+			 */
+			statusCode?: number;
+			/** @description As code, to SignalCraft's calls; as are these two: */
+			errorCode?: string;
+			/**
+			 * Format: date-time
+			 * @description When it went wrong.
+			 */
+			timestamp?: string;
+			/** @description The path of the request. */
+			path?: string;
+			/**
+			 * @description What went wrong, for programs.
+			 * @enum {string}
+			 */
+			code: "invalid" | "malformed" | "unauthorized" | "code_required" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "in_progress" | "already_created" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
+		};
+		/** @description One thing that happened, as it is sent. */
+		EventInput: {
+			/** @description What happened; rules look for it. */
+			type: string;
+			/** @description Whatever belongs to it. */
+			payload?: Record<string, never> | null;
+			/** @description The same key again is the same event, stored once. */
+			idempotencyKey?: string | null;
+			/** @description debug, info, low, medium, high or critical, or another known spelling. */
+			severity?: string | null;
+			/** @description Which program or place it comes from. */
+			source?: string | null;
+			environment?: string | null;
+			/** @description For people. */
+			message?: string | null;
+			/** @description A measurement. */
+			value?: number | null;
+			/** @description Small facts to filter by. */
+			tags?: Record<string, never> | null;
+			/** @description event, error or metric, in any case; event when it is not said. */
+			kind?: string | null;
+			/**
+			 * Format: date-time
+			 * @description When it happened; rules go by the time it is received.
+			 */
+			occurredAt?: string | null;
+			/** @description What makes two events the same. */
+			fingerprint?: string | null;
+			/** @description Another name of payload. */
+			metadata?: Record<string, never> | null;
+		};
+		/** @description The event is stored for good. */
+		Receipt: {
+			id: string;
+			type: string;
+			/** Format: date-time */
+			receivedAt: string;
+			/** @enum {string} */
+			status: "accepted";
+		};
+		/** @description Good items are stored, whatever the others are. */
+		Verdicts: {
+			data: components["schemas"]["Verdict"][];
+			/** Format: int64 */
+			accepted: number;
+			/** Format: int64 */
+			duplicate: number;
+			/** Format: int64 */
+			rejected: number;
+		};
+		/** @description One thing that happened. */
+		Event: {
+			id: string;
+			type: string;
+			/** @enum {string} */
+			kind: "event" | "error" | "metric";
+			/** @enum {string|null} */
+			severity: "debug" | "info" | "low" | "medium" | "high" | "critical" | null;
+			source: string | null;
+			environment: string | null;
+			message: string | null;
+			value: number | null;
+			payload: Record<string, never>;
+			tags: Record<string, never>;
+			fingerprint: string | null;
+			idempotencyKey: string | null;
+			/**
+			 * Format: date-time
+			 * @description When it happened, as the sender said.
+			 */
+			occurredAt: string;
+			/**
+			 * Format: date-time
+			 * @description When it was stored; never goes back.
+			 */
+			receivedAt: string;
+			projectId: string;
+			/** @description Which key sent it; null: a person did, or Tocsin itself. */
+			keyId: string | null;
+		};
+		/** @description Nobody sees them from now on. */
+		EventsDeleted: {
+			projectId: string;
+			/** @description Older events are deleted. */
+			before: string;
+			/** Format: date-time */
+			deletedAt: string;
+			/** @enum {string} */
+			status: "hidden";
+			/**
+			 * Format: date-time
+			 * @description By then they have left the disk.
+			 */
+			purgedBy: string;
+		};
+		/** @description A message that was sent, or given up. */
+		SignalCraftLog: {
+			id: string;
+			workspaceId: string;
+			/** @description The channel. */
+			target: string;
+			/** @description Where it went, without secrets. */
+			targetRef: string | null;
+			alertGroupId: string;
+			/** @enum {string} */
+			status: "SENT" | "FAILED";
+			errorMessage: string | null;
+			/**
+			 * Format: date-time
+			 * @description When it was sent, or given up.
+			 */
+			sentAt: string;
+		};
+		/** @description An event in SignalDesk's form. */
+		SignalDeskEvent: {
+			id: string;
+			type: string;
+			metadata: Record<string, never>;
+			/** Format: date-time */
+			timestamp: string;
+			/** @description The rules have looked at it. */
+			processed: boolean;
+		};
+		/** @description An event in PulseBoard's form. */
+		PulseBoardEvent: {
+			id: string;
+			projectId: string;
+			/** @enum {string} */
+			type: "event" | "error" | "metric";
+			name: string;
+			payload: Record<string, never>;
+			/** Format: date-time */
+			timestamp: string;
+			/** Format: date-time */
+			receivedAt: string;
+		};
+		/** @description One way in which somebody is to be told; a masked secret keeps its value. */
+		ActionInput: {
+			/** @constant */
+			channel: "in_app";
+			config?: Record<string, never>;
+		} | {
+			/** @constant */
+			channel: "webhook";
+			config: {
+				/**
+				 * Format: uri
+				 * @description Where to send the message by POST.
+				 */
+				url: string;
+				/** @description Further request headers, for example Authorization. */
+				headers?: {
+					[key: string]: string;
+				} | null;
+				/** @description whsec_ and base64 of 24 to 64 bytes; several with spaces between while you change it. */
+				secret?: string | null;
+			};
+		};
+		/** @description When is what told to whom. */
+		Rule: {
+			id: string;
+			projectId: string;
+			/** @description What people see. */
+			name: string;
+			/** @description The type of event to count: exact, "prefix.*" or "*". */
+			eventType: string;
+			/**
+			 * @description How the count compares with the threshold.
+			 * @enum {string}
+			 */
+			condition: "count_gte" | "count_gt" | "count_eq";
+			/**
+			 * Format: int64
+			 * @description How many events it takes.
+			 */
+			threshold: number;
+			/**
+			 * Format: int64
+			 * @description How long an event counts.
+			 */
+			windowSeconds: number;
+			/**
+			 * Format: int64
+			 * @description How long the rule is quiet about a key after it fired.
+			 * @default 60
+			 */
+			cooldownSeconds: number;
+			/** @description Paths whose values are counted apart, such as payload.userId. */
+			groupBy: string[];
+			/**
+			 * @description How bad the alerts are.
+			 * @default medium
+			 * @enum {string}
+			 */
+			severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
+			/**
+			 * @description A disabled rule counts nothing; enabling starts it empty.
+			 * @default true
+			 */
+			enabled: boolean;
+			/** @description Who is told, and how. */
+			actions: components["schemas"]["Action"][];
+			/**
+			 * Format: int64
+			 * @description Counts the changes.
+			 */
+			version: number;
+			/** Format: date-time */
+			createdAt: string;
+			/** Format: date-time */
+			updatedAt: string;
+		};
+		/** @description A delivery in the older form. */
+		SignalDeskNotification: {
+			id: string;
+			ruleId: string;
+			ruleName: string;
+			eventId: string;
+			eventType: string;
+			channel: string;
+			/** @enum {string} */
+			status: "pending" | "retrying" | "sent" | "failed";
+			/** Format: date-time */
+			sentAt: string | null;
+			error: string | null;
+			/** Format: date-time */
+			createdAt: string;
+		};
+		/** @description What is told. */
+		Notice: {
+			alertId: string;
+			ruleId: string;
+			ruleName: string;
+			/** @enum {string} */
+			severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
+			/** Format: int64 */
+			threshold: number;
+			/** Format: int64 */
+			windowSeconds: number;
+			/** Format: int64 */
+			count: number;
+			countAtLeast: boolean;
+			group: Record<string, never>;
+			/** Format: date-time */
+			triggeredAt: string;
+			eventId: string;
+			eventType: string;
+			eventMetadata: Record<string, never>;
+			/** Format: date-time */
+			receivedAt: string;
+			/** Format: date-time */
+			occurredAt: string;
+		};
+		/** @description A new key, with its secret. */
+		KeyMade: {
+			id: string;
+			/** @description The project that it opens. */
+			projectId: string;
+			name: string;
+			/** @description The key itself: shown once, never again. */
+			key: string;
+			/** @description Enough to tell keys apart. */
+			keyPrefix: string;
+			scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
+			/** Format: date-time */
+			expiresAt: string | null;
+			/** @description The person who made it, if one did. */
+			madeBy: string | null;
+			/**
+			 * Format: int64
+			 * @description Counts the changes.
+			 */
+			version: number;
+			/** Format: date-time */
+			createdAt: string;
+		};
+		/** @description A key, without its secret. */
+		Key: {
+			id: string;
+			/** @description The project that it opens. */
+			projectId: string;
+			name: string;
+			/** @description Enough to tell keys apart. */
+			keyPrefix: string;
+			scopes: ("events:read" | "events:write" | "rules:read" | "rules:write" | "alerts:read" | "alerts:write" | "notifications:read" | "notifications:write" | "keys:read" | "keys:write" | "settings:read" | "settings:write")[];
+			/** Format: date-time */
+			expiresAt: string | null;
+			/** @description The person who made it, if one did. */
+			madeBy: string | null;
+			/**
+			 * Format: int64
+			 * @description Counts the changes.
+			 */
+			version: number;
+			/** Format: date-time */
+			createdAt: string;
+			/**
+			 * Format: date-time
+			 * @description Within a minute or so.
+			 */
+			lastUsedAt: string | null;
+			/** @description The address of that use. */
+			lastUsedFrom: string | null;
+			/** @description The key that takes its place. */
+			rotatedTo: string | null;
+			/** Format: date-time */
+			revokedAt: string | null;
+		};
+		/** @description A line of a search; it has one of these members. */
+		SearchLine: {
+			search?: {
+				/** Format: date-time */
+				from: string | null;
+				/** Format: date-time */
+				to: string | null;
+				/** @enum {string} */
+				order: "desc" | "asc";
+				/** Format: int64 */
+				limit: number;
+				/** @description The terms of q, as they were understood. */
+				query: Record<string, never>[];
+			};
+			event?: components["schemas"]["Event"];
+			page?: {
+				nextCursor: string | null;
+			};
+			progress?: {
+				percent: number;
+				/** Format: int64 */
+				matched: number;
+				/** Format: int64 */
+				looked: number;
+				/** Format: int64 */
+				bytes: number;
+				/**
+				 * Format: int64
+				 * @description Places on the way that cannot be read.
+				 */
+				lost: number;
+				/** Format: date-time */
+				at: string | null;
+			};
+			counts?: {
+				/** Format: int64 */
+				matched: number;
+				histogram: {
+					/**
+					 * Format: int64
+					 * @description Seconds that a bucket is long.
+					 */
+					step: number;
+					buckets: {
+						/** Format: date-time */
+						start: string;
+						/** Format: int64 */
+						count: number;
+					}[];
+				};
+				facets: {
+					[key: string]: {
+						values: {
+							value: string | null;
+							/** Format: int64 */
+							count: number;
+						}[];
+						/** Format: int64 */
+						other: number;
+					};
+				};
+			};
+			done?: {
+				percent: number;
+				/** Format: int64 */
+				matched: number;
+				/** Format: int64 */
+				looked: number;
+				/** Format: int64 */
+				bytes: number;
+				/**
+				 * Format: int64
+				 * @description Places on the way that cannot be read.
+				 */
+				lost: number;
+				/** Format: date-time */
+				at: string | null;
+			};
+		};
+		/** @description The last line when it could not go on. */
+		ScanFailed: {
+			failed: {
+				/** @description As in problems. */
+				code: string;
+				error: string;
+			};
+		};
+		/** @description The last line; a cut connection has none. */
+		ExportEnd: {
+			end: {
+				/** @description Nothing on the way was unreadable. */
+				complete: boolean;
+				/** Format: int64 */
+				events: number;
+				/** Format: int64 */
+				lost: number;
+				/** @description For after, to get what comes later. */
+				after: string;
+			};
+		};
+		/** @description When is what told to whom. */
+		RuleInput: {
+			/** @description What people see. */
+			name: string;
+			/** @description The type of event to count: exact, "prefix.*" or "*". */
+			eventType: string;
+			/**
+			 * @description How the count compares with the threshold.
+			 * @enum {string}
+			 */
+			condition: "count_gte" | "count_gt" | "count_eq";
+			/**
+			 * Format: int64
+			 * @description How many events it takes.
+			 */
+			threshold: number;
+			/**
+			 * Format: int64
+			 * @description How long an event counts.
+			 */
+			windowSeconds: number;
+			/**
+			 * Format: int64
+			 * @description How long the rule is quiet about a key after it fired.
+			 * @default 60
+			 */
+			cooldownSeconds: number | null;
+			/** @description Paths whose values are counted apart, such as payload.userId. */
+			groupBy?: string[] | null;
+			/**
+			 * @description How bad the alerts are.
+			 * @default medium
+			 * @enum {string|null}
+			 */
+			severity: "debug" | "info" | "low" | "medium" | "high" | "critical" | null;
+			/**
+			 * @description A disabled rule counts nothing; enabling starts it empty.
+			 * @default true
+			 */
+			enabled: boolean | null;
+			/** @description Who is told, and how. */
+			actions: components["schemas"]["ActionInput"][];
+		};
+		/** @description When is what told to whom. */
+		RuleInputChange: {
+			/** @description What people see. */
+			name?: string;
+			/** @description The type of event to count: exact, "prefix.*" or "*". */
+			eventType?: string;
+			/**
+			 * @description How the count compares with the threshold.
+			 * @enum {string}
+			 */
+			condition?: "count_gte" | "count_gt" | "count_eq";
+			/**
+			 * Format: int64
+			 * @description How many events it takes.
+			 */
+			threshold?: number;
+			/**
+			 * Format: int64
+			 * @description How long an event counts.
+			 */
+			windowSeconds?: number;
+			/**
+			 * Format: int64
+			 * @description How long the rule is quiet about a key after it fired.
+			 * @default 60
+			 */
+			cooldownSeconds: number | null;
+			/** @description Paths whose values are counted apart, such as payload.userId. */
+			groupBy?: string[] | null;
+			/**
+			 * @description How bad the alerts are.
+			 * @default medium
+			 * @enum {string|null}
+			 */
+			severity: "debug" | "info" | "low" | "medium" | "high" | "critical" | null;
+			/**
+			 * @description A disabled rule counts nothing; enabling starts it empty.
+			 * @default true
+			 */
+			enabled: boolean | null;
+			/** @description Who is told, and how. */
+			actions?: components["schemas"]["ActionInput"][];
+		};
+		/** @description A key to be made. */
+		KeyInput: {
+			/** @description What people will see in the list of keys. */
+			name: string;
+			/** @description The project that it opens; by default that of the call. */
+			projectId?: string | null;
+			/**
+			 * @description When the key stops working by itself.
+			 * @default never
+			 * @enum {string|null}
+			 */
+			expiresIn: "never" | "30d" | "90d" | "1y" | null;
+			/**
+			 * Format: date-time
+			 * @description The same as a time, in the place of expiresIn.
+			 */
+			expiresAt?: string | null;
+			/** @description What the key may do; empty means everything. */
+			scopes?: string[] | null;
+		};
+		/** @description What can be changed of a key. */
+		KeyChangeChange: {
+			/** @description What people will see in the list of keys. */
+			name?: string;
+		};
+		/** @description How a key is to be followed by another. */
+		KeyRotation: {
+			/**
+			 * Format: int64
+			 * @description How long the old key goes on working.
+			 * @default 86400
+			 */
+			overlapSeconds: number | null;
+			/**
+			 * @description When the new key stops working by itself; when nothing is said, it is when the old one would have.
+			 * @default never
+			 * @enum {string|null}
+			 */
+			expiresIn: "never" | "30d" | "90d" | "1y" | null;
+			/**
+			 * Format: date-time
+			 * @description The same as a time, in the place of expiresIn.
+			 */
+			expiresAt?: string | null;
+		};
+		/** @description A key that takes another's place. */
+		KeyRotated: {
+			key: components["schemas"]["KeyMade"];
+			previous: {
+				id: string;
+				/**
+				 * Format: date-time
+				 * @description Until then it goes on working.
+				 */
+				expiresAt: string;
+			};
+		};
+		/** @description What a rule said. */
+		Alert: {
+			id: string;
+			ruleId: string;
+			/** @description The name of the rule when it fired. */
+			ruleName: string;
+			/** Format: int64 */
+			ruleVersion: number;
+			title: string;
+			/** @enum {string} */
+			severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
+			/**
+			 * Format: int64
+			 * @description How many events there were in the window.
+			 */
+			count: number;
+			/** @description There may have been more. */
+			countAtLeast: boolean;
+			/** @description The values of groupBy, by path. */
+			group: Record<string, never>;
+			/** @description The event that made it fire. */
+			eventId: string;
+			eventType: string;
+			/** Format: date-time */
+			createdAt: string;
+			/**
+			 * @description Whether it still holds.
+			 * @enum {string}
+			 */
+			state: "firing" | "resolved";
+			/** Format: date-time */
+			resolvedAt: string | null;
+			/** @description Why it is over. */
+			resolution: string | null;
+		};
+		/** @description One message to one destination. */
+		Delivery: {
+			id: string;
+			alertId: string;
+			ruleId: string;
+			ruleName: string;
+			eventId: string;
+			eventType: string;
+			channel: string;
+			/** @description Where it goes, without secrets. */
+			destination: string | null;
+			/** @enum {string} */
+			status: "pending" | "sending" | "retrying" | "sent" | "dead" | "superseded" | "purged";
+			/**
+			 * Format: int64
+			 * @description How often it was tried.
+			 */
+			attempts: number;
+			/** Format: date-time */
+			createdAt: string;
+			/**
+			 * Format: date-time
+			 * @description When something happens next.
+			 */
+			dueAt: string | null;
+			/** Format: date-time */
+			doneAt: string | null;
+			/** @description What went wrong last. */
+			error: string | null;
+			/**
+			 * Format: int64
+			 * @description What the receiver answered last.
+			 */
+			httpStatus: number | null;
+		};
+		/** @description A delivery, what it tells, and every attempt. */
+		DeliveryWithAttempts: {
+			id: string;
+			alertId: string;
+			ruleId: string;
+			ruleName: string;
+			eventId: string;
+			eventType: string;
+			channel: string;
+			/** @description Where it goes, without secrets. */
+			destination: string | null;
+			/** @enum {string} */
+			status: "pending" | "sending" | "retrying" | "sent" | "dead" | "superseded" | "purged";
+			/**
+			 * Format: int64
+			 * @description How often it was tried.
+			 */
+			attempts: number;
+			/** Format: date-time */
+			createdAt: string;
+			/**
+			 * Format: date-time
+			 * @description When something happens next.
+			 */
+			dueAt: string | null;
+			/** Format: date-time */
+			doneAt: string | null;
+			/** @description What went wrong last. */
+			error: string | null;
+			/**
+			 * Format: int64
+			 * @description What the receiver answered last.
+			 */
+			httpStatus: number | null;
+			notice: components["schemas"]["Notice"] | null;
+			/** @description The newest ones. */
+			attemptList: components["schemas"]["Attempt"][];
+		};
+		/** @description Opens one live stream, once. */
+		Ticket: {
+			ticket: string;
+			/** Format: date-time */
+			expiresAt: string;
+		};
+		/** @description The books: received is the sum of the rest. */
+		Outcomes: {
+			/** Format: date-time */
+			from: string;
+			/** Format: date-time */
+			to: string;
+			/** @enum {string} */
+			step: "minute" | "hour";
+			/** @description Buckets in which something happened. */
+			data: {
+				/** Format: int64 */
+				received: number;
+				/**
+				 * Format: int64
+				 * @description Stored.
+				 */
+				accepted: number;
+				/**
+				 * Format: int64
+				 * @description Stored before under the same idempotency key.
+				 */
+				duplicate: number;
+				/** @description By reason; reasons without any are left out. */
+				refused: {
+					[key: string]: number;
+				};
+				/**
+				 * Format: int64
+				 * @description Received, and neither answered nor found in the log.
+				 */
+				open: number;
+				/** Format: date-time */
+				start: string;
+			}[];
+			total: components["schemas"]["OutcomeCounts"];
+		};
+		/** @description How many events there were, by time. */
+		EventCounts: {
+			/** Format: date-time */
+			from: string;
+			/** Format: date-time */
+			to: string;
+			/** @enum {string} */
+			step: "minute" | "hour";
+			/** Format: int64 */
+			total: number;
+			/** @description Buckets with events. */
+			data: {
+				/** Format: date-time */
+				start: string;
+				/** Format: int64 */
+				count: number;
+				/**
+				 * Format: int64
+				 * @description Of types beyond those that are told apart.
+				 */
+				unnamed: number;
+				/** @description By severity, none where it was not said; what has no events is left out. */
+				severities: {
+					[key: string]: number;
+				};
+			}[];
+		};
+		/** @description A record that rules leave out. */
+		Quarantined: {
+			/** @description null: it is no event. */
+			eventId: string | null;
+			type: string;
+			/** Format: date-time */
+			receivedAt: string;
+			/** Format: date-time */
+			quarantinedAt: string;
+			reason: string;
+		};
+		/** @description Where events belong. */
+		Project: {
+			id: string;
+			slug: string;
+			name: string;
+			isDefault: boolean;
+			environments: string[];
+			origins: string[];
+			ownerId: string | null;
+			/**
+			 * Format: int64
+			 * @description null: as the server is set; 0: for ever.
+			 */
+			retentionDays: number | null;
+			/**
+			 * Format: int64
+			 * @description What holds; 0: for ever.
+			 */
+			effectiveRetentionDays: number;
+			/** @description The last deletion of all events. */
+			deletion: {
+				/** @description Older events are deleted. */
+				before: string;
+				/** Format: date-time */
+				deletedAt: string;
+				/**
+				 * Format: date-time
+				 * @description When they had left the disk.
+				 */
+				purgedAt: string | null;
+			} | null;
+			/** @description The newest key that works; rotate-key puts another in its place. */
+			key: {
+				id: string;
+				name: string;
+				keyPrefix: string;
+				/** Format: date-time */
+				expiresAt: string | null;
+				/** Format: date-time */
+				createdAt: string;
+			} | null;
+			/**
+			 * Format: int64
+			 * @description Counts the changes.
+			 */
+			version: number;
+			/** Format: date-time */
+			createdAt: string;
+		};
+		/** @description A project to be made, or what is to be changed of one. */
+		ProjectInput: {
+			/** @description What people call it. */
+			name: string;
+			/** @description Its short name, one of its kind in the organization; of a new project it is made of the name. */
+			slug?: string | null;
+			/** @description Names to choose from; events may have others. */
+			environments?: string[] | null;
+			/** @description Web pages whose scripts may send events with a key of the project: https://shop.example, all below with https://*.shop.example, or * for every page. */
+			origins?: string[] | null;
+			/** @description The member who answers for it, or null. */
+			ownerId?: string | null;
+			/**
+			 * Format: int64
+			 * @description For how many days events are kept; 0: for ever, null: as the server is set.
+			 */
+			retentionDays?: number | null;
+		};
+		/** @description A new project, with its first key. */
+		ProjectMade: {
+			id: string;
+			slug: string;
+			name: string;
+			isDefault: boolean;
+			environments: string[];
+			origins: string[];
+			ownerId: string | null;
+			/**
+			 * Format: int64
+			 * @description null: as the server is set; 0: for ever.
+			 */
+			retentionDays: number | null;
+			/**
+			 * Format: int64
+			 * @description What holds; 0: for ever.
+			 */
+			effectiveRetentionDays: number;
+			/** @description The last deletion of all events. */
+			deletion: {
+				/** @description Older events are deleted. */
+				before: string;
+				/** Format: date-time */
+				deletedAt: string;
+				/**
+				 * Format: date-time
+				 * @description When they had left the disk.
+				 */
+				purgedAt: string | null;
+			} | null;
+			key: components["schemas"]["KeyMade"];
+			/**
+			 * Format: int64
+			 * @description Counts the changes.
+			 */
+			version: number;
+			/** Format: date-time */
+			createdAt: string;
+		};
+		/** @description A project to be made, or what is to be changed of one. */
+		ProjectInputChange: {
+			/** @description What people call it. */
+			name?: string;
+			/** @description Its short name, one of its kind in the organization; of a new project it is made of the name. */
+			slug?: string | null;
+			/** @description Names to choose from; events may have others. */
+			environments?: string[] | null;
+			/** @description Web pages whose scripts may send events with a key of the project: https://shop.example, all below with https://*.shop.example, or * for every page. */
+			origins?: string[] | null;
+			/** @description The member who answers for it, or null. */
+			ownerId?: string | null;
+			/**
+			 * Format: int64
+			 * @description For how many days events are kept; 0: for ever, null: as the server is set.
+			 */
+			retentionDays?: number | null;
+		};
+		/** @description One change, and who made it. */
+		AuditEntry: {
+			id: string;
+			orgId: string | null;
+			/**
+			 * Format: int64
+			 * @description Counts the entries of the organization.
+			 */
+			number: number;
+			/** Format: date-time */
+			createdAt: string;
+			/**
+			 * @description Who did it.
+			 * @enum {string}
+			 */
+			actor: "system" | "operator" | "user" | "key" | "anyone";
+			/** @description The user or key. */
+			actorId: string | null;
+			/** @description What it was called then. */
+			actorName: string | null;
+			/**
+			 * @description What was done.
+			 * @enum {string}
+			 */
+			action: "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
+			/**
+			 * @description To what kind of thing.
+			 * @enum {string|null}
+			 */
+			target: "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit" | null;
+			targetId: string | null;
+			targetName: string | null;
+			/** @description What was changed, as it was. */
+			before: Record<string, never> | null;
+			/** @description The same as it is since then. */
+			after: Record<string, never> | null;
+			/** @description Of the client. */
+			address: string | null;
+			userAgent: string | null;
+			requestId: string | null;
+			/** @description Of the entry before it. */
+			previousHash: string | null;
+			/** @description Covers all of this: doc/audit.md says how. */
+			hash: string;
+		};
+		/** @description The last line; a cut connection has none. */
+		AuditEnd: {
+			end: {
+				/**
+				 * Format: int64
+				 * @description How many are in this file.
+				 */
+				entries: number;
+				/**
+				 * Format: int64
+				 * @description Of the newest entry there was.
+				 */
+				number: number;
+				/** @description Its hash: keep it to check the log later. */
+				hash: string | null;
+			};
+		};
+		Usage: {
+			/** @description A calendar month in UTC. */
+			month: string;
+			/**
+			 * Format: date-time
+			 * @description Its first moment.
+			 */
+			periodStart: string;
+			/**
+			 * Format: date-time
+			 * @description The first moment of the next one.
+			 */
+			periodEnd: string;
+			plan: {
+				/** @description Its short name. */
+				name: string;
+				/** @description Its name. */
+				displayName: string;
+				/**
+				 * Format: int64
+				 * @description What it costs a month, in cents.
+				 */
+				priceCents: number;
+			};
+			events: {
+				/**
+				 * Format: int64
+				 * @description Events of the month, of all projects.
+				 */
+				used: number;
+				/**
+				 * Format: int64
+				 * @description Those of them that the daily ledger does not have yet.
+				 */
+				pending: number;
+				/**
+				 * Format: int64
+				 * @description Above it the plan may bill; null: none.
+				 */
+				softLimit: number | null;
+				/**
+				 * Format: int64
+				 * @description Above it nothing is taken; null: none.
+				 */
+				hardLimit: number | null;
+				/**
+				 * Format: int64
+				 * @description What is left of the hard limit.
+				 */
+				remaining: number | null;
+				/**
+				 * Format: int64
+				 * @description Events above the soft limit that are billed.
+				 */
+				overage: number;
+				/**
+				 * Format: int64
+				 * @description What those cost, in cents.
+				 */
+				overageCents: number;
+			};
+			rules: {
+				/**
+				 * Format: int64
+				 * @description Rules of all projects.
+				 */
+				used: number;
+				/**
+				 * Format: int64
+				 * @description How many there may be; null: no limit.
+				 */
+				limit: number | null;
+			};
+			notifications: {
+				/**
+				 * Format: int64
+				 * @description Notifications sent in the month, of all projects.
+				 */
+				sent: number;
+			};
+			/** @description Whose ledger follows. */
+			projectId: string;
+			/** @description Events by day, key and type. */
+			data: components["schemas"]["UsageRow"][];
+			/** @description Notifications by day. */
+			sent: {
+				/** @description A day in UTC. */
+				day: string;
+				/**
+				 * Format: int64
+				 * @description How many were sent.
+				 */
+				notifications: number;
+			}[];
+		};
+		Plan: {
+			/** @description Its short name. */
+			id: string;
+			/** @description Its short name. */
+			name: string;
+			/** @description Its name. */
+			displayName: string;
+			/**
+			 * Format: int64
+			 * @description What it costs a month, in cents.
+			 */
+			priceMonthly: number;
+			/**
+			 * Format: int64
+			 * @description Events a month; 9007199254740991: no limit.
+			 */
+			eventsPerMonth: number;
+			/**
+			 * Format: int64
+			 * @description Rules; 9007199254740991: no limit.
+			 */
+			rulesLimit: number;
+			/**
+			 * Format: int64
+			 * @description Days; 9007199254740991: for ever.
+			 */
+			retentionDays: number;
+			/**
+			 * Format: int64
+			 * @description Requests a minute; 9007199254740991: no limit.
+			 */
+			rateLimit: number;
+		};
+		/** @description Tokens, as SignalDesk and PulseBoard had them in one. */
+		OlderLogin: {
+			/** @description For 15 minutes, as a Bearer token. */
+			accessToken: string;
+			/** @description Good once, for thirty days. */
+			refreshToken: string;
+			user: components["schemas"]["OlderUser"];
+			org: components["schemas"]["OwnOrg"] | null;
+			success: boolean;
+			data: {
+				accessToken: string;
+				user: components["schemas"]["OlderUser"];
+			};
+		};
+		/** @description Somebody, as SignalDesk and PulseBoard show one. */
+		OlderUser: {
+			id: string;
+			email: string;
+			name: string;
+		};
+		/** @description An organization that you are a member of. */
+		OwnOrg: {
+			id: string;
+			name: string;
+			slug: string;
+			/**
+			 * @description What you are there.
+			 * @enum {string}
+			 */
+			role: "viewer" | "member" | "admin" | "owner";
+		};
+		/** @description A project in PulseBoard's form. */
+		PulseBoardProject: {
+			id: string;
+			name: string;
+			/** @description The whole key when the project is made, later its first letters. */
+			apiKey: string | null;
+			/** @description Who answers for it. */
+			userId: string | null;
+			/** Format: date-time */
+			createdAt: string;
+			/** Format: date-time */
+			updatedAt: string;
+		};
+		/** @description What happens now, for people. */
+		Message: {
+			/** @description The same for everybody. */
+			message: string;
+		};
+		/** @description An organization. */
+		SignalCraftWorkspace: {
+			id: string;
+			name: string;
+			/** Format: date-time */
+			createdAt: string;
+		};
+		/** @description Who is in a workspace. */
+		SignalCraftMember: {
+			id: string;
+			email: string;
+			displayName: string;
+			/** @enum {string} */
+			role: "VIEWER" | "MEMBER" | "ADMIN" | "OWNER";
+			/** Format: date-time */
+			createdAt: string;
+		};
+		/** @description Somebody who may join. */
+		SignalCraftInvitation: {
+			id: string;
+			email: string;
+			/** @enum {string} */
+			role: "VIEWER" | "MEMBER" | "ADMIN" | "OWNER";
+			/** @enum {string} */
+			status: "PENDING" | "ACCEPTED" | "REVOKED" | "EXPIRED";
+			/** Format: date-time */
+			createdAt: string;
+			/** Format: date-time */
+			expiresAt: string;
+		};
+		/** @description Who wants to log in. */
+		LoginInput: {
+			email: string;
+			password: string;
+			/** @description Of the authenticator, or a recovery code, where one is asked for. */
+			code?: string | null;
+			/** @description Keep the tokens in cookies: for pages of this server. */
+			cookie?: boolean | null;
+		};
+		/** @description Tokens, and whose they are. */
+		Login: {
+			/** @description Good until expiresAt, as a Bearer token; null: in a cookie. */
+			accessToken: string | null;
+			/** Format: date-time */
+			expiresAt: string;
+			/** @description Good once, for thirty days; null: in a cookie. */
+			refreshToken: string | null;
+			user: components["schemas"]["User"];
+			/** @description The organization that calls act in; null: you are in none. */
+			org: components["schemas"]["OwnOrg"] | null;
+		};
+		/** @description The token to be changed. */
+		RefreshInput: {
+			/** @description Where it is not in a cookie. */
+			refreshToken?: string | null;
+		};
+		/** @description Who joins. */
+		SignupInput: {
+			email: string;
+			password: string;
+			name?: string | null;
+			/** @description Of the organization that is made; not with an invite. */
+			orgName?: string | null;
+			/** @description From the link of an invite. */
+			inviteToken?: string | null;
+			/** @description Keep the tokens in cookies: for pages of this server. */
+			cookie?: boolean | null;
+		};
+		/** @description Who is logged in. */
+		Me: {
+			user: components["schemas"]["User"];
+			/** @description The organization that calls act in. */
+			org: components["schemas"]["OwnOrg"] | null;
+			sessionId: string;
+			/**
+			 * Format: date-time
+			 * @description Without a refresh until then.
+			 */
+			sessionExpiresAt: string;
+			/** @description Password or code were given in the last ten minutes. */
+			proved: boolean;
+		};
+		/** @description What can be changed. */
+		MeInputChange: {
+			/** @description What others see; may be empty. */
+			name?: string;
+		};
+		/** @description Where you are logged in. */
+		Session: {
+			id: string;
+			/** @description It is the one that asks. */
+			current: boolean;
+			address: string;
+			/** @description What the client says it is. */
+			agent: string;
+			/** Format: date-time */
+			createdAt: string;
+			/**
+			 * Format: date-time
+			 * @description Within a minute or so.
+			 */
+			lastUsedAt: string | null;
+			/** Format: date-time */
+			expiresAt: string;
+		};
+		/** @description Where to act. */
+		SwitchInput: {
+			/** @description Of an organization that you are in. */
+			orgId: string;
+		};
+		/** @description One of the two. */
+		ProveInput: {
+			password?: string | null;
+			/** @description Of the authenticator, in the place of the password. */
+			code?: string | null;
+		};
+		/** @description An organization to be made. */
+		OrgInput: {
+			name: string;
+		};
+		/** @description The password as it is, and a new one. */
+		PasswordInput: {
+			/** @description Not for an account without one, which needs a fresh login. */
+			currentPassword?: string | null;
+			/** @description The new one. */
+			password: string;
+		};
+		/** @description Whose it is. */
+		ForgotInput: {
+			email: string;
+		};
+		/** @description A token, and the password that it sets. */
+		ResetInput: {
+			/** @description From the link. */
+			token: string;
+			/** @description The new one. */
+			password: string;
+		};
+		/** @description Whether codes are asked for. */
+		SecondFactor: {
+			/** @description A code is asked for at each login. */
+			enabled: boolean;
+			/** @description A secret was given out and waits for its first code. */
+			pending: boolean;
+			/** Format: date-time */
+			enabledAt: string | null;
+			/** Format: int64 */
+			recoveryCodesLeft: number;
+		};
+		/** @description What the authenticator needs; shown once. */
+		SecondFactorSecret: {
+			/** @description For those who type it, in base 32. */
+			secret: string;
+			/** @description The same for a picture that an app reads. */
+			uri: string;
+		};
+		/** @description The first code. */
+		ConfirmInput: {
+			/** @description What the authenticator shows now. */
+			code: string;
+		};
+		/** @description For the day the authenticator is lost. */
+		RecoveryCodes: {
+			/** @description Each opens the account once in the place of a code; shown once. */
+			recoveryCodes: string[];
+		};
+		/** @description Where to write to. */
+		MailInput: {
+			/** @description The new one. */
+			email: string;
+		};
+		/** @description What came by mail. */
+		MailConfirmInput: {
+			/** @description From the link. */
+			token: string;
+		};
+		/** @description Somebody in the organization. */
+		Member: {
+			id: string;
+			email: string;
+			name: string;
+			/** @enum {string} */
+			role: "viewer" | "member" | "admin" | "owner";
+			/**
+			 * Format: date-time
+			 * @description Since when.
+			 */
+			createdAt: string;
+		};
+		/** @description What a member is to be. */
+		MemberInputChange: {
+			/** @enum {string} */
+			role?: "viewer" | "member" | "admin" | "owner";
+		};
+		/** @description Who is to join, and as what. */
+		InviteInput: {
+			email: string;
+			/**
+			 * @description Default: member.
+			 * @enum {string}
+			 */
+			role?: "viewer" | "member" | "admin" | "owner";
+		};
+		/** @description An invite with its link. */
+		InviteMade: {
+			id: string;
+			email: string;
+			/** @enum {string} */
+			role: "viewer" | "member" | "admin" | "owner";
+			/** @enum {string} */
+			status: "open" | "accepted" | "revoked" | "expired";
+			/** @description null: whoever runs the server. */
+			invitedBy: string | null;
+			/** Format: date-time */
+			createdAt: string;
+			/** Format: date-time */
+			expiresAt: string;
+			/**
+			 * Format: date-time
+			 * @description null: not by mail; pass the link on.
+			 */
+			sentAt: string | null;
+			/** Format: date-time */
+			acceptedAt: string | null;
+			/** @description The link to pass on. It is shown this once. */
+			inviteUrl: string;
+		};
+		/** @description Somebody who was asked to join. */
+		Invite: {
+			id: string;
+			email: string;
+			/** @enum {string} */
+			role: "viewer" | "member" | "admin" | "owner";
+			/** @enum {string} */
+			status: "open" | "accepted" | "revoked" | "expired";
+			/** @description null: whoever runs the server. */
+			invitedBy: string | null;
+			/** Format: date-time */
+			createdAt: string;
+			/** Format: date-time */
+			expiresAt: string;
+			/**
+			 * Format: date-time
+			 * @description null: not by mail; pass the link on.
+			 */
+			sentAt: string | null;
+			/** Format: date-time */
+			acceptedAt: string | null;
+		};
+		/** @description As what somebody is to join. */
+		InviteChangeChange: {
+			/** @enum {string} */
+			role?: "viewer" | "member" | "admin" | "owner";
+		};
+		/** @description What an invite's link holds. */
+		InviteToken: {
+			/** @description What stands behind #token= in the link. */
+			token: string;
+		};
+		/** @description What an invite is for. */
+		InviteInfo: {
+			/** @description Sign up with this address. */
+			email: string;
+			orgName: string;
+			/** @enum {string} */
+			role: "viewer" | "member" | "admin" | "owner";
+			/** Format: date-time */
+			expiresAt: string;
+		};
+		/** @description The organization that calls act in. */
+		Org: {
+			id: string;
+			name: string;
+			slug: string;
+			/**
+			 * @description What you are there.
+			 * @enum {string}
+			 */
+			role: "viewer" | "member" | "admin" | "owner";
+			/** @enum {string} */
+			status: "active" | "suspended" | "leaving";
+			/** @description An object of your own. */
+			settings: Record<string, never>;
+			/** Format: date-time */
+			createdAt: string;
+			/**
+			 * Format: date-time
+			 * @description By whoever runs the server.
+			 */
+			suspendedAt: string | null;
+			/**
+			 * Format: date-time
+			 * @description When all of it will be deleted.
+			 */
+			deleteAfter: string | null;
+		};
+		/** @description What can be changed of an organization. */
+		OrgChangeChange: {
+			/** @description Only an owner changes it. */
+			name?: string | null;
+			/** @description An object of your own, in the place of the one before. */
+			settings?: Record<string, never> | null;
+		};
+		/** @description All that an organization has set up. */
+		OrgExport: {
+			/** Format: date-time */
+			exportedAt: string;
+			org: components["schemas"]["Org"];
+			projects: {
+				id: string;
+				slug: string;
+				name: string;
+				isDefault: boolean;
+				environments: string[];
+				origins: string[];
+				/** Format: date-time */
+				createdAt: string;
+			}[];
+			/** @description Without what they are. */
+			keys: components["schemas"]["Key"][];
+			rules: {
+				projectId: string;
+				rule: components["schemas"]["Rule"];
+			}[];
+			members: components["schemas"]["Member"][];
+			invites: components["schemas"]["Invite"][];
+		};
+		/** @description A way to log in elsewhere. */
+		Provider: {
+			provider: string;
+			/** @description For the button. */
+			name: string;
+			/** @description Where the button leads. */
+			startPath: string;
+		};
+		/** @description The second factor. */
+		SsoCodeInput: {
+			/** @description Of the authenticator, or a recovery code. */
+			code: string;
+		};
+		/** @description Who you are elsewhere. */
+		Link: {
+			id: string;
+			/** @description null: it is not set up any more. */
+			provider: string | null;
+			issuer: string;
+			/** @description There, when it was linked. */
+			email: string | null;
+			/** Format: date-time */
+			createdAt: string;
+			/** Format: date-time */
+			lastUsedAt: string | null;
+		};
+		/** @description What to link. */
+		LinkInput: {
+			provider: string;
+			/** @description A path of this server, where the browser goes then. */
+			redirect?: string | null;
+		};
+		/** @description What became of one item of a batch. */
+		Verdict: {
+			/**
+			 * Format: int64
+			 * @description The place in the batch; the first is 0.
+			 */
+			index: number;
+			/** @enum {string} */
+			status: "accepted" | "duplicate" | "rejected";
+			id?: string;
+			error?: string;
+			/** @description As in problems. */
+			code?: string;
+			field?: string;
+		};
+		/** @description One way in which somebody is told. */
+		Action: {
+			/** @description How to tell: webhook, in_app. */
+			channel: string;
+			/** @description The settings of the channel; secrets are masked. */
+			config: Record<string, never>;
+		};
+		/** @description One try to deliver. */
+		Attempt: {
+			/**
+			 * Format: int64
+			 * @description The first is 1.
+			 */
+			n: number;
+			/** Format: date-time */
+			startedAt: string;
+			/** Format: int64 */
+			durationMs: number;
+			outcome: string;
+			/** Format: int64 */
+			httpStatus: number | null;
+			error: string | null;
+		};
+		/** @description What became of what was sent. */
+		OutcomeCounts: {
+			/** Format: int64 */
+			received: number;
+			/**
+			 * Format: int64
+			 * @description Stored.
+			 */
+			accepted: number;
+			/**
+			 * Format: int64
+			 * @description Stored before under the same idempotency key.
+			 */
+			duplicate: number;
+			/** @description By reason; reasons without any are left out. */
+			refused: {
+				[key: string]: number;
+			};
+			/**
+			 * Format: int64
+			 * @description Received, and neither answered nor found in the log.
+			 */
+			open: number;
+		};
+		UsageRow: {
+			/** @description A day in UTC. */
+			day: string;
+			/** @description The key that sent them; null: people did, or keys beyond those that a day tells apart. */
+			keyId: string | null;
+			/** @description Their type; null: types beyond those that a day tells apart. */
+			type: string | null;
+			/**
+			 * Format: int64
+			 * @description How many.
+			 */
+			events: number;
+		};
+		/** @description Somebody who can log in. */
+		User: {
+			id: string;
+			email: string;
+			name: string;
+			emailVerified: boolean;
+			/** @description A code is asked for at each login. */
+			twoFactor: boolean;
+			/** Format: date-time */
+			createdAt: string;
+		};
+	};
+	responses: {
+		/** @description `invalid`: a field is missing, of the wrong type or out of bounds. `malformed`: the bytes are not what their content type says. */
+		"invalid.malformed": {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. */
+		unauthorized: {
+			headers: {
+				/** @description Bearer: how to say who you are. */
+				"WWW-Authenticate"?: string;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `LIMIT_EXCEEDED`: the plan's limit is reached. */
+		LIMIT_EXCEEDED: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `forbidden`: the credential does not allow this. `org_closed`: the organization is suspended, or is to be deleted. */
+		"forbidden.org_closed": {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `not_found`: there is no such thing, or it is not yours. */
+		not_found: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `idempotency_conflict`: this idempotency key was used with another request. */
+		idempotency_conflict: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `too_large`: a body, item or field is over its limit. */
+		too_large: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `unsupported_media_type`: this content type or encoding is not understood. */
+		unsupported_media_type: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `rate_limited`: too many requests; wait as Retry-After says. */
+		rate_limited: {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `internal`: a fault of ours; the log has the request id. `corrupt`: stored bytes do not match their checksum. `io`: a file or the database could not be read or written. */
+		"internal.corrupt.io": {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `overloaded`: a queue is full; wait as Retry-After says. `engine_lag`: rules are too far behind the log to take more. `shutting_down`: the server is stopping. */
+		"overloaded.engine_lag.shutting_down": {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `disk_full`: the disk has no room for the next segment. */
+		disk_full: {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `overloaded`: a queue is full; wait as Retry-After says. `shutting_down`: the server is stopping. */
+		"overloaded.shutting_down": {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `malformed`: the bytes are not what their content type says. */
+		malformed: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `not_implemented`: this call comes with a later version. */
+		not_implemented: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `precondition_failed`: the version named in If-Match is not the current one. */
+		precondition_failed: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `overloaded`: a queue is full; wait as Retry-After says. */
+		overloaded: {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `upgrade_required`: this path speaks WebSocket only. */
+		upgrade_required: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `rate_limited`: too many requests; wait as Retry-After says. `quota_exceeded`: the plan's limit is reached, as POST /api/events says it. */
+		"rate_limited.quota_exceeded": {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
+		"rate_limited.too_many_searches": {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `idempotency_conflict`: this idempotency key was used with another request. `in_progress`: another request under this idempotency key is not done yet. `already_created`: this idempotency key did its work before, and the reply was not kept; id says what there is. */
+		"idempotency_conflict.in_progress.already_created": {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `conflict`: it exists already, or was changed meanwhile. */
+		conflict: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `conflict`: it exists already, or was changed meanwhile. `idempotency_conflict`: this idempotency key was used with another request. `in_progress`: another request under this idempotency key is not done yet. `already_created`: this idempotency key did its work before, and the reply was not kept; id says what there is. */
+		"conflict.idempotency_conflict.in_progress.already_created": {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `engine_lag`: rules are too far behind the log to take more. `shutting_down`: the server is stopping. */
+		"engine_lag.shutting_down": {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `forbidden`: the credential does not allow this. */
+		forbidden: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. `org_closed`: the organization is suspended, or is to be deleted. */
+		"forbidden.proof_required.org_closed": {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. `code_required`: the password is right, and a code of the second factor is needed. */
+		"unauthorized.code_required": {
+			headers: {
+				/** @description Bearer: how to say who you are. */
+				"WWW-Authenticate"?: string;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `gone`: it was here and is not kept any more. */
+		gone: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. */
+		"forbidden.proof_required": {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `org_closed`: the organization is suspended, or is to be deleted. */
+		org_closed: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `upstream`: the other side refused or broke the connection. */
+		upstream: {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `upstream_timeout`: the other side did not answer in time. */
+		upstream_timeout: {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `malformed`: the bytes are not what their content type says. `timeout`: the request did not arrive in time. `length_required`: the body needs a length. `too_large`: a body, item or field is over its limit. `uri_too_long`: the request target is over its limit. `unsupported_media_type`: this content type or encoding is not understood. `expectation_failed`: the Expect header asks for something unknown. `rate_limited`: too many requests; wait as Retry-After says. `headers_too_large`: the request head is over its limit. `internal`: a fault of ours; the log has the request id. `not_implemented`: this call comes with a later version. `overloaded`: a queue is full; wait as Retry-After says. `shutting_down`: the server is stopping. `http_version_not_supported`: only HTTP/1.1 and HTTP/1.0 are spoken here. */
+		transport: {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+	};
+	parameters: never;
+	requestBodies: never;
+	headers: never;
+	pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    listEvents: {
-        parameters: {
-            query?: {
-                /** @description Only this type, or with .* at the end all that begin so. */
-                type?: string;
-                /** @description Only this kind. */
-                kind?: "event" | "error" | "metric";
-                /** @description Only this severity, in any known spelling. */
-                severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
-                /** @description Only this source. */
-                source?: string;
-                /** @description Only this environment. */
-                environment?: string;
-                /** @description Received at this time or later. */
-                from?: string;
-                /** @description Received before this time. */
-                to?: string;
-                /** @description Words and member:value terms that an event has to match. */
-                q?: string;
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of events. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *           "type": "checkout_failed",
-                     *           "kind": "event",
-                     *           "severity": "debug",
-                     *           "source": "shop",
-                     *           "environment": "production",
-                     *           "message": "card declined",
-                     *           "value": 12.5,
-                     *           "payload": {
-                     *             "amount": 1999
-                     *           },
-                     *           "tags": {
-                     *             "region": "eu"
-                     *           },
-                     *           "fingerprint": null,
-                     *           "idempotencyKey": null,
-                     *           "occurredAt": "2026-01-31T09:30:00.000Z",
-                     *           "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *           "projectId": "prj_2YTGWJFAYGYT1",
-                     *           "keyId": "key_2YTGWJFAYGYT1"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Event"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    ingestEvents: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "type": "checkout_failed",
-                 *       "payload": {
-                 *         "amount": 1999,
-                 *         "userId": "u_17"
-                 *       },
-                 *       "severity": "high",
-                 *       "source": "shop",
-                 *       "environment": "production"
-                 *     }
-                 */
-                "application/json": components["schemas"]["EventInput"] | components["schemas"]["EventInput"][] | {
-                    events: components["schemas"]["EventInput"][];
-                };
-                /**
-                 * @example {
-                 *       "type": "checkout_failed",
-                 *       "payload": {
-                 *         "amount": 1999,
-                 *         "userId": "u_17"
-                 *       },
-                 *       "severity": "high",
-                 *       "source": "shop",
-                 *       "environment": "production"
-                 *     }
-                 */
-                "application/x-ndjson": components["schemas"]["EventInput"];
-            };
-        };
-        responses: {
-            /** @description Each item has its verdict. */
-            200: {
-                headers: {
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "index": 0,
-                     *           "status": "rejected",
-                     *           "error": "\"type\" is required",
-                     *           "code": "invalid",
-                     *           "field": "[0].type"
-                     *         }
-                     *       ],
-                     *       "accepted": 1,
-                     *       "duplicate": 1,
-                     *       "rejected": 1
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Verdicts"];
-                };
-            };
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "type": "checkout_failed",
-                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *       "status": "accepted"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Receipt"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["idempotency_conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    deleteEvents: {
-        parameters: {
-            query: {
-                /** @description The id of the project, to show that you know which one it is. */
-                confirm: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description They are hidden. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "before": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "deletedAt": "2026-01-31T09:30:00.000Z",
-                     *       "status": "hidden",
-                     *       "purgedBy": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["EventsDeleted"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    noop: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example {} */
-                "application/json": {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description As if an event were stored. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "type": "checkout_failed",
-                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *       "status": "accepted"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Receipt"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetDeliveryHealth: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The times. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "lastSuccessAt": "2026-01-31T09:30:00.000Z",
-                     *       "lastFailureAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": {
-                        /** Format: date-time */
-                        lastSuccessAt: string | null;
-                        /** Format: date-time */
-                        lastFailureAt: string | null;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListLogs: {
-        parameters: {
-            query?: {
-                /** @description SENT or FAILED alone. */
-                status?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example [
-                     *       {
-                     *         "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
-                     *         "workspaceId": "org_2YTGWJFAYGYT1",
-                     *         "target": "WEBHOOK",
-                     *         "targetRef": "https://hooks.example.com",
-                     *         "alertGroupId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
-                     *         "status": "SENT",
-                     *         "errorMessage": null,
-                     *         "sentAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     ]
-                     */
-                    "application/json": components["schemas"]["SignalCraftLog"][];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    olderListEvents: {
-        parameters: {
-            query?: {
-                /** @description Only this type, or with .* at the end all that begin so. */
-                type?: string;
-                /**
-                 * @deprecated
-                 * @description PulseBoard's way to send the key; better send it as a header.
-                 */
-                apiKey?: string;
-                /** @description How many items at most. */
-                limit?: number;
-                /** @description How many to pass over. */
-                offset?: number;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Events, newest first. */
-            200: {
-                headers: {
-                    /** @description Since when this call, or this way to make it, is deprecated (RFC 9745). It works on. */
-                    Deprecation?: string;
-                    /** @description Where it is said what takes its place: rel=deprecation. */
-                    Link?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "events": [
-                     *         {
-                     *           "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *           "type": "checkout_failed",
-                     *           "metadata": {},
-                     *           "timestamp": "2026-01-31T09:30:00.000Z",
-                     *           "processed": true
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        events: components["schemas"]["SignalDeskEvent"][];
-                    } | {
-                        success: boolean;
-                        data: components["schemas"]["PulseBoardEvent"][];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskIngest: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "type": "checkout_failed"
-                 *     }
-                 */
-                "application/json": {
-                    type: string;
-                    metadata?: Record<string, never> | null;
-                    /** Format: date-time */
-                    timestamp?: string | null;
-                    idempotencyKey?: string | null;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "type": "checkout_failed",
-                     *       "timestamp": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": {
-                        id: string;
-                        type: string;
-                        /** Format: date-time */
-                        timestamp: string;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["idempotency_conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskGetEvent: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The event. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "type": "checkout_failed",
-                     *       "metadata": {},
-                     *       "timestamp": "2026-01-31T09:30:00.000Z",
-                     *       "processed": true
-                     *     }
-                     */
-                    "application/json": components["schemas"]["SignalDeskEvent"];
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskListRules: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All rules. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "rules": [
-                     *         {
-                     *           "id": "rul_2YTGWJFAYGYT1",
-                     *           "projectId": "prj_2YTGWJFAYGYT1",
-                     *           "name": "Checkout failures",
-                     *           "eventType": "checkout_failed",
-                     *           "condition": "count_gte",
-                     *           "threshold": 5,
-                     *           "windowSeconds": 60,
-                     *           "cooldownSeconds": 60,
-                     *           "groupBy": [],
-                     *           "severity": "medium",
-                     *           "enabled": true,
-                     *           "actions": [
-                     *             {
-                     *               "channel": "in_app",
-                     *               "config": {}
-                     *             }
-                     *           ],
-                     *           "version": 1,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        rules: components["schemas"]["Rule"][];
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskCreateRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Checkout failures",
-                 *       "eventType": "checkout_failed",
-                 *       "condition": "count_gte",
-                 *       "threshold": 5,
-                 *       "windowSeconds": 60,
-                 *       "actions": [
-                 *         {
-                 *           "channel": "in_app",
-                 *           "config": {}
-                 *         }
-                 *       ]
-                 *     }
-                 */
-                "application/json": {
-                    /** @description What people see. */
-                    name: string;
-                    /** @description The type of event to count: exact, "prefix.*" or "*". */
-                    eventType: string;
-                    /**
-                     * @description How the count compares with the threshold.
-                     * @enum {string}
-                     */
-                    condition: "count_gte" | "count_gt" | "count_eq";
-                    /**
-                     * Format: int64
-                     * @description How many events it takes.
-                     */
-                    threshold: number;
-                    /**
-                     * Format: int64
-                     * @description How long an event counts.
-                     */
-                    windowSeconds: number;
-                    /**
-                     * Format: int64
-                     * @description How long the rule is quiet about a key after it fired.
-                     * @default 60
-                     */
-                    cooldownSeconds?: number | null;
-                    /** @description Paths whose values are counted apart, such as payload.userId. */
-                    groupBy?: string[] | null;
-                    /**
-                     * @description How bad the alerts are.
-                     * @default medium
-                     * @enum {string|null}
-                     */
-                    severity?: "debug" | "info" | "low" | "medium" | "high" | "critical" | null;
-                    /**
-                     * @description A disabled rule counts nothing; enabling starts it empty.
-                     * @default true
-                     */
-                    enabled?: boolean | null;
-                    /** @description Who is told, and how. */
-                    actions: components["schemas"]["ActionInput"][];
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The rule, which counts from now on. */
-            201: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "rul_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "Checkout failures",
-                     *       "eventType": "checkout_failed",
-                     *       "condition": "count_gte",
-                     *       "threshold": 5,
-                     *       "windowSeconds": 60,
-                     *       "cooldownSeconds": 60,
-                     *       "groupBy": [],
-                     *       "severity": "medium",
-                     *       "enabled": true,
-                     *       "actions": [
-                     *         {
-                     *           "channel": "in_app",
-                     *           "config": {}
-                     *         }
-                     *       ],
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Rule"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            501: components["responses"]["not_implemented"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskGetRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example rul_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The rule. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "rul_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "Checkout failures",
-                     *       "eventType": "checkout_failed",
-                     *       "condition": "count_gte",
-                     *       "threshold": 5,
-                     *       "windowSeconds": 60,
-                     *       "cooldownSeconds": 60,
-                     *       "groupBy": [],
-                     *       "severity": "medium",
-                     *       "enabled": true,
-                     *       "actions": [
-                     *         {
-                     *           "channel": "in_app",
-                     *           "config": {}
-                     *         }
-                     *       ],
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Rule"];
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskDeleteRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example rul_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is gone. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            412: components["responses"]["precondition_failed"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskChangeRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example rul_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Checkout failures",
-                 *       "eventType": "checkout_failed",
-                 *       "condition": "count_gte",
-                 *       "threshold": 5,
-                 *       "windowSeconds": 60,
-                 *       "actions": [
-                 *         {
-                 *           "channel": "in_app",
-                 *           "config": {}
-                 *         }
-                 *       ]
-                 *     }
-                 */
-                "application/json": {
-                    /** @description What people see. */
-                    name?: string;
-                    /** @description The type of event to count: exact, "prefix.*" or "*". */
-                    eventType?: string;
-                    /**
-                     * @description How the count compares with the threshold.
-                     * @enum {string}
-                     */
-                    condition?: "count_gte" | "count_gt" | "count_eq";
-                    /**
-                     * Format: int64
-                     * @description How many events it takes.
-                     */
-                    threshold?: number;
-                    /**
-                     * Format: int64
-                     * @description How long an event counts.
-                     */
-                    windowSeconds?: number;
-                    /**
-                     * Format: int64
-                     * @description How long the rule is quiet about a key after it fired.
-                     * @default 60
-                     */
-                    cooldownSeconds?: number | null;
-                    /** @description Paths whose values are counted apart, such as payload.userId. */
-                    groupBy?: string[] | null;
-                    /**
-                     * @description How bad the alerts are.
-                     * @default medium
-                     * @enum {string|null}
-                     */
-                    severity?: "debug" | "info" | "low" | "medium" | "high" | "critical" | null;
-                    /**
-                     * @description A disabled rule counts nothing; enabling starts it empty.
-                     * @default true
-                     */
-                    enabled?: boolean | null;
-                    /** @description Who is told, and how. */
-                    actions?: components["schemas"]["ActionInput"][];
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The rule as it is now. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "rul_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "Checkout failures",
-                     *       "eventType": "checkout_failed",
-                     *       "condition": "count_gte",
-                     *       "threshold": 5,
-                     *       "windowSeconds": 60,
-                     *       "cooldownSeconds": 60,
-                     *       "groupBy": [],
-                     *       "severity": "medium",
-                     *       "enabled": true,
-                     *       "actions": [
-                     *         {
-                     *           "channel": "in_app",
-                     *           "config": {}
-                     *         }
-                     *       ],
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Rule"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            412: components["responses"]["precondition_failed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            501: components["responses"]["not_implemented"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskListNotifications: {
-        parameters: {
-            query?: {
-                /** @description Only this status. */
-                status?: "pending" | "retrying" | "sent" | "failed";
-                /** @description How many items at most. */
-                limit?: number;
-                /** @description How many to pass over. */
-                offset?: number;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Notifications, newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "notifications": [
-                     *         {
-                     *           "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
-                     *           "ruleId": "rul_2YTGWJFAYGYT1",
-                     *           "ruleName": "text",
-                     *           "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *           "eventType": "checkout_failed",
-                     *           "channel": "webhook",
-                     *           "status": "pending",
-                     *           "sentAt": "2026-01-31T09:30:00.000Z",
-                     *           "error": null,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        notifications: components["schemas"]["SignalDeskNotification"][];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskGetNotification: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The notification. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
-                     *       "ruleId": "rul_2YTGWJFAYGYT1",
-                     *       "ruleName": "text",
-                     *       "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "eventType": "checkout_failed",
-                     *       "channel": "webhook",
-                     *       "status": "pending",
-                     *       "sentAt": "2026-01-31T09:30:00.000Z",
-                     *       "error": null,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "eventMetadata": {},
-                     *       "payload": {
-                     *         "alertId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
-                     *         "ruleId": "rul_2YTGWJFAYGYT1",
-                     *         "ruleName": "text",
-                     *         "severity": "debug",
-                     *         "threshold": 1,
-                     *         "windowSeconds": 60,
-                     *         "count": 1,
-                     *         "countAtLeast": true,
-                     *         "group": {},
-                     *         "triggeredAt": "2026-01-31T09:30:00.000Z",
-                     *         "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *         "eventType": "checkout_failed",
-                     *         "eventMetadata": {},
-                     *         "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *         "occurredAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        id: string;
-                        ruleId: string;
-                        ruleName: string;
-                        eventId: string;
-                        eventType: string;
-                        channel: string;
-                        /** @enum {string} */
-                        status: "pending" | "retrying" | "sent" | "failed";
-                        /** Format: date-time */
-                        sentAt: string | null;
-                        error: string | null;
-                        /** Format: date-time */
-                        createdAt: string;
-                        eventMetadata: Record<string, never>;
-                        payload: components["schemas"]["Notice"] | Record<string, never>;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskListKeys: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All keys that work. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "apiKeys": [
-                     *         {
-                     *           "id": "key_2YTGWJFAYGYT1",
-                     *           "projectId": "prj_2YTGWJFAYGYT1",
-                     *           "name": "shop",
-                     *           "keyPrefix": "sk_4f1d0b27c...",
-                     *           "scopes": [
-                     *             "events:read"
-                     *           ],
-                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *           "madeBy": "usr_2YTGWJFAYGYT1",
-                     *           "version": 1,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedFrom": "192.0.2.7",
-                     *           "rotatedTo": null,
-                     *           "revokedAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        apiKeys: components["schemas"]["Key"][];
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskCreateKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "shop"
-                 *     }
-                 */
-                "application/json": {
-                    /** @description What people will see in the list of keys. */
-                    name: string;
-                    /** @description The project that it opens; by default that of the call. */
-                    projectId?: string | null;
-                    /**
-                     * @description When the key stops working by itself.
-                     * @default never
-                     * @enum {string|null}
-                     */
-                    expiresIn?: "never" | "30d" | "90d" | "1y" | null;
-                    /**
-                     * Format: date-time
-                     * @description The same as a time, in the place of expiresIn.
-                     */
-                    expiresAt?: string | null;
-                    /** @description What the key may do; empty means everything. */
-                    scopes?: string[] | null;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The key. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "key_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "shop",
-                     *       "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
-                     *       "keyPrefix": "sk_4f1d0b27c...",
-                     *       "scopes": [
-                     *         "events:read"
-                     *       ],
-                     *       "expiresAt": null,
-                     *       "madeBy": "usr_2YTGWJFAYGYT1",
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["KeyMade"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskRevokeKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example key_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It opens nothing from now on. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskCreateTicket: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The ticket. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "ticket": "tkt_7XVFGFTEDR1CR7XVFGFTEDR1CR7XVFGF"
-                     *     }
-                     */
-                    "application/json": {
-                        ticket: string;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskOpenSocket: {
-        parameters: {
-            query?: {
-                /** @description Stands in for a key. */
-                ticket?: string;
-                /** @description A ticket or a key, as older clients send it. */
-                token?: string;
-                /** @description As the header Last-Event-ID: go on behind this frame. */
-                lastEventId?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description WebSocket from here on. */
-            101: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            426: components["responses"]["upgrade_required"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalopsIngest: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "type": "checkout_failed",
-                 *       "payload": {}
-                 *     }
-                 */
-                "application/json": {
-                    type: string;
-                    payload: Record<string, never>;
-                    source?: string | null;
-                    /** Format: date-time */
-                    occurredAt?: string | null;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "status": "enqueued"
-                     *     }
-                     */
-                    "application/json": {
-                        id: string;
-                        /** @enum {string} */
-                        status: "enqueued";
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["idempotency_conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited.quota_exceeded"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardIngest: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "apiKey": "text",
-                 *       "type": "event",
-                 *       "name": "checkout_failed",
-                 *       "payload": {}
-                 *     }
-                 */
-                "application/json": {
-                    /** @description The key; this call takes it here alone. */
-                    apiKey: string;
-                    /** @description event, error or metric. */
-                    type: string;
-                    name: string;
-                    payload: Record<string, never>;
-                    /** Format: date-time */
-                    timestamp?: string | null;
-                    context?: Record<string, never> | null;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "data": {
-                     *         "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *         "projectId": "prj_2YTGWJFAYGYT1",
-                     *         "type": "event",
-                     *         "name": "checkout_failed",
-                     *         "payload": {},
-                     *         "timestamp": "2026-01-31T09:30:00.000Z",
-                     *         "receivedAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        data: components["schemas"]["PulseBoardEvent"];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            409: components["responses"]["idempotency_conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardCrash: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "apiKey": "text",
-                 *       "errorName": "TypeError",
-                 *       "errorMessage": "text",
-                 *       "stackTrace": "text",
-                 *       "isFatal": true
-                 *     }
-                 */
-                "application/json": {
-                    /** @description The key; this call takes it here alone. */
-                    apiKey: string;
-                    errorName: string;
-                    errorMessage: string;
-                    stackTrace: string;
-                    isFatal: boolean;
-                    sessionId?: string | null;
-                    /** @description Kept as tags. */
-                    context?: unknown;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "data": {
-                     *         "crashGroupId": "5f2d0b27c8a94e53"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        data: {
-                            /** @description The same for crashes of one kind: the fingerprint. */
-                            crashGroupId: string;
-                        };
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            409: components["responses"]["idempotency_conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardSession: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "apiKey": "text",
-                 *       "sessionId": "text",
-                 *       "startedAt": "2026-01-31T09:30:00.000Z"
-                 *     }
-                 */
-                "application/json": {
-                    /** @description The key; this call takes it here alone. */
-                    apiKey: string;
-                    sessionId: string;
-                    /** Format: date-time */
-                    startedAt: string;
-                    /**
-                     * Format: date-time
-                     * @description With it the session has ended.
-                     */
-                    endedAt?: string | null;
-                    /** @description In milliseconds. */
-                    duration?: number | null;
-                    crashed?: boolean | null;
-                    /** @description Kept as tags. */
-                    context?: unknown;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            409: components["responses"]["idempotency_conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardScreenView: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "apiKey": "text",
-                 *       "screenName": "Checkout"
-                 *     }
-                 */
-                "application/json": {
-                    /** @description The key; this call takes it here alone. */
-                    apiKey: string;
-                    screenName: string;
-                    /** @description In milliseconds. */
-                    loadTime?: number | null;
-                    /** @description In milliseconds. */
-                    timeSpent?: number | null;
-                    sessionId?: string | null;
-                    /** @description Kept as tags. */
-                    context?: unknown;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            409: components["responses"]["idempotency_conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardApiCall: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
-                 * @example order-4711-failed
-                 */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "apiKey": "text",
-                 *       "endpoint": "/orders",
-                 *       "httpMethod": "GET",
-                 *       "statusCode": 200,
-                 *       "duration": 1
-                 *     }
-                 */
-                "application/json": {
-                    /** @description The key; this call takes it here alone. */
-                    apiKey: string;
-                    endpoint: string;
-                    httpMethod: string;
-                    statusCode: number;
-                    /** @description In milliseconds. */
-                    duration: number;
-                    /** @description In bytes. */
-                    payloadSize?: number | null;
-                    sessionId?: string | null;
-                    /** @description Kept as tags. */
-                    context?: unknown;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The event is stored. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    /** @description soft_limit: the month's soft limit is passed. */
-                    "X-Usage-Warning"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            409: components["responses"]["idempotency_conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.engine_lag.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    searchEvents: {
-        parameters: {
-            query?: {
-                /** @description Only this type, or with .* at the end all that begin so. */
-                type?: string;
-                /** @description Only this kind. */
-                kind?: "event" | "error" | "metric";
-                /** @description Only this severity, in any known spelling. */
-                severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
-                /** @description Only this source. */
-                source?: string;
-                /** @description Only this environment. */
-                environment?: string;
-                /** @description Received at this time or later. */
-                from?: string;
-                /** @description Received before this time. */
-                to?: string;
-                /** @description Words and member:value terms that an event has to match. */
-                q?: string;
-                /** @description How many events; counts are of all. */
-                limit?: number;
-                /** @description The histogram has at most so many. */
-                buckets?: number;
-                /** @description Newest first, or oldest first. */
-                order?: "desc" | "asc";
-                /** @description Search to the end, and count. */
-                counts?: boolean;
-                /** @description Where to go on: nextCursor of the page line before. */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Lines until everything was looked at. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /** @example {} */
-                    "application/x-ndjson": components["schemas"]["SearchLine"] | components["schemas"]["ScanFailed"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited.too_many_searches"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    exportEvents: {
-        parameters: {
-            query?: {
-                /** @description Only this type, or with .* at the end all that begin so. */
-                type?: string;
-                /** @description Only this kind. */
-                kind?: "event" | "error" | "metric";
-                /** @description Only this severity, in any known spelling. */
-                severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
-                /** @description Only this source. */
-                source?: string;
-                /** @description Only this environment. */
-                environment?: string;
-                /** @description Received at this time or later. */
-                from?: string;
-                /** @description Received before this time. */
-                to?: string;
-                /** @description Words and member:value terms that an event has to match. */
-                q?: string;
-                /** @description ndjson or csv; else as Accept says. */
-                format?: "" | "ndjson" | "csv";
-                /** @description Oldest first, or newest first. */
-                order?: "asc" | "desc";
-                /** @description The id of the last event that arrived: go on behind it. */
-                after?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description An event a line. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "type": "checkout_failed",
-                     *       "kind": "event",
-                     *       "severity": "debug",
-                     *       "source": "shop",
-                     *       "environment": "production",
-                     *       "message": "card declined",
-                     *       "value": 12.5,
-                     *       "payload": {
-                     *         "amount": 1999
-                     *       },
-                     *       "tags": {
-                     *         "region": "eu"
-                     *       },
-                     *       "fingerprint": null,
-                     *       "idempotencyKey": null,
-                     *       "occurredAt": "2026-01-31T09:30:00.000Z",
-                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "keyId": "key_2YTGWJFAYGYT1"
-                     *     }
-                     */
-                    "application/x-ndjson": components["schemas"]["Event"] | components["schemas"]["ExportEnd"] | components["schemas"]["ScanFailed"];
-                    "text/csv": string;
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited.too_many_searches"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getEvent: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The event. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "type": "checkout_failed",
-                     *       "kind": "event",
-                     *       "severity": "debug",
-                     *       "source": "shop",
-                     *       "environment": "production",
-                     *       "message": "card declined",
-                     *       "value": 12.5,
-                     *       "payload": {
-                     *         "amount": 1999
-                     *       },
-                     *       "tags": {
-                     *         "region": "eu"
-                     *       },
-                     *       "fingerprint": null,
-                     *       "idempotencyKey": null,
-                     *       "occurredAt": "2026-01-31T09:30:00.000Z",
-                     *       "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "keyId": "key_2YTGWJFAYGYT1"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Event"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listRules: {
-        parameters: {
-            query?: {
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of rules. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "rul_2YTGWJFAYGYT1",
-                     *           "projectId": "prj_2YTGWJFAYGYT1",
-                     *           "name": "Checkout failures",
-                     *           "eventType": "checkout_failed",
-                     *           "condition": "count_gte",
-                     *           "threshold": 5,
-                     *           "windowSeconds": 60,
-                     *           "cooldownSeconds": 60,
-                     *           "groupBy": [],
-                     *           "severity": "medium",
-                     *           "enabled": true,
-                     *           "actions": [
-                     *             {
-                     *               "channel": "in_app",
-                     *               "config": {}
-                     *             }
-                     *           ],
-                     *           "version": 1,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Rule"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    createRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Checkout failures",
-                 *       "eventType": "checkout_failed",
-                 *       "condition": "count_gte",
-                 *       "threshold": 5,
-                 *       "windowSeconds": 60,
-                 *       "actions": [
-                 *         {
-                 *           "channel": "in_app",
-                 *           "config": {}
-                 *         }
-                 *       ]
-                 *     }
-                 */
-                "application/json": components["schemas"]["RuleInput"];
-            };
-        };
-        responses: {
-            /** @description The rule, which counts from now on. */
-            201: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "rul_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "Checkout failures",
-                     *       "eventType": "checkout_failed",
-                     *       "condition": "count_gte",
-                     *       "threshold": 5,
-                     *       "windowSeconds": 60,
-                     *       "cooldownSeconds": 60,
-                     *       "groupBy": [],
-                     *       "severity": "medium",
-                     *       "enabled": true,
-                     *       "actions": [
-                     *         {
-                     *           "channel": "in_app",
-                     *           "config": {}
-                     *         }
-                     *       ],
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Rule"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["idempotency_conflict.in_progress.already_created"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            501: components["responses"]["not_implemented"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example rul_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The rule. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "rul_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "Checkout failures",
-                     *       "eventType": "checkout_failed",
-                     *       "condition": "count_gte",
-                     *       "threshold": 5,
-                     *       "windowSeconds": 60,
-                     *       "cooldownSeconds": 60,
-                     *       "groupBy": [],
-                     *       "severity": "medium",
-                     *       "enabled": true,
-                     *       "actions": [
-                     *         {
-                     *           "channel": "in_app",
-                     *           "config": {}
-                     *         }
-                     *       ],
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Rule"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    deleteRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example rul_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is gone. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            412: components["responses"]["precondition_failed"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeRule: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example rul_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Checkout failures",
-                 *       "eventType": "checkout_failed",
-                 *       "condition": "count_gte",
-                 *       "threshold": 5,
-                 *       "windowSeconds": 60,
-                 *       "actions": [
-                 *         {
-                 *           "channel": "in_app",
-                 *           "config": {}
-                 *         }
-                 *       ]
-                 *     }
-                 */
-                "application/json": components["schemas"]["RuleInputChange"];
-            };
-        };
-        responses: {
-            /** @description The rule as it is now. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "rul_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "Checkout failures",
-                     *       "eventType": "checkout_failed",
-                     *       "condition": "count_gte",
-                     *       "threshold": 5,
-                     *       "windowSeconds": 60,
-                     *       "cooldownSeconds": 60,
-                     *       "groupBy": [],
-                     *       "severity": "medium",
-                     *       "enabled": true,
-                     *       "actions": [
-                     *         {
-                     *           "channel": "in_app",
-                     *           "config": {}
-                     *         }
-                     *       ],
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Rule"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            412: components["responses"]["precondition_failed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            501: components["responses"]["not_implemented"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listKeys: {
-        parameters: {
-            query?: {
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of keys, revoked ones, too. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "key_2YTGWJFAYGYT1",
-                     *           "projectId": "prj_2YTGWJFAYGYT1",
-                     *           "name": "shop",
-                     *           "keyPrefix": "sk_4f1d0b27c...",
-                     *           "scopes": [
-                     *             "events:read"
-                     *           ],
-                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *           "madeBy": "usr_2YTGWJFAYGYT1",
-                     *           "version": 1,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedFrom": "192.0.2.7",
-                     *           "rotatedTo": null,
-                     *           "revokedAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Key"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    createKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "shop"
-                 *     }
-                 */
-                "application/json": components["schemas"]["KeyInput"];
-            };
-        };
-        responses: {
-            /** @description The key. */
-            201: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "key_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "shop",
-                     *       "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
-                     *       "keyPrefix": "sk_4f1d0b27c...",
-                     *       "scopes": [
-                     *         "events:read"
-                     *       ],
-                     *       "expiresAt": null,
-                     *       "madeBy": "usr_2YTGWJFAYGYT1",
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["KeyMade"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["idempotency_conflict.in_progress.already_created"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example key_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The key, without its secret. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "key_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "shop",
-                     *       "keyPrefix": "sk_4f1d0b27c...",
-                     *       "scopes": [
-                     *         "events:read"
-                     *       ],
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "madeBy": "usr_2YTGWJFAYGYT1",
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *       "lastUsedFrom": "192.0.2.7",
-                     *       "rotatedTo": null,
-                     *       "revokedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Key"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    revokeKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example key_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It opens nothing from now on. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            412: components["responses"]["precondition_failed"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example key_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "shop"
-                 *     }
-                 */
-                "application/json": components["schemas"]["KeyChangeChange"];
-            };
-        };
-        responses: {
-            /** @description The key as it is now. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "key_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "shop",
-                     *       "keyPrefix": "sk_4f1d0b27c...",
-                     *       "scopes": [
-                     *         "events:read"
-                     *       ],
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "madeBy": "usr_2YTGWJFAYGYT1",
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *       "lastUsedFrom": "192.0.2.7",
-                     *       "rotatedTo": null,
-                     *       "revokedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Key"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            412: components["responses"]["precondition_failed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    rotateKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example key_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["KeyRotation"];
-            };
-        };
-        responses: {
-            /** @description The new key. */
-            201: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "key": {
-                     *         "id": "key_2YTGWJFAYGYT1",
-                     *         "projectId": "prj_2YTGWJFAYGYT1",
-                     *         "name": "shop",
-                     *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
-                     *         "keyPrefix": "sk_4f1d0b27c...",
-                     *         "scopes": [
-                     *           "events:read"
-                     *         ],
-                     *         "expiresAt": null,
-                     *         "madeBy": "usr_2YTGWJFAYGYT1",
-                     *         "version": 1,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "previous": {
-                     *         "id": "key_2YTGWJFAYGYT1",
-                     *         "expiresAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["KeyRotated"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
-            412: components["responses"]["precondition_failed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listAlerts: {
-        parameters: {
-            query?: {
-                /** @description Only this state. */
-                state?: "firing" | "resolved";
-                /** @description Only of this rule. */
-                ruleId?: string;
-                /** @description Made at this time or later. */
-                from?: string;
-                /** @description Made before this time. */
-                to?: string;
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of alerts. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
-                     *           "ruleId": "rul_2YTGWJFAYGYT1",
-                     *           "ruleName": "text",
-                     *           "ruleVersion": 1,
-                     *           "title": "Checkout failures",
-                     *           "severity": "debug",
-                     *           "count": 5,
-                     *           "countAtLeast": false,
-                     *           "group": {},
-                     *           "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *           "eventType": "checkout_failed",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "state": "firing",
-                     *           "resolvedAt": "2026-01-31T09:30:00.000Z",
-                     *           "resolution": null
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Alert"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getAlert: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example alr_01KG9P6JE0T21HR1SEERSDT6JG */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The alert. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
-                     *       "ruleId": "rul_2YTGWJFAYGYT1",
-                     *       "ruleName": "text",
-                     *       "ruleVersion": 1,
-                     *       "title": "Checkout failures",
-                     *       "severity": "debug",
-                     *       "count": 5,
-                     *       "countAtLeast": false,
-                     *       "group": {},
-                     *       "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "eventType": "checkout_failed",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "state": "firing",
-                     *       "resolvedAt": "2026-01-31T09:30:00.000Z",
-                     *       "resolution": null
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Alert"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listDeliveries: {
-        parameters: {
-            query?: {
-                /** @description Only this status. */
-                status?: "pending" | "sending" | "retrying" | "sent" | "dead" | "superseded" | "purged";
-                /** @description Only of this rule. */
-                ruleId?: string;
-                /** @description Only by this channel. */
-                channel?: string;
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of deliveries. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
-                     *           "alertId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
-                     *           "ruleId": "rul_2YTGWJFAYGYT1",
-                     *           "ruleName": "text",
-                     *           "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *           "eventType": "checkout_failed",
-                     *           "channel": "webhook",
-                     *           "destination": "https://hooks.example.com",
-                     *           "status": "pending",
-                     *           "attempts": 1,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "dueAt": "2026-01-31T09:30:00.000Z",
-                     *           "doneAt": "2026-01-31T09:30:00.000Z",
-                     *           "error": null,
-                     *           "httpStatus": 204
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Delivery"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    replayDeliveries: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description How many are on their way again. */
-            200: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "replayed": 1
-                     *     }
-                     */
-                    "application/json": {
-                        /** Format: int64 */
-                        replayed: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["idempotency_conflict.in_progress.already_created"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    purgeDeliveries: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description How many were purged. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "purged": 1
-                     *     }
-                     */
-                    "application/json": {
-                        /** Format: int64 */
-                        purged: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getDelivery: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The delivery. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
-                     *       "alertId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
-                     *       "ruleId": "rul_2YTGWJFAYGYT1",
-                     *       "ruleName": "text",
-                     *       "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *       "eventType": "checkout_failed",
-                     *       "channel": "webhook",
-                     *       "destination": "https://hooks.example.com",
-                     *       "status": "pending",
-                     *       "attempts": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "dueAt": "2026-01-31T09:30:00.000Z",
-                     *       "doneAt": "2026-01-31T09:30:00.000Z",
-                     *       "error": null,
-                     *       "httpStatus": 204,
-                     *       "notice": {
-                     *         "alertId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
-                     *         "ruleId": "rul_2YTGWJFAYGYT1",
-                     *         "ruleName": "text",
-                     *         "severity": "debug",
-                     *         "threshold": 1,
-                     *         "windowSeconds": 60,
-                     *         "count": 1,
-                     *         "countAtLeast": true,
-                     *         "group": {},
-                     *         "triggeredAt": "2026-01-31T09:30:00.000Z",
-                     *         "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *         "eventType": "checkout_failed",
-                     *         "eventMetadata": {},
-                     *         "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *         "occurredAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "attemptList": [
-                     *         {
-                     *           "n": 1,
-                     *           "startedAt": "2026-01-31T09:30:00.000Z",
-                     *           "durationMs": 84,
-                     *           "outcome": "delivered",
-                     *           "httpStatus": 204,
-                     *           "error": null
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": components["schemas"]["DeliveryWithAttempts"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    purgeDelivery: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is purged. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    replayDelivery: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description It is on its way again. */
-            200: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "replayed": 1
-                     *     }
-                     */
-                    "application/json": {
-                        /** Format: int64 */
-                        replayed: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    openStream: {
-        parameters: {
-            query?: {
-                /** @description Stands in for a key. */
-                ticket?: string;
-                /** @description A ticket or a key, as older clients send it. */
-                token?: string;
-                /** @description As the header Last-Event-ID: go on behind this frame. */
-                lastEventId?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Frames until one side ends it. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": string;
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    createStreamTicket: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The ticket. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "ticket": "tkt_7XVFGFTEDR1CR7XVFGFTEDR1CR7XVFGF",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Ticket"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getOutcomes: {
-        parameters: {
-            query?: {
-                /** @description The first bucket is the one that this time is in. */
-                from?: string;
-                /** @description The last bucket begins before it. */
-                to?: string;
-                /** @description How long a bucket is. */
-                step?: "minute" | "hour";
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Counts by time. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "from": "2026-01-31T09:30:00.000Z",
-                     *       "to": "2026-01-31T09:30:00.000Z",
-                     *       "step": "minute",
-                     *       "data": [
-                     *         {
-                     *           "received": 1,
-                     *           "accepted": 1,
-                     *           "duplicate": 1,
-                     *           "refused": {
-                     *             "invalid": 1
-                     *           },
-                     *           "open": 0,
-                     *           "start": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "total": {
-                     *         "received": 1,
-                     *         "accepted": 1,
-                     *         "duplicate": 1,
-                     *         "refused": {
-                     *           "invalid": 1
-                     *         },
-                     *         "open": 0
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Outcomes"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    countEvents: {
-        parameters: {
-            query?: {
-                /** @description The first bucket is the one that this time is in. */
-                from?: string;
-                /** @description The last bucket begins before it. */
-                to?: string;
-                /** @description How long a bucket is. */
-                step?: "minute" | "hour";
-                /** @description Only this type, or with .* at the end all that begin so. */
-                type?: string;
-                /** @description Only this severity. */
-                severity?: "any" | "debug" | "info" | "low" | "medium" | "high" | "critical";
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Counts by time. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "from": "2026-01-31T09:30:00.000Z",
-                     *       "to": "2026-01-31T09:30:00.000Z",
-                     *       "step": "minute",
-                     *       "total": 1,
-                     *       "data": [
-                     *         {
-                     *           "start": "2026-01-31T09:30:00.000Z",
-                     *           "count": 1,
-                     *           "unnamed": 0,
-                     *           "severities": {
-                     *             "high": 1
-                     *           }
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": components["schemas"]["EventCounts"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getHealth: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It runs. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "status": "ok"
-                     *     }
-                     */
-                    "application/json": {
-                        /** @enum {string} */
-                        status: "ok";
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getReady: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description They are. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "status": "ready"
-                     *     }
-                     */
-                    "application/json": {
-                        /** @enum {string} */
-                        status: "ready";
-                        /** @description What somebody should look at. */
-                        note?: string;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            503: components["responses"]["engine_lag.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getMetrics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The Prometheus text format. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/plain": string;
-                };
-            };
-            400: components["responses"]["malformed"];
-            403: components["responses"]["forbidden"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listQuarantine: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All of them, normally none. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
-                     *           "type": "text",
-                     *           "receivedAt": "2026-01-31T09:30:00.000Z",
-                     *           "quarantinedAt": "2026-01-31T09:30:00.000Z",
-                     *           "reason": "text"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Quarantined"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listProjects: {
-        parameters: {
-            query?: {
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of projects. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "prj_2YTGWJFAYGYT1",
-                     *           "slug": "default",
-                     *           "name": "Default",
-                     *           "isDefault": true,
-                     *           "environments": [
-                     *             "production",
-                     *             "staging"
-                     *           ],
-                     *           "origins": [
-                     *             "https://shop.example"
-                     *           ],
-                     *           "ownerId": "usr_2YTGWJFAYGYT1",
-                     *           "retentionDays": null,
-                     *           "effectiveRetentionDays": 0,
-                     *           "deletion": null,
-                     *           "key": {
-                     *             "id": "key_2YTGWJFAYGYT1",
-                     *             "name": "shop",
-                     *             "keyPrefix": "sk_4f1d0b27c...",
-                     *             "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *             "createdAt": "2026-01-31T09:30:00.000Z"
-                     *           },
-                     *           "version": 1,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Project"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    createProject: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Web shop",
-                 *       "slug": "web-shop",
-                 *       "environments": [
-                 *         "production",
-                 *         "staging"
-                 *       ],
-                 *       "origins": [
-                 *         "https://shop.example"
-                 *       ]
-                 *     }
-                 */
-                "application/json": components["schemas"]["ProjectInput"];
-            };
-        };
-        responses: {
-            /** @description The project. */
-            201: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "prj_2YTGWJFAYGYT1",
-                     *       "slug": "default",
-                     *       "name": "Default",
-                     *       "isDefault": true,
-                     *       "environments": [
-                     *         "production",
-                     *         "staging"
-                     *       ],
-                     *       "origins": [
-                     *         "https://shop.example"
-                     *       ],
-                     *       "ownerId": "usr_2YTGWJFAYGYT1",
-                     *       "retentionDays": null,
-                     *       "effectiveRetentionDays": 0,
-                     *       "deletion": null,
-                     *       "key": {
-                     *         "id": "key_2YTGWJFAYGYT1",
-                     *         "projectId": "prj_2YTGWJFAYGYT1",
-                     *         "name": "shop",
-                     *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
-                     *         "keyPrefix": "sk_4f1d0b27c...",
-                     *         "scopes": [
-                     *           "events:read"
-                     *         ],
-                     *         "expiresAt": null,
-                     *         "madeBy": "usr_2YTGWJFAYGYT1",
-                     *         "version": 1,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["ProjectMade"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getProject: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example current */
-                id: string | "current";
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The project. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "prj_2YTGWJFAYGYT1",
-                     *       "slug": "default",
-                     *       "name": "Default",
-                     *       "isDefault": true,
-                     *       "environments": [
-                     *         "production",
-                     *         "staging"
-                     *       ],
-                     *       "origins": [
-                     *         "https://shop.example"
-                     *       ],
-                     *       "ownerId": "usr_2YTGWJFAYGYT1",
-                     *       "retentionDays": null,
-                     *       "effectiveRetentionDays": 0,
-                     *       "deletion": null,
-                     *       "key": {
-                     *         "id": "key_2YTGWJFAYGYT1",
-                     *         "name": "shop",
-                     *         "keyPrefix": "sk_4f1d0b27c...",
-                     *         "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Project"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    deleteProject: {
-        parameters: {
-            query: {
-                /** @description The id of the project, to show that you know which one it is. */
-                confirm: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example current */
-                id: string | "current";
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is gone. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            412: components["responses"]["precondition_failed"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeProject: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example current */
-                id: string | "current";
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Web shop",
-                 *       "slug": "web-shop",
-                 *       "environments": [
-                 *         "production",
-                 *         "staging"
-                 *       ],
-                 *       "origins": [
-                 *         "https://shop.example"
-                 *       ]
-                 *     }
-                 */
-                "application/json": components["schemas"]["ProjectInputChange"];
-            };
-        };
-        responses: {
-            /** @description The project as it is now. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "prj_2YTGWJFAYGYT1",
-                     *       "slug": "default",
-                     *       "name": "Default",
-                     *       "isDefault": true,
-                     *       "environments": [
-                     *         "production",
-                     *         "staging"
-                     *       ],
-                     *       "origins": [
-                     *         "https://shop.example"
-                     *       ],
-                     *       "ownerId": "usr_2YTGWJFAYGYT1",
-                     *       "retentionDays": null,
-                     *       "effectiveRetentionDays": 0,
-                     *       "deletion": null,
-                     *       "key": {
-                     *         "id": "key_2YTGWJFAYGYT1",
-                     *         "name": "shop",
-                     *         "keyPrefix": "sk_4f1d0b27c...",
-                     *         "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Project"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            412: components["responses"]["precondition_failed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    rotateProjectKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example current */
-                id: string | "current";
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["KeyRotation"];
-            };
-        };
-        responses: {
-            /** @description The new key. */
-            201: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "key": {
-                     *         "id": "key_2YTGWJFAYGYT1",
-                     *         "projectId": "prj_2YTGWJFAYGYT1",
-                     *         "name": "shop",
-                     *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
-                     *         "keyPrefix": "sk_4f1d0b27c...",
-                     *         "scopes": [
-                     *           "events:read"
-                     *         ],
-                     *         "expiresAt": null,
-                     *         "madeBy": "usr_2YTGWJFAYGYT1",
-                     *         "version": 1,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "previous": {
-                     *         "id": "key_2YTGWJFAYGYT1",
-                     *         "expiresAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["KeyRotated"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listAudit: {
-        parameters: {
-            query?: {
-                /** @description Only what such a one did. */
-                actor?: "" | "system" | "operator" | "user" | "key" | "anyone";
-                /** @description Only what this user or key did. */
-                actorId?: string;
-                /** @description Only this action. */
-                action?: "" | "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
-                /** @description Only what was done to such a thing. */
-                target?: "" | "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit";
-                /** @description Only what was done to the thing with this id. */
-                targetId?: string;
-                /** @description At this time or later. */
-                from?: string;
-                /** @description Before this time. */
-                to?: string;
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of entries. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "aud_2YTGWJFAYGYT1",
-                     *           "orgId": "org_2YTGWJFAYGYT1",
-                     *           "number": 1,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "actor": "system",
-                     *           "actorId": "key_7XVFGFTEDR1CR",
-                     *           "actorName": "shop",
-                     *           "action": "org.create",
-                     *           "target": "org",
-                     *           "targetId": "rul_7XVFGFTEDR1CR",
-                     *           "targetName": "Checkout failures",
-                     *           "before": {},
-                     *           "after": {},
-                     *           "address": "192.0.2.7",
-                     *           "userAgent": "curl/8.5.0",
-                     *           "requestId": "text",
-                     *           "previousHash": "text",
-                     *           "hash": "text"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["AuditEntry"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    exportAudit: {
-        parameters: {
-            query?: {
-                /** @description Only what such a one did. */
-                actor?: "" | "system" | "operator" | "user" | "key" | "anyone";
-                /** @description Only what this user or key did. */
-                actorId?: string;
-                /** @description Only this action. */
-                action?: "" | "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
-                /** @description Only what was done to such a thing. */
-                target?: "" | "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit";
-                /** @description Only what was done to the thing with this id. */
-                targetId?: string;
-                /** @description At this time or later. */
-                from?: string;
-                /** @description Before this time. */
-                to?: string;
-                /** @description ndjson or csv; else as Accept says. */
-                format?: "" | "ndjson" | "csv";
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description An entry a line. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "aud_2YTGWJFAYGYT1",
-                     *       "orgId": "org_2YTGWJFAYGYT1",
-                     *       "number": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "actor": "system",
-                     *       "actorId": "key_7XVFGFTEDR1CR",
-                     *       "actorName": "shop",
-                     *       "action": "org.create",
-                     *       "target": "org",
-                     *       "targetId": "rul_7XVFGFTEDR1CR",
-                     *       "targetName": "Checkout failures",
-                     *       "before": {},
-                     *       "after": {},
-                     *       "address": "192.0.2.7",
-                     *       "userAgent": "curl/8.5.0",
-                     *       "requestId": "text",
-                     *       "previousHash": "text",
-                     *       "hash": "text"
-                     *     }
-                     */
-                    "application/x-ndjson": components["schemas"]["AuditEntry"] | components["schemas"]["AuditEnd"];
-                    "text/csv": string;
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getUsage: {
-        parameters: {
-            query?: {
-                /** @description A calendar month in UTC, "2026-11". Default: this one. */
-                month?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The month. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "month": "2026-11",
-                     *       "periodStart": "2026-01-31T09:30:00.000Z",
-                     *       "periodEnd": "2026-01-31T09:30:00.000Z",
-                     *       "plan": {
-                     *         "name": "text",
-                     *         "displayName": "text",
-                     *         "priceCents": 1
-                     *       },
-                     *       "events": {
-                     *         "used": 1,
-                     *         "pending": 1,
-                     *         "softLimit": 1,
-                     *         "hardLimit": 1,
-                     *         "remaining": 1,
-                     *         "overage": 1,
-                     *         "overageCents": 1
-                     *       },
-                     *       "rules": {
-                     *         "used": 1,
-                     *         "limit": 1
-                     *       },
-                     *       "notifications": {
-                     *         "sent": 1
-                     *       },
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "data": [
-                     *         {
-                     *           "day": "2026-11-21",
-                     *           "keyId": "key_2YTGWJFAYGYT1",
-                     *           "type": "text",
-                     *           "events": 1
-                     *         }
-                     *       ],
-                     *       "sent": [
-                     *         {
-                     *           "day": "2026-11-21",
-                     *           "notifications": 1
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Usage"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getOpenapi: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OpenAPI 3.1. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /** @example {} */
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getDocs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The page. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getDocsStyle: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The style sheet. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/css": string;
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getDocsScript: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The script. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/javascript": string;
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskGetUsage: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The month. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "plan": {
-                     *         "id": "text",
-                     *         "name": "text",
-                     *         "priceMonthly": 1
-                     *       },
-                     *       "usage": {
-                     *         "events": {
-                     *           "used": 1,
-                     *           "limit": 1,
-                     *           "remaining": 1,
-                     *           "percentUsed": 1
-                     *         },
-                     *         "rules": {
-                     *           "used": 1,
-                     *           "limit": 1,
-                     *           "remaining": 1
-                     *         },
-                     *         "overage": {
-                     *           "events": 1,
-                     *           "cost": 1
-                     *         }
-                     *       },
-                     *       "limits": {
-                     *         "rateLimit": 1,
-                     *         "retentionDays": 1
-                     *       },
-                     *       "billing": {
-                     *         "periodStart": "2026-01-31T09:30:00.000Z",
-                     *         "periodEnd": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        plan: {
-                            /** @description Its short name. */
-                            id: string;
-                            /** @description Its short name. */
-                            name: string;
-                            /**
-                             * Format: int64
-                             * @description What it costs a month, in cents.
-                             */
-                            priceMonthly: number;
-                        };
-                        usage: {
-                            events: {
-                                /**
-                                 * Format: int64
-                                 * @description Events of the month.
-                                 */
-                                used: number;
-                                /**
-                                 * Format: int64
-                                 * @description How many the plan has; 9007199254740991: no limit.
-                                 */
-                                limit: number;
-                                /**
-                                 * Format: int64
-                                 * @description What is left.
-                                 */
-                                remaining: number;
-                                /**
-                                 * Format: int64
-                                 * @description Of the limit.
-                                 */
-                                percentUsed: number;
-                            };
-                            rules: {
-                                /**
-                                 * Format: int64
-                                 * @description Rules that there are.
-                                 */
-                                used: number;
-                                /**
-                                 * Format: int64
-                                 * @description How many the plan has; 9007199254740991: no limit.
-                                 */
-                                limit: number;
-                                /**
-                                 * Format: int64
-                                 * @description What is left.
-                                 */
-                                remaining: number;
-                            };
-                            overage: {
-                                /**
-                                 * Format: int64
-                                 * @description Events beyond the price.
-                                 */
-                                events: number;
-                                /** @description What those cost, in dollars. */
-                                cost: number;
-                            };
-                        };
-                        limits: {
-                            /**
-                             * Format: int64
-                             * @description Requests a minute.
-                             */
-                            rateLimit: number;
-                            /**
-                             * Format: int64
-                             * @description For how long events are kept.
-                             */
-                            retentionDays: number;
-                        };
-                        billing: {
-                            /**
-                             * Format: date-time
-                             * @description The first moment of the month, in UTC.
-                             */
-                            periodStart: string;
-                            /**
-                             * Format: date-time
-                             * @description The first moment of the next one.
-                             */
-                            periodEnd: string;
-                        };
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskListPlans: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The plans. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "plans": [
-                     *         {
-                     *           "id": "text",
-                     *           "name": "text",
-                     *           "displayName": "text",
-                     *           "priceMonthly": 1,
-                     *           "eventsPerMonth": 1,
-                     *           "rulesLimit": 1,
-                     *           "retentionDays": 1,
-                     *           "rateLimit": 1
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description Cheapest first. */
-                        plans: components["schemas"]["Plan"][];
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardOpenSocket: {
-        parameters: {
-            query?: {
-                /** @description Stands in for a key. */
-                ticket?: string;
-                /** @description A ticket or a key, as older clients send it. */
-                token?: string;
-                /** @description As the header Last-Event-ID: go on behind this frame. */
-                lastEventId?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example prj_2YTGWJFAYGYT1 */
-                projectId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description WebSocket from here on. */
-            101: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            426: components["responses"]["upgrade_required"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardOpenStream: {
-        parameters: {
-            query?: {
-                /** @description Stands in for a key. */
-                ticket?: string;
-                /** @description A ticket or a key, as older clients send it. */
-                token?: string;
-                /** @description As the header Last-Event-ID: go on behind this frame. */
-                lastEventId?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example prj_2YTGWJFAYGYT1 */
-                projectId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Frames until one side ends it. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": string;
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskSignUp: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com",
-                 *       "password": "correct horse battery",
-                 *       "name": "Ana",
-                 *       "orgName": "Acme"
-                 *     }
-                 */
-                "application/json": {
-                    email: string;
-                    password: string;
-                    name?: string;
-                    orgName?: string;
-                    inviteToken?: string;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The account, logged in. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       },
-                     *       "success": true,
-                     *       "data": {
-                     *         "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *         "user": {
-                     *           "id": "usr_2YTGWJFAYGYT1",
-                     *           "email": "ana@example.com",
-                     *           "name": "Ana"
-                     *         }
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["OlderLogin"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardRegister: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Ana",
-                 *       "email": "ana@example.com",
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": {
-                    name: string;
-                    email: string;
-                    password: string;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The account, logged in. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       },
-                     *       "success": true,
-                     *       "data": {
-                     *         "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *         "user": {
-                     *           "id": "usr_2YTGWJFAYGYT1",
-                     *           "email": "ana@example.com",
-                     *           "name": "Ana"
-                     *         }
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["OlderLogin"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskLogIn: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com",
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": {
-                    email: string;
-                    password: string;
-                    /** @description Of the authenticator, where the account asks for one. */
-                    code?: string;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description Tokens. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       },
-                     *       "success": true,
-                     *       "data": {
-                     *         "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *         "user": {
-                     *           "id": "usr_2YTGWJFAYGYT1",
-                     *           "email": "ana@example.com",
-                     *           "name": "Ana"
-                     *         }
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["OlderLogin"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized.code_required"];
-            403: components["responses"]["forbidden"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskRefresh: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": {
-                    /** @description Where it is not in a cookie. */
-                    refreshToken?: string;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description New tokens. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       },
-                     *       "success": true,
-                     *       "data": {
-                     *         "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *         "user": {
-                     *           "id": "usr_2YTGWJFAYGYT1",
-                     *           "email": "ana@example.com",
-                     *           "name": "Ana"
-                     *         }
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["OlderLogin"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskLogOut: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": {
-                    /** @description Where it is not in a cookie. */
-                    refreshToken?: string;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description It has ended. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "message": "text"
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskGetMe: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Who. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        user: components["schemas"]["OlderUser"];
-                        org: components["schemas"]["OwnOrg"] | null;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardListProjects: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "data": [
-                     *         {
-                     *           "id": "prj_2YTGWJFAYGYT1",
-                     *           "name": "Web shop",
-                     *           "apiKey": "sk_4f1d0b27c...",
-                     *           "userId": "usr_2YTGWJFAYGYT1",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "updatedAt": "2026-01-31T09:30:00.000Z",
-                     *           "_count": {
-                     *             "events": 1
-                     *           }
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        data: {
-                            id: string;
-                            name: string;
-                            /** @description The whole key when the project is made, later its first letters. */
-                            apiKey: string | null;
-                            /** @description Who answers for it. */
-                            userId: string | null;
-                            /** Format: date-time */
-                            createdAt: string;
-                            /** Format: date-time */
-                            updatedAt: string;
-                            _count: {
-                                /**
-                                 * Format: int64
-                                 * @description Of the last 30 days.
-                                 */
-                                events: number;
-                            };
-                        }[];
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardCreateProject: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Web shop"
-                 *     }
-                 */
-                "application/json": {
-                    name: string;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The project, with its key. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "data": {
-                     *         "id": "prj_2YTGWJFAYGYT1",
-                     *         "name": "Web shop",
-                     *         "apiKey": "sk_4f1d0b27c...",
-                     *         "userId": "usr_2YTGWJFAYGYT1",
-                     *         "createdAt": "2026-01-31T09:30:00.000Z",
-                     *         "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        data: components["schemas"]["PulseBoardProject"];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardGetProject: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example prj_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The project. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "data": {
-                     *         "id": "prj_2YTGWJFAYGYT1",
-                     *         "name": "Web shop",
-                     *         "apiKey": "sk_4f1d0b27c...",
-                     *         "userId": "usr_2YTGWJFAYGYT1",
-                     *         "createdAt": "2026-01-31T09:30:00.000Z",
-                     *         "updatedAt": "2026-01-31T09:30:00.000Z",
-                     *         "_count": {
-                     *           "events": 1
-                     *         }
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        data: {
-                            id: string;
-                            name: string;
-                            /** @description The whole key when the project is made, later its first letters. */
-                            apiKey: string | null;
-                            /** @description Who answers for it. */
-                            userId: string | null;
-                            /** Format: date-time */
-                            createdAt: string;
-                            /** Format: date-time */
-                            updatedAt: string;
-                            _count: {
-                                /**
-                                 * Format: int64
-                                 * @description Of the last 30 days.
-                                 */
-                                events: number;
-                            };
-                        };
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardDeleteProject: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example prj_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is gone. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "message": "text"
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardDeleteEvents: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example prj_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description They are hidden. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "data": {
-                     *         "deletedCount": 1
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        data: {
-                            /** Format: int64 */
-                            deletedCount: number;
-                        };
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            507: components["responses"]["disk_full"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskForgotPassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com"
-                 *     }
-                 */
-                "application/json": {
-                    email: string;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The same whether there is such an account or not. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "message": "text"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Message"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskResetPassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "token": "text",
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": {
-                    /** @description From the link. */
-                    token: string;
-                    /** @description The new one. */
-                    password: string;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description It is set, and all sessions have ended. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "message": "text"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Message"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskListMembers: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Oldest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "members": [
-                     *         {
-                     *           "id": "usr_2YTGWJFAYGYT1",
-                     *           "userId": "usr_2YTGWJFAYGYT1",
-                     *           "email": "ana@example.com",
-                     *           "name": "Ana",
-                     *           "role": "viewer",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description Oldest first. */
-                        members: {
-                            id: string;
-                            userId: string;
-                            email: string;
-                            name: string;
-                            /** @enum {string} */
-                            role: "viewer" | "member" | "admin" | "owner";
-                            /** Format: date-time */
-                            createdAt: string;
-                        }[];
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskRemoveMember: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example usr_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is a member no longer. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com"
-                 *     }
-                 */
-                "application/json": {
-                    email: string;
-                    /**
-                     * @default member
-                     * @enum {string|null}
-                     */
-                    role?: "member" | "admin" | null;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The invite. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "inv_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "role": "viewer",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": {
-                        id: string;
-                        email: string;
-                        /** @enum {string} */
-                        role: "viewer" | "member" | "admin" | "owner";
-                        /** Format: date-time */
-                        expiresAt: string;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskAcceptInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "token": "text"
-                 *     }
-                 */
-                "application/json": {
-                    /** @description From the link. */
-                    token: string;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The membership, or what is needed first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "needsSignup": false,
-                     *       "membership": {
-                     *         "orgId": "org_2YTGWJFAYGYT1",
-                     *         "role": "viewer"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        needsSignup: boolean;
-                        membership: {
-                            orgId: string;
-                            /** @enum {string} */
-                            role: "viewer" | "member" | "admin" | "owner";
-                        };
-                        org: components["schemas"]["OwnOrg"];
-                    } | {
-                        needsSignup: boolean;
-                        email: string;
-                        orgName: string;
-                        inviteToken: string;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetWorkspace: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The workspace. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "org_2YTGWJFAYGYT1",
-                     *       "name": "Acme",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["SignalCraftWorkspace"];
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetSettings: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The workspace. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "org_2YTGWJFAYGYT1",
-                     *       "name": "Acme",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["SignalCraftWorkspace"];
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftSetSettings: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Acme"
-                 *     }
-                 */
-                "application/json": {
-                    name: string;
-                };
-            };
-        };
-        responses: {
-            /** @description The workspace as it is now. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "org_2YTGWJFAYGYT1",
-                     *       "name": "Acme",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["SignalCraftWorkspace"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListUsers: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example [
-                     *       {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "displayName": "Ana",
-                     *         "role": "VIEWER",
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     ]
-                     */
-                    "application/json": components["schemas"]["SignalCraftMember"][];
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListMembers: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example [
-                     *       {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "displayName": "Ana",
-                     *         "role": "VIEWER",
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     ]
-                     */
-                    "application/json": components["schemas"]["SignalCraftMember"][];
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftRemoveMember: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example usr_2YTGWJFAYGYT1 */
-                userId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftChangeMember: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example usr_2YTGWJFAYGYT1 */
-                userId: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "role": "member"
-                 *     }
-                 */
-                "application/json": {
-                    role?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description The member as it is now. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "usr_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "displayName": "Ana",
-                     *       "role": "VIEWER",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["SignalCraftMember"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListInvites: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example [
-                     *       {
-                     *         "id": "inv_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "role": "VIEWER",
-                     *         "status": "PENDING",
-                     *         "createdAt": "2026-01-31T09:30:00.000Z",
-                     *         "expiresAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     ]
-                     */
-                    "application/json": components["schemas"]["SignalCraftInvitation"][];
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com",
-                 *       "role": "member"
-                 *     }
-                 */
-                "application/json": {
-                    email: string;
-                    /** @default member */
-                    role?: string | null;
-                };
-            };
-        };
-        responses: {
-            /** @description The invitation. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "inv_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "role": "VIEWER",
-                     *       "status": "PENDING",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["SignalCraftInvitation"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.proof_required.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftAcceptInvite: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "token": "text"
-                 *     }
-                 */
-                "application/json": {
-                    /** @description From the link. */
-                    token: string;
-                };
-            };
-        };
-        responses: {
-            /** @description You are in the workspace. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true,
-                     *       "workspaceId": "org_2YTGWJFAYGYT1",
-                     *       "role": "VIEWER"
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                        workspaceId: string;
-                        /** @enum {string} */
-                        role: "VIEWER" | "MEMBER" | "ADMIN" | "OWNER";
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            410: components["responses"]["gone"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetInvite: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The token of an invite. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftRevokeInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example inv_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListKeys: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All keys that work. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example [
-                     *       {
-                     *         "id": "key_2YTGWJFAYGYT1",
-                     *         "projectId": "prj_2YTGWJFAYGYT1",
-                     *         "name": "shop",
-                     *         "keyPrefix": "sk_4f1d0b27c...",
-                     *         "scopes": [
-                     *           "events:read"
-                     *         ],
-                     *         "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *         "madeBy": "usr_2YTGWJFAYGYT1",
-                     *         "version": 1,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z",
-                     *         "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *         "lastUsedFrom": "192.0.2.7",
-                     *         "rotatedTo": null,
-                     *         "revokedAt": "2026-01-31T09:30:00.000Z"
-                     *       }
-                     *     ]
-                     */
-                    "application/json": components["schemas"]["Key"][];
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftCreateKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "shop"
-                 *     }
-                 */
-                "application/json": {
-                    /** @description What people will see in the list of keys. */
-                    name: string;
-                    /** @description The project that it opens; by default that of the call. */
-                    projectId?: string | null;
-                    /**
-                     * @description When the key stops working by itself.
-                     * @default never
-                     * @enum {string|null}
-                     */
-                    expiresIn?: "never" | "30d" | "90d" | "1y" | null;
-                    /**
-                     * Format: date-time
-                     * @description The same as a time, in the place of expiresIn.
-                     */
-                    expiresAt?: string | null;
-                    /** @description What the key may do; empty means everything. */
-                    scopes?: string[] | null;
-                } & {
-                    [key: string]: unknown;
-                };
-            };
-        };
-        responses: {
-            /** @description The key. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "key_2YTGWJFAYGYT1",
-                     *       "projectId": "prj_2YTGWJFAYGYT1",
-                     *       "name": "shop",
-                     *       "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
-                     *       "keyPrefix": "sk_4f1d0b27c...",
-                     *       "scopes": [
-                     *         "events:read"
-                     *       ],
-                     *       "expiresAt": null,
-                     *       "madeBy": "usr_2YTGWJFAYGYT1",
-                     *       "version": 1,
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["KeyMade"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftRevokeKey: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example key_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "success": true
-                     *     }
-                     */
-                    "application/json": {
-                        success: boolean;
-                    };
-                };
-            };
-            400: components["responses"]["malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskCheckout: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskGetPortal: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signaldeskBillingWebhook: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardGetAnalytics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardListInsights: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardTriggerInsights: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardReadInsight: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-                /** @description An insight. */
-                iid: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardGetAiConfig: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardSetAiConfig: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    pulseboardDeleteAiConfig: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A project. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftSentry: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftDatadog: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftSlackAction: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftWebhook: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description Its name, such as prometheus, or that of a webhook of one's own. */
-                source: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListGroups: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetFilterOptions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetHygiene: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftAutoClose: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftWakeGroups: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListAlerts: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetGroup: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftChangeGroup: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListGroupEvents: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListBreadcrumbs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListRelated: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftAcknowledge: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftAck: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftSnooze: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftUnsnooze: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftResolve: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description An alert group. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListRoutes: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftCreateRoute: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftReorderRoutes: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftTestRoute: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetRoute: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A routing rule. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftReplaceRoute: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A routing rule. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftDeleteRoute: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A routing rule. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftEnableRoute: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A routing rule. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftDisableRoute: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A routing rule. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftConnectSlack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftStartSlack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftSlackCallback: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetSlack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListSlackChannels: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftSetSlackChannel: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftTestSlack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftDisconnectSlack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftDropSlack: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftTestSentry: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetOverview: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetTrend: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetAnalytics: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftGetPreferences: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftSetPreferences: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftListAudit: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signalcraftExportAudit: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            400: components["responses"]["malformed"];
-            429: components["responses"]["rate_limited"];
-            501: components["responses"]["not_implemented"];
-            default: components["responses"]["transport"];
-        };
-    };
-    login: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com",
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": components["schemas"]["LoginInput"];
-            };
-        };
-        responses: {
-            /** @description Tokens. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Login"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized.code_required"];
-            403: components["responses"]["forbidden"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    refreshSession: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["RefreshInput"];
-            };
-        };
-        responses: {
-            /** @description New tokens. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Login"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    logout: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["RefreshInput"];
-            };
-        };
-        responses: {
-            /** @description It has ended. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            default: components["responses"]["transport"];
-        };
-    };
-    signup: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com",
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": components["schemas"]["SignupInput"];
-            };
-        };
-        responses: {
-            /** @description The account, logged in. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Login"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getMe: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Who you are. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       },
-                     *       "sessionId": "ses_2YTGWJFAYGYT1",
-                     *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "proved": true
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Me"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeMe: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["MeInputChange"];
-            };
-        };
-        responses: {
-            /** @description Who you are. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       },
-                     *       "sessionId": "ses_2YTGWJFAYGYT1",
-                     *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "proved": true
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Me"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listSessions: {
-        parameters: {
-            query?: {
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of sessions, newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "ses_2YTGWJFAYGYT1",
-                     *           "current": true,
-                     *           "address": "192.0.2.7",
-                     *           "agent": "curl/8.5",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *           "expiresAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Session"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    endOtherSessions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description They have ended. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    endSession: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @example ses_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It has ended. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    switchOrg: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "orgId": "text"
-                 *     }
-                 */
-                "application/json": components["schemas"]["SwitchInput"];
-            };
-        };
-        responses: {
-            /** @description This session acts there from now on. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        org: components["schemas"]["OwnOrg"];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    prove: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["ProveInput"];
-            };
-        };
-        responses: {
-            /** @description It is right. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listOrgs: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All that you are in. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "org_2YTGWJFAYGYT1",
-                     *           "name": "Acme",
-                     *           "slug": "acme",
-                     *           "role": "viewer"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        data: components["schemas"]["OwnOrg"][];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    createOrg: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "Acme"
-                 *     }
-                 */
-                "application/json": components["schemas"]["OrgInput"];
-            };
-        };
-        responses: {
-            /** @description You own it; it has a default project. */
-            201: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        org: components["schemas"]["OwnOrg"];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    setPassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": components["schemas"]["PasswordInput"];
-            };
-        };
-        responses: {
-            /** @description It is set. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    forgotPassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com"
-                 *     }
-                 */
-                "application/json": components["schemas"]["ForgotInput"];
-            };
-        };
-        responses: {
-            /** @description What happens now. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "message": "text"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Message"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    resetPassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "token": "text",
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/json": components["schemas"]["ResetInput"];
-            };
-        };
-        responses: {
-            /** @description It is set. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getSecondFactor: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description How it is. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "enabled": true,
-                     *       "pending": true,
-                     *       "enabledAt": "2026-01-31T09:30:00.000Z",
-                     *       "recoveryCodesLeft": 1
-                     *     }
-                     */
-                    "application/json": components["schemas"]["SecondFactor"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    beginSecondFactor: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The secret. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
-                     *       "uri": "otpauth://totp/Tocsin:ana%40example.com?secret=JBSWY3DP"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["SecondFactorSecret"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    endSecondFactor: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is off. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    confirmSecondFactor: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "code": "492039"
-                 *     }
-                 */
-                "application/json": components["schemas"]["ConfirmInput"];
-            };
-        };
-        responses: {
-            /** @description It is on. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "recoveryCodes": [
-                     *         "7ZK4M-9QWX2"
-                     *       ]
-                     *     }
-                     */
-                    "application/json": components["schemas"]["RecoveryCodes"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    renewRecoveryCodes: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The new ones; those before are worth nothing. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "recoveryCodes": [
-                     *         "7ZK4M-9QWX2"
-                     *       ]
-                     *     }
-                     */
-                    "application/json": components["schemas"]["RecoveryCodes"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeEmail: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.org"
-                 *     }
-                 */
-                "application/json": components["schemas"]["MailInput"];
-            };
-        };
-        responses: {
-            /** @description What happens now. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "message": "text"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Message"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    verifyEmail: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description What happens now. */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "message": "text"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Message"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    confirmEmail: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "token": "text"
-                 *     }
-                 */
-                "application/json": components["schemas"]["MailConfirmInput"];
-            };
-        };
-        responses: {
-            /** @description The address is the user's. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getAccountPage: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The page. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getAccountStyle: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The style sheet. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/css": string;
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getAccountScript: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The script. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/javascript": string;
-                };
-            };
-            /** @description It is what you have. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["malformed"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listMembers: {
-        parameters: {
-            query?: {
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of members, newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "usr_2YTGWJFAYGYT1",
-                     *           "email": "ana@example.com",
-                     *           "name": "Ana",
-                     *           "role": "viewer",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Member"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getMember: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example usr_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The member. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "usr_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "name": "Ana",
-                     *       "role": "viewer",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Member"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    removeMember: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example usr_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It is a member no longer. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeMember: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example usr_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["MemberInputChange"];
-            };
-        };
-        responses: {
-            /** @description The member as it is now. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "usr_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "name": "Ana",
-                     *       "role": "viewer",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Member"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    leaveOrg: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description You have left. */
-            204: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    transferOrg: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example usr_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The new owner. */
-            200: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "usr_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "name": "Ana",
-                     *       "role": "viewer",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Member"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["idempotency_conflict.in_progress.already_created"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listInvites: {
-        parameters: {
-            query?: {
-                /** @description How many items a page has at most. */
-                limit?: number;
-                /** @description Where the page begins: nextCursor of the one before. */
-                cursor?: string;
-                /** @description Only those that were neither accepted nor taken back. */
-                open?: boolean;
-            };
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of invites, newest first. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "inv_2YTGWJFAYGYT1",
-                     *           "email": "ana@example.com",
-                     *           "role": "viewer",
-                     *           "status": "open",
-                     *           "invitedBy": "usr_2YTGWJFAYGYT1",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *           "sentAt": "2026-01-31T09:30:00.000Z",
-                     *           "acceptedAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "nextCursor": null
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description The items of this page. */
-                        data: components["schemas"]["Invite"][];
-                        /** @description For `cursor`, to get the next page; null at the end. */
-                        nextCursor: string | null;
-                        /**
-                         * Format: int64
-                         * @description How many items of the page could not be read.
-                         */
-                        lost?: number;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    createInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "ana@example.com"
-                 *     }
-                 */
-                "application/json": components["schemas"]["InviteInput"];
-            };
-        };
-        responses: {
-            /** @description The invite, with its link. */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "inv_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "role": "viewer",
-                     *       "status": "open",
-                     *       "invitedBy": "usr_2YTGWJFAYGYT1",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "sentAt": "2026-01-31T09:30:00.000Z",
-                     *       "acceptedAt": "2026-01-31T09:30:00.000Z",
-                     *       "inviteUrl": "https://tocsin.example/invite/accept#token=inv_2c26b46b68ffc68f"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["InviteMade"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.proof_required.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example inv_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The invite. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "inv_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "role": "viewer",
-                     *       "status": "open",
-                     *       "invitedBy": "usr_2YTGWJFAYGYT1",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "sentAt": "2026-01-31T09:30:00.000Z",
-                     *       "acceptedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Invite"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    revokeInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example inv_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Its link is worth nothing now. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example inv_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["InviteChangeChange"];
-            };
-        };
-        responses: {
-            /** @description The invite as it is now. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "inv_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "role": "viewer",
-                     *       "status": "open",
-                     *       "invitedBy": "usr_2YTGWJFAYGYT1",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "sentAt": "2026-01-31T09:30:00.000Z",
-                     *       "acceptedAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Invite"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    resendInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example inv_2YTGWJFAYGYT1 */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The invite, with its new link. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "inv_2YTGWJFAYGYT1",
-                     *       "email": "ana@example.com",
-                     *       "role": "viewer",
-                     *       "status": "open",
-                     *       "invitedBy": "usr_2YTGWJFAYGYT1",
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "sentAt": "2026-01-31T09:30:00.000Z",
-                     *       "acceptedAt": "2026-01-31T09:30:00.000Z",
-                     *       "inviteUrl": "https://tocsin.example/invite/accept#token=inv_2c26b46b68ffc68f"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["InviteMade"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    lookUpInvite: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "token": "text"
-                 *     }
-                 */
-                "application/json": components["schemas"]["InviteToken"];
-            };
-        };
-        responses: {
-            /** @description Who is invited to what. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "email": "ana@example.com",
-                     *       "orgName": "Acme",
-                     *       "role": "viewer",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["InviteInfo"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            403: components["responses"]["org_closed"];
-            404: components["responses"]["not_found"];
-            410: components["responses"]["gone"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    acceptInvite: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
-                 * @example 5f0c2a1e-77b3
-                 */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "token": "text"
-                 *     }
-                 */
-                "application/json": components["schemas"]["InviteToken"];
-            };
-        };
-        responses: {
-            /** @description The organization that you are in now. */
-            200: {
-                headers: {
-                    /** @description true when this key was used before, and nothing was done now. */
-                    "Idempotent-Replayed"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": {
-                        org: components["schemas"]["OwnOrg"];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            402: components["responses"]["LIMIT_EXCEEDED"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
-            410: components["responses"]["gone"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    getOrg: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example current */
-                id: string | "current";
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The organization. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "org_2YTGWJFAYGYT1",
-                     *       "name": "Acme",
-                     *       "slug": "acme",
-                     *       "role": "viewer",
-                     *       "status": "active",
-                     *       "settings": {},
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "suspendedAt": "2026-01-31T09:30:00.000Z",
-                     *       "deleteAfter": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Org"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    changeOrg: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-                /**
-                 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
-                 * @example "3"
-                 */
-                "If-Match"?: string;
-            };
-            path: {
-                /** @example current */
-                id: string | "current";
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example {} */
-                "application/json": components["schemas"]["OrgChangeChange"];
-            };
-        };
-        responses: {
-            /** @description The organization as it is now. */
-            200: {
-                headers: {
-                    /** @description The version, for If-Match and If-None-Match. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "org_2YTGWJFAYGYT1",
-                     *       "name": "Acme",
-                     *       "slug": "acme",
-                     *       "role": "viewer",
-                     *       "status": "active",
-                     *       "settings": {},
-                     *       "createdAt": "2026-01-31T09:30:00.000Z",
-                     *       "suspendedAt": "2026-01-31T09:30:00.000Z",
-                     *       "deleteAfter": "2026-01-31T09:30:00.000Z"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Org"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.org_closed"];
-            404: components["responses"]["not_found"];
-            412: components["responses"]["precondition_failed"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    exportOrg: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description With an access token: the project that the call is about. By default the organization's default project.
-                 * @example prj_7C60DG71NXPEA
-                 */
-                "X-Project-Id"?: string;
-            };
-            path: {
-                /** @example current */
-                id: string | "current";
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description One document. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "exportedAt": "2026-01-31T09:30:00.000Z",
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer",
-                     *         "status": "active",
-                     *         "settings": {},
-                     *         "createdAt": "2026-01-31T09:30:00.000Z",
-                     *         "suspendedAt": "2026-01-31T09:30:00.000Z",
-                     *         "deleteAfter": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "projects": [
-                     *         {
-                     *           "id": "prj_2YTGWJFAYGYT1",
-                     *           "slug": "text",
-                     *           "name": "text",
-                     *           "isDefault": true,
-                     *           "environments": [
-                     *             "text"
-                     *           ],
-                     *           "origins": [
-                     *             "text"
-                     *           ],
-                     *           "createdAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "keys": [
-                     *         {
-                     *           "id": "key_2YTGWJFAYGYT1",
-                     *           "projectId": "prj_2YTGWJFAYGYT1",
-                     *           "name": "shop",
-                     *           "keyPrefix": "sk_4f1d0b27c...",
-                     *           "scopes": [
-                     *             "events:read"
-                     *           ],
-                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *           "madeBy": "usr_2YTGWJFAYGYT1",
-                     *           "version": 1,
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedFrom": "192.0.2.7",
-                     *           "rotatedTo": null,
-                     *           "revokedAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "rules": [
-                     *         {
-                     *           "projectId": "prj_2YTGWJFAYGYT1",
-                     *           "rule": {
-                     *             "id": "rul_2YTGWJFAYGYT1",
-                     *             "projectId": "prj_2YTGWJFAYGYT1",
-                     *             "name": "Checkout failures",
-                     *             "eventType": "checkout_failed",
-                     *             "condition": "count_gte",
-                     *             "threshold": 5,
-                     *             "windowSeconds": 60,
-                     *             "cooldownSeconds": 60,
-                     *             "groupBy": [],
-                     *             "severity": "medium",
-                     *             "enabled": true,
-                     *             "actions": [
-                     *               {
-                     *                 "channel": "in_app",
-                     *                 "config": {}
-                     *               }
-                     *             ],
-                     *             "version": 1,
-                     *             "createdAt": "2026-01-31T09:30:00.000Z",
-                     *             "updatedAt": "2026-01-31T09:30:00.000Z"
-                     *           }
-                     *         }
-                     *       ],
-                     *       "members": [
-                     *         {
-                     *           "id": "usr_2YTGWJFAYGYT1",
-                     *           "email": "ana@example.com",
-                     *           "name": "Ana",
-                     *           "role": "viewer",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ],
-                     *       "invites": [
-                     *         {
-                     *           "id": "inv_2YTGWJFAYGYT1",
-                     *           "email": "ana@example.com",
-                     *           "role": "viewer",
-                     *           "status": "open",
-                     *           "invitedBy": "usr_2YTGWJFAYGYT1",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *           "sentAt": "2026-01-31T09:30:00.000Z",
-                     *           "acceptedAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": components["schemas"]["OrgExport"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required.org_closed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listProviders: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description What a page of login can offer. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "provider": "google",
-                     *           "name": "Google",
-                     *           "startPath": "/api/v1/auth/oidc/google/start"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        data: components["schemas"]["Provider"][];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            429: components["responses"]["rate_limited"];
-            default: components["responses"]["transport"];
-        };
-    };
-    startProviderLogin: {
-        parameters: {
-            query?: {
-                /** @description A path of this server, where the browser goes then. */
-                redirect?: string;
-                /** @description Have an OpenID issuer ask for the password again. */
-                fresh?: boolean;
-            };
-            header?: never;
-            path: {
-                /** @description oidc, google or github, where it is set up. */
-                provider: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description To the issuer. */
-            302: {
-                headers: {
-                    /** @description Where it is found from now on. */
-                    Location?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            default: components["responses"]["transport"];
-        };
-    };
-    finishProviderLogin: {
-        parameters: {
-            query?: {
-                /** @description What is changed for tokens. */
-                code?: string;
-                /** @description As it was sent there. */
-                state?: string;
-                /** @description In the place of a code. */
-                error?: string;
-                /** @description Which issuer it is (RFC 9207). */
-                iss?: string;
-            };
-            header?: never;
-            path: {
-                /** @description oidc, google or github, where it is set up. */
-                provider: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description To where the login began, or to the page of login. */
-            302: {
-                headers: {
-                    /** @description Where it is found from now on. */
-                    Location?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            503: components["responses"]["overloaded"];
-            default: components["responses"]["transport"];
-        };
-    };
-    finishProviderLoginWithCode: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "code": "123456"
-                 *     }
-                 */
-                "application/json": components["schemas"]["SsoCodeInput"];
-            };
-        };
-        responses: {
-            /** @description Logged in. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
-                     *       "expiresAt": "2026-01-31T09:30:00.000Z",
-                     *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
-                     *       "user": {
-                     *         "id": "usr_2YTGWJFAYGYT1",
-                     *         "email": "ana@example.com",
-                     *         "name": "Ana",
-                     *         "emailVerified": true,
-                     *         "twoFactor": true,
-                     *         "createdAt": "2026-01-31T09:30:00.000Z"
-                     *       },
-                     *       "org": {
-                     *         "id": "org_2YTGWJFAYGYT1",
-                     *         "name": "Acme",
-                     *         "slug": "acme",
-                     *         "role": "viewer"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Login"];
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    listLinks: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All that this account is linked with. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "lnk_0123456789abcdef",
-                     *           "provider": "google",
-                     *           "issuer": "https://accounts.google.com",
-                     *           "email": "ana@example.com",
-                     *           "createdAt": "2026-01-31T09:30:00.000Z",
-                     *           "lastUsedAt": "2026-01-31T09:30:00.000Z"
-                     *         }
-                     *       ]
-                     *     }
-                     */
-                    "application/json": {
-                        data: components["schemas"]["Link"][];
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden"];
-            404: components["responses"]["not_found"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
-    beginLink: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "provider": "google",
-                 *       "redirect": "/account"
-                 *     }
-                 */
-                "application/json": components["schemas"]["LinkInput"];
-            };
-        };
-        responses: {
-            /** @description Where to go. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "url": "https://accounts.google.com/o/oauth2/v2/auth?..."
-                     *     }
-                     */
-                    "application/json": {
-                        /** @description Send this browser there. */
-                        url: string;
-                    };
-                };
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required"];
-            404: components["responses"]["not_found"];
-            413: components["responses"]["too_large"];
-            415: components["responses"]["unsupported_media_type"];
-            429: components["responses"]["rate_limited"];
-            502: components["responses"]["upstream"];
-            503: components["responses"]["overloaded.shutting_down"];
-            504: components["responses"]["upstream_timeout"];
-            default: components["responses"]["transport"];
-        };
-    };
-    deleteLink: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The id of the link. */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description It opens nothing any more. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["invalid.malformed"];
-            401: components["responses"]["unauthorized"];
-            403: components["responses"]["forbidden.proof_required"];
-            404: components["responses"]["not_found"];
-            409: components["responses"]["conflict"];
-            429: components["responses"]["rate_limited"];
-            500: components["responses"]["internal.corrupt.io"];
-            503: components["responses"]["overloaded.shutting_down"];
-            default: components["responses"]["transport"];
-        };
-    };
+	listEvents: {
+		parameters: {
+			query?: {
+				/** @description Only this type, or with .* at the end all that begin so. */
+				type?: string;
+				/** @description Only this kind. */
+				kind?: "event" | "error" | "metric";
+				/** @description Only this severity, in any known spelling. */
+				severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
+				/** @description Only this source. */
+				source?: string;
+				/** @description Only this environment. */
+				environment?: string;
+				/** @description Received at this time or later. */
+				from?: string;
+				/** @description Received before this time. */
+				to?: string;
+				/** @description Words and member:value terms that an event has to match. */
+				q?: string;
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of events. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *           "type": "checkout_failed",
+					 *           "kind": "event",
+					 *           "severity": "debug",
+					 *           "source": "shop",
+					 *           "environment": "production",
+					 *           "message": "card declined",
+					 *           "value": 12.5,
+					 *           "payload": {
+					 *             "amount": 1999
+					 *           },
+					 *           "tags": {
+					 *             "region": "eu"
+					 *           },
+					 *           "fingerprint": null,
+					 *           "idempotencyKey": null,
+					 *           "occurredAt": "2026-01-31T09:30:00.000Z",
+					 *           "receivedAt": "2026-01-31T09:30:00.000Z",
+					 *           "projectId": "prj_2YTGWJFAYGYT1",
+					 *           "keyId": "key_2YTGWJFAYGYT1"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Event"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	ingestEvents: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description The same key and body again: the same reply, and nothing is done twice. Another body under a key is 409.
+				 * @example order-4711-failed
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "type": "checkout_failed",
+				 *       "payload": {
+				 *         "amount": 1999,
+				 *         "userId": "u_17"
+				 *       },
+				 *       "severity": "high",
+				 *       "source": "shop",
+				 *       "environment": "production"
+				 *     }
+				 */
+				"application/json": components["schemas"]["EventInput"] | components["schemas"]["EventInput"][] | {
+					events: components["schemas"]["EventInput"][];
+				};
+				/**
+				 * @example {
+				 *       "type": "checkout_failed",
+				 *       "payload": {
+				 *         "amount": 1999,
+				 *         "userId": "u_17"
+				 *       },
+				 *       "severity": "high",
+				 *       "source": "shop",
+				 *       "environment": "production"
+				 *     }
+				 */
+				"application/x-ndjson": components["schemas"]["EventInput"];
+			};
+		};
+		responses: {
+			/** @description Each item has its verdict. */
+			200: {
+				headers: {
+					/** @description soft_limit: the month's soft limit is passed. */
+					"X-Usage-Warning"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "index": 0,
+					 *           "status": "rejected",
+					 *           "error": "\"type\" is required",
+					 *           "code": "invalid",
+					 *           "field": "[0].type"
+					 *         }
+					 *       ],
+					 *       "accepted": 1,
+					 *       "duplicate": 1,
+					 *       "rejected": 1
+					 *     }
+					 */
+					"application/json": components["schemas"]["Verdicts"];
+				};
+			};
+			/** @description The event is stored. */
+			201: {
+				headers: {
+					/** @description true when this key was used before, and nothing was done now. */
+					"Idempotent-Replayed"?: string;
+					/** @description soft_limit: the month's soft limit is passed. */
+					"X-Usage-Warning"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *       "type": "checkout_failed",
+					 *       "receivedAt": "2026-01-31T09:30:00.000Z",
+					 *       "status": "accepted"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Receipt"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["idempotency_conflict"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.engine_lag.shutting_down"];
+			507: components["responses"]["disk_full"];
+			default: components["responses"]["transport"];
+		};
+	};
+	deleteEvents: {
+		parameters: {
+			query: {
+				/** @description The id of the project, to show that you know which one it is. */
+				confirm: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description They are hidden. */
+			202: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "before": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *       "deletedAt": "2026-01-31T09:30:00.000Z",
+					 *       "status": "hidden",
+					 *       "purgedBy": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["EventsDeleted"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			507: components["responses"]["disk_full"];
+			default: components["responses"]["transport"];
+		};
+	};
+	noop: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/** @example {} */
+				"application/json": {
+					[key: string]: unknown;
+				};
+			};
+		};
+		responses: {
+			/** @description As if an event were stored. */
+			201: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *       "type": "checkout_failed",
+					 *       "receivedAt": "2026-01-31T09:30:00.000Z",
+					 *       "status": "accepted"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Receipt"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.engine_lag.shutting_down"];
+			507: components["responses"]["disk_full"];
+			default: components["responses"]["transport"];
+		};
+	};
+	searchEvents: {
+		parameters: {
+			query?: {
+				/** @description Only this type, or with .* at the end all that begin so. */
+				type?: string;
+				/** @description Only this kind. */
+				kind?: "event" | "error" | "metric";
+				/** @description Only this severity, in any known spelling. */
+				severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
+				/** @description Only this source. */
+				source?: string;
+				/** @description Only this environment. */
+				environment?: string;
+				/** @description Received at this time or later. */
+				from?: string;
+				/** @description Received before this time. */
+				to?: string;
+				/** @description Words and member:value terms that an event has to match. */
+				q?: string;
+				/** @description How many events; counts are of all. */
+				limit?: number;
+				/** @description The histogram has at most so many. */
+				buckets?: number;
+				/** @description Newest first, or oldest first. */
+				order?: "desc" | "asc";
+				/** @description Search to the end, and count. */
+				counts?: boolean;
+				/** @description Where to go on: nextCursor of the page line before. */
+				cursor?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Lines until everything was looked at. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/** @example {} */
+					"application/x-ndjson": components["schemas"]["SearchLine"] | components["schemas"]["ScanFailed"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited.too_many_searches"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	exportEvents: {
+		parameters: {
+			query?: {
+				/** @description Only this type, or with .* at the end all that begin so. */
+				type?: string;
+				/** @description Only this kind. */
+				kind?: "event" | "error" | "metric";
+				/** @description Only this severity, in any known spelling. */
+				severity?: "debug" | "info" | "low" | "medium" | "high" | "critical";
+				/** @description Only this source. */
+				source?: string;
+				/** @description Only this environment. */
+				environment?: string;
+				/** @description Received at this time or later. */
+				from?: string;
+				/** @description Received before this time. */
+				to?: string;
+				/** @description Words and member:value terms that an event has to match. */
+				q?: string;
+				/** @description ndjson or csv; else as Accept says. */
+				format?: "" | "ndjson" | "csv";
+				/** @description Oldest first, or newest first. */
+				order?: "asc" | "desc";
+				/** @description The id of the last event that arrived: go on behind it. */
+				after?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description An event a line. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *       "type": "checkout_failed",
+					 *       "kind": "event",
+					 *       "severity": "debug",
+					 *       "source": "shop",
+					 *       "environment": "production",
+					 *       "message": "card declined",
+					 *       "value": 12.5,
+					 *       "payload": {
+					 *         "amount": 1999
+					 *       },
+					 *       "tags": {
+					 *         "region": "eu"
+					 *       },
+					 *       "fingerprint": null,
+					 *       "idempotencyKey": null,
+					 *       "occurredAt": "2026-01-31T09:30:00.000Z",
+					 *       "receivedAt": "2026-01-31T09:30:00.000Z",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "keyId": "key_2YTGWJFAYGYT1"
+					 *     }
+					 */
+					"application/x-ndjson": components["schemas"]["Event"] | components["schemas"]["ExportEnd"] | components["schemas"]["ScanFailed"];
+					"text/csv": string;
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited.too_many_searches"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getEvent: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example evt_01KG9P6JE0VDZA49N19JMKDXE6 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The event. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *       "type": "checkout_failed",
+					 *       "kind": "event",
+					 *       "severity": "debug",
+					 *       "source": "shop",
+					 *       "environment": "production",
+					 *       "message": "card declined",
+					 *       "value": 12.5,
+					 *       "payload": {
+					 *         "amount": 1999
+					 *       },
+					 *       "tags": {
+					 *         "region": "eu"
+					 *       },
+					 *       "fingerprint": null,
+					 *       "idempotencyKey": null,
+					 *       "occurredAt": "2026-01-31T09:30:00.000Z",
+					 *       "receivedAt": "2026-01-31T09:30:00.000Z",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "keyId": "key_2YTGWJFAYGYT1"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Event"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listRules: {
+		parameters: {
+			query?: {
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of rules. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "rul_2YTGWJFAYGYT1",
+					 *           "projectId": "prj_2YTGWJFAYGYT1",
+					 *           "name": "Checkout failures",
+					 *           "eventType": "checkout_failed",
+					 *           "condition": "count_gte",
+					 *           "threshold": 5,
+					 *           "windowSeconds": 60,
+					 *           "cooldownSeconds": 60,
+					 *           "groupBy": [],
+					 *           "severity": "medium",
+					 *           "enabled": true,
+					 *           "actions": [
+					 *             {
+					 *               "channel": "in_app",
+					 *               "config": {}
+					 *             }
+					 *           ],
+					 *           "version": 1,
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "updatedAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Rule"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	createRule: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "name": "Checkout failures",
+				 *       "eventType": "checkout_failed",
+				 *       "condition": "count_gte",
+				 *       "threshold": 5,
+				 *       "windowSeconds": 60,
+				 *       "actions": [
+				 *         {
+				 *           "channel": "in_app",
+				 *           "config": {}
+				 *         }
+				 *       ]
+				 *     }
+				 */
+				"application/json": components["schemas"]["RuleInput"];
+			};
+		};
+		responses: {
+			/** @description The rule, which counts from now on. */
+			201: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					/** @description true when this key was used before, and nothing was done now. */
+					"Idempotent-Replayed"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "rul_2YTGWJFAYGYT1",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "name": "Checkout failures",
+					 *       "eventType": "checkout_failed",
+					 *       "condition": "count_gte",
+					 *       "threshold": 5,
+					 *       "windowSeconds": 60,
+					 *       "cooldownSeconds": 60,
+					 *       "groupBy": [],
+					 *       "severity": "medium",
+					 *       "enabled": true,
+					 *       "actions": [
+					 *         {
+					 *           "channel": "in_app",
+					 *           "config": {}
+					 *         }
+					 *       ],
+					 *       "version": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "updatedAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Rule"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			501: components["responses"]["not_implemented"];
+			503: components["responses"]["overloaded.shutting_down"];
+			507: components["responses"]["disk_full"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getRule: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example rul_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The rule. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "rul_2YTGWJFAYGYT1",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "name": "Checkout failures",
+					 *       "eventType": "checkout_failed",
+					 *       "condition": "count_gte",
+					 *       "threshold": 5,
+					 *       "windowSeconds": 60,
+					 *       "cooldownSeconds": 60,
+					 *       "groupBy": [],
+					 *       "severity": "medium",
+					 *       "enabled": true,
+					 *       "actions": [
+					 *         {
+					 *           "channel": "in_app",
+					 *           "config": {}
+					 *         }
+					 *       ],
+					 *       "version": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "updatedAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Rule"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	deleteRule: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+				/**
+				 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+				 * @example "3"
+				 */
+				"If-Match"?: string;
+			};
+			path: {
+				/** @example rul_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It is gone. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			412: components["responses"]["precondition_failed"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			507: components["responses"]["disk_full"];
+			default: components["responses"]["transport"];
+		};
+	};
+	changeRule: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+				/**
+				 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+				 * @example "3"
+				 */
+				"If-Match"?: string;
+			};
+			path: {
+				/** @example rul_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "name": "Checkout failures",
+				 *       "eventType": "checkout_failed",
+				 *       "condition": "count_gte",
+				 *       "threshold": 5,
+				 *       "windowSeconds": 60,
+				 *       "actions": [
+				 *         {
+				 *           "channel": "in_app",
+				 *           "config": {}
+				 *         }
+				 *       ]
+				 *     }
+				 */
+				"application/json": components["schemas"]["RuleInputChange"];
+			};
+		};
+		responses: {
+			/** @description The rule as it is now. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "rul_2YTGWJFAYGYT1",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "name": "Checkout failures",
+					 *       "eventType": "checkout_failed",
+					 *       "condition": "count_gte",
+					 *       "threshold": 5,
+					 *       "windowSeconds": 60,
+					 *       "cooldownSeconds": 60,
+					 *       "groupBy": [],
+					 *       "severity": "medium",
+					 *       "enabled": true,
+					 *       "actions": [
+					 *         {
+					 *           "channel": "in_app",
+					 *           "config": {}
+					 *         }
+					 *       ],
+					 *       "version": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "updatedAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Rule"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			412: components["responses"]["precondition_failed"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			501: components["responses"]["not_implemented"];
+			503: components["responses"]["overloaded.shutting_down"];
+			507: components["responses"]["disk_full"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listKeys: {
+		parameters: {
+			query?: {
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of keys, revoked ones, too. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "key_2YTGWJFAYGYT1",
+					 *           "projectId": "prj_2YTGWJFAYGYT1",
+					 *           "name": "shop",
+					 *           "keyPrefix": "sk_4f1d0b27c...",
+					 *           "scopes": [
+					 *             "events:read"
+					 *           ],
+					 *           "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *           "madeBy": "usr_2YTGWJFAYGYT1",
+					 *           "version": 1,
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
+					 *           "lastUsedFrom": "192.0.2.7",
+					 *           "rotatedTo": null,
+					 *           "revokedAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Key"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	createKey: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "name": "shop"
+				 *     }
+				 */
+				"application/json": components["schemas"]["KeyInput"];
+			};
+		};
+		responses: {
+			/** @description The key. */
+			201: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "key_2YTGWJFAYGYT1",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "name": "shop",
+					 *       "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+					 *       "keyPrefix": "sk_4f1d0b27c...",
+					 *       "scopes": [
+					 *         "events:read"
+					 *       ],
+					 *       "expiresAt": null,
+					 *       "madeBy": "usr_2YTGWJFAYGYT1",
+					 *       "version": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["KeyMade"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getKey: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example key_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The key, without its secret. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "key_2YTGWJFAYGYT1",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "name": "shop",
+					 *       "keyPrefix": "sk_4f1d0b27c...",
+					 *       "scopes": [
+					 *         "events:read"
+					 *       ],
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "madeBy": "usr_2YTGWJFAYGYT1",
+					 *       "version": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "lastUsedAt": "2026-01-31T09:30:00.000Z",
+					 *       "lastUsedFrom": "192.0.2.7",
+					 *       "rotatedTo": null,
+					 *       "revokedAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Key"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	revokeKey: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+				/**
+				 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+				 * @example "3"
+				 */
+				"If-Match"?: string;
+			};
+			path: {
+				/** @example key_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It opens nothing from now on. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			412: components["responses"]["precondition_failed"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	changeKey: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+				/**
+				 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+				 * @example "3"
+				 */
+				"If-Match"?: string;
+			};
+			path: {
+				/** @example key_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "name": "shop"
+				 *     }
+				 */
+				"application/json": components["schemas"]["KeyChangeChange"];
+			};
+		};
+		responses: {
+			/** @description The key as it is now. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "key_2YTGWJFAYGYT1",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "name": "shop",
+					 *       "keyPrefix": "sk_4f1d0b27c...",
+					 *       "scopes": [
+					 *         "events:read"
+					 *       ],
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "madeBy": "usr_2YTGWJFAYGYT1",
+					 *       "version": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "lastUsedAt": "2026-01-31T09:30:00.000Z",
+					 *       "lastUsedFrom": "192.0.2.7",
+					 *       "rotatedTo": null,
+					 *       "revokedAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Key"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			412: components["responses"]["precondition_failed"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	rotateKey: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+				/**
+				 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+				 * @example "3"
+				 */
+				"If-Match"?: string;
+			};
+			path: {
+				/** @example key_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: {
+			content: {
+				/** @example {} */
+				"application/json": components["schemas"]["KeyRotation"];
+			};
+		};
+		responses: {
+			/** @description The new key. */
+			201: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "key": {
+					 *         "id": "key_2YTGWJFAYGYT1",
+					 *         "projectId": "prj_2YTGWJFAYGYT1",
+					 *         "name": "shop",
+					 *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+					 *         "keyPrefix": "sk_4f1d0b27c...",
+					 *         "scopes": [
+					 *           "events:read"
+					 *         ],
+					 *         "expiresAt": null,
+					 *         "madeBy": "usr_2YTGWJFAYGYT1",
+					 *         "version": 1,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "previous": {
+					 *         "id": "key_2YTGWJFAYGYT1",
+					 *         "expiresAt": "2026-01-31T09:30:00.000Z"
+					 *       }
+					 *     }
+					 */
+					"application/json": components["schemas"]["KeyRotated"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+			412: components["responses"]["precondition_failed"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listAlerts: {
+		parameters: {
+			query?: {
+				/** @description Only this state. */
+				state?: "firing" | "resolved";
+				/** @description Only of this rule. */
+				ruleId?: string;
+				/** @description Made at this time or later. */
+				from?: string;
+				/** @description Made before this time. */
+				to?: string;
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of alerts. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
+					 *           "ruleId": "rul_2YTGWJFAYGYT1",
+					 *           "ruleName": "text",
+					 *           "ruleVersion": 1,
+					 *           "title": "Checkout failures",
+					 *           "severity": "debug",
+					 *           "count": 5,
+					 *           "countAtLeast": false,
+					 *           "group": {},
+					 *           "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *           "eventType": "checkout_failed",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "state": "firing",
+					 *           "resolvedAt": "2026-01-31T09:30:00.000Z",
+					 *           "resolution": null
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Alert"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getAlert: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example alr_01KG9P6JE0T21HR1SEERSDT6JG */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The alert. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
+					 *       "ruleId": "rul_2YTGWJFAYGYT1",
+					 *       "ruleName": "text",
+					 *       "ruleVersion": 1,
+					 *       "title": "Checkout failures",
+					 *       "severity": "debug",
+					 *       "count": 5,
+					 *       "countAtLeast": false,
+					 *       "group": {},
+					 *       "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *       "eventType": "checkout_failed",
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "state": "firing",
+					 *       "resolvedAt": "2026-01-31T09:30:00.000Z",
+					 *       "resolution": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["Alert"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listDeliveries: {
+		parameters: {
+			query?: {
+				/** @description Only this status. */
+				status?: "pending" | "sending" | "retrying" | "sent" | "dead" | "superseded" | "purged";
+				/** @description Only of this rule. */
+				ruleId?: string;
+				/** @description Only by this channel. */
+				channel?: string;
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of deliveries. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
+					 *           "alertId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
+					 *           "ruleId": "rul_2YTGWJFAYGYT1",
+					 *           "ruleName": "text",
+					 *           "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *           "eventType": "checkout_failed",
+					 *           "channel": "webhook",
+					 *           "destination": "https://hooks.example.com",
+					 *           "status": "pending",
+					 *           "attempts": 1,
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "dueAt": "2026-01-31T09:30:00.000Z",
+					 *           "doneAt": "2026-01-31T09:30:00.000Z",
+					 *           "error": null,
+					 *           "httpStatus": 204
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Delivery"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	replayDeliveries: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: {
+			content: {
+				/** @example {} */
+				"application/json": {
+					[key: string]: unknown;
+				};
+			};
+		};
+		responses: {
+			/** @description How many are on their way again. */
+			200: {
+				headers: {
+					/** @description true when this key was used before, and nothing was done now. */
+					"Idempotent-Replayed"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "replayed": 1
+					 *     }
+					 */
+					"application/json": {
+						/** Format: int64 */
+						replayed: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	purgeDeliveries: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description How many were purged. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "purged": 1
+					 *     }
+					 */
+					"application/json": {
+						/** Format: int64 */
+						purged: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getDelivery: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The delivery. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "dlv_01KG9P6JE0CNQXDDAHD2VX3NKR",
+					 *       "alertId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
+					 *       "ruleId": "rul_2YTGWJFAYGYT1",
+					 *       "ruleName": "text",
+					 *       "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *       "eventType": "checkout_failed",
+					 *       "channel": "webhook",
+					 *       "destination": "https://hooks.example.com",
+					 *       "status": "pending",
+					 *       "attempts": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "dueAt": "2026-01-31T09:30:00.000Z",
+					 *       "doneAt": "2026-01-31T09:30:00.000Z",
+					 *       "error": null,
+					 *       "httpStatus": 204,
+					 *       "notice": {
+					 *         "alertId": "alr_01KG9P6JE0T21HR1SEERSDT6JG",
+					 *         "ruleId": "rul_2YTGWJFAYGYT1",
+					 *         "ruleName": "text",
+					 *         "severity": "debug",
+					 *         "threshold": 1,
+					 *         "windowSeconds": 60,
+					 *         "count": 1,
+					 *         "countAtLeast": true,
+					 *         "group": {},
+					 *         "triggeredAt": "2026-01-31T09:30:00.000Z",
+					 *         "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *         "eventType": "checkout_failed",
+					 *         "eventMetadata": {},
+					 *         "receivedAt": "2026-01-31T09:30:00.000Z",
+					 *         "occurredAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "attemptList": [
+					 *         {
+					 *           "n": 1,
+					 *           "startedAt": "2026-01-31T09:30:00.000Z",
+					 *           "durationMs": 84,
+					 *           "outcome": "delivered",
+					 *           "httpStatus": 204,
+					 *           "error": null
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["DeliveryWithAttempts"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	purgeDelivery: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It is purged. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	replayDelivery: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example dlv_01KG9P6JE0CNQXDDAHD2VX3NKR */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: {
+			content: {
+				/** @example {} */
+				"application/json": {
+					[key: string]: unknown;
+				};
+			};
+		};
+		responses: {
+			/** @description It is on its way again. */
+			200: {
+				headers: {
+					/** @description true when this key was used before, and nothing was done now. */
+					"Idempotent-Replayed"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "replayed": 1
+					 *     }
+					 */
+					"application/json": {
+						/** Format: int64 */
+						replayed: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	openStream: {
+		parameters: {
+			query?: {
+				/** @description Stands in for a key. */
+				ticket?: string;
+				/** @description A ticket or a key, as older clients send it. */
+				token?: string;
+				/** @description As the header Last-Event-ID: go on behind this frame. */
+				lastEventId?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Frames until one side ends it. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					"text/event-stream": string;
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			503: components["responses"]["overloaded"];
+			default: components["responses"]["transport"];
+		};
+	};
+	createStreamTicket: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: {
+			content: {
+				/** @example {} */
+				"application/json": {
+					[key: string]: unknown;
+				};
+			};
+		};
+		responses: {
+			/** @description The ticket. */
+			201: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "ticket": "tkt_7XVFGFTEDR1CR7XVFGFTEDR1CR7XVFGF",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Ticket"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			503: components["responses"]["overloaded"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getOutcomes: {
+		parameters: {
+			query?: {
+				/** @description The first bucket is the one that this time is in. */
+				from?: string;
+				/** @description The last bucket begins before it. */
+				to?: string;
+				/** @description How long a bucket is. */
+				step?: "minute" | "hour";
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Counts by time. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "from": "2026-01-31T09:30:00.000Z",
+					 *       "to": "2026-01-31T09:30:00.000Z",
+					 *       "step": "minute",
+					 *       "data": [
+					 *         {
+					 *           "received": 1,
+					 *           "accepted": 1,
+					 *           "duplicate": 1,
+					 *           "refused": {
+					 *             "invalid": 1
+					 *           },
+					 *           "open": 0,
+					 *           "start": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "total": {
+					 *         "received": 1,
+					 *         "accepted": 1,
+					 *         "duplicate": 1,
+					 *         "refused": {
+					 *           "invalid": 1
+					 *         },
+					 *         "open": 0
+					 *       }
+					 *     }
+					 */
+					"application/json": components["schemas"]["Outcomes"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	countEvents: {
+		parameters: {
+			query?: {
+				/** @description The first bucket is the one that this time is in. */
+				from?: string;
+				/** @description The last bucket begins before it. */
+				to?: string;
+				/** @description How long a bucket is. */
+				step?: "minute" | "hour";
+				/** @description Only this type, or with .* at the end all that begin so. */
+				type?: string;
+				/** @description Only this severity. */
+				severity?: "any" | "debug" | "info" | "low" | "medium" | "high" | "critical";
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Counts by time. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "from": "2026-01-31T09:30:00.000Z",
+					 *       "to": "2026-01-31T09:30:00.000Z",
+					 *       "step": "minute",
+					 *       "total": 1,
+					 *       "data": [
+					 *         {
+					 *           "start": "2026-01-31T09:30:00.000Z",
+					 *           "count": 1,
+					 *           "unnamed": 0,
+					 *           "severities": {
+					 *             "high": 1
+					 *           }
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["EventCounts"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getHealth: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It runs. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "status": "ok"
+					 *     }
+					 */
+					"application/json": {
+						/** @enum {string} */
+						status: "ok";
+					};
+				};
+			};
+			400: components["responses"]["malformed"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getReady: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description They are. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "status": "ready"
+					 *     }
+					 */
+					"application/json": {
+						/** @enum {string} */
+						status: "ready";
+						/** @description What somebody should look at. */
+						note?: string;
+					};
+				};
+			};
+			400: components["responses"]["malformed"];
+			503: components["responses"]["engine_lag.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getMetrics: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The Prometheus text format. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					"text/plain": string;
+				};
+			};
+			400: components["responses"]["malformed"];
+			403: components["responses"]["forbidden"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listQuarantine: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description All of them, normally none. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "eventId": "evt_01KG9P6JE0VDZA49N19JMKDXE6",
+					 *           "type": "text",
+					 *           "receivedAt": "2026-01-31T09:30:00.000Z",
+					 *           "quarantinedAt": "2026-01-31T09:30:00.000Z",
+					 *           "reason": "text"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Quarantined"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listProjects: {
+		parameters: {
+			query?: {
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of projects. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "prj_2YTGWJFAYGYT1",
+					 *           "slug": "default",
+					 *           "name": "Default",
+					 *           "isDefault": true,
+					 *           "environments": [
+					 *             "production",
+					 *             "staging"
+					 *           ],
+					 *           "origins": [
+					 *             "https://shop.example"
+					 *           ],
+					 *           "ownerId": "usr_2YTGWJFAYGYT1",
+					 *           "retentionDays": null,
+					 *           "effectiveRetentionDays": 0,
+					 *           "deletion": null,
+					 *           "key": {
+					 *             "id": "key_2YTGWJFAYGYT1",
+					 *             "name": "shop",
+					 *             "keyPrefix": "sk_4f1d0b27c...",
+					 *             "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *             "createdAt": "2026-01-31T09:30:00.000Z"
+					 *           },
+					 *           "version": 1,
+					 *           "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Project"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	createProject: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "name": "Web shop",
+				 *       "slug": "web-shop",
+				 *       "environments": [
+				 *         "production",
+				 *         "staging"
+				 *       ],
+				 *       "origins": [
+				 *         "https://shop.example"
+				 *       ]
+				 *     }
+				 */
+				"application/json": components["schemas"]["ProjectInput"];
+			};
+		};
+		responses: {
+			/** @description The project. */
+			201: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "prj_2YTGWJFAYGYT1",
+					 *       "slug": "default",
+					 *       "name": "Default",
+					 *       "isDefault": true,
+					 *       "environments": [
+					 *         "production",
+					 *         "staging"
+					 *       ],
+					 *       "origins": [
+					 *         "https://shop.example"
+					 *       ],
+					 *       "ownerId": "usr_2YTGWJFAYGYT1",
+					 *       "retentionDays": null,
+					 *       "effectiveRetentionDays": 0,
+					 *       "deletion": null,
+					 *       "key": {
+					 *         "id": "key_2YTGWJFAYGYT1",
+					 *         "projectId": "prj_2YTGWJFAYGYT1",
+					 *         "name": "shop",
+					 *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+					 *         "keyPrefix": "sk_4f1d0b27c...",
+					 *         "scopes": [
+					 *           "events:read"
+					 *         ],
+					 *         "expiresAt": null,
+					 *         "madeBy": "usr_2YTGWJFAYGYT1",
+					 *         "version": 1,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "version": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["ProjectMade"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getProject: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example current */
+				id: string | "current";
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The project. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "prj_2YTGWJFAYGYT1",
+					 *       "slug": "default",
+					 *       "name": "Default",
+					 *       "isDefault": true,
+					 *       "environments": [
+					 *         "production",
+					 *         "staging"
+					 *       ],
+					 *       "origins": [
+					 *         "https://shop.example"
+					 *       ],
+					 *       "ownerId": "usr_2YTGWJFAYGYT1",
+					 *       "retentionDays": null,
+					 *       "effectiveRetentionDays": 0,
+					 *       "deletion": null,
+					 *       "key": {
+					 *         "id": "key_2YTGWJFAYGYT1",
+					 *         "name": "shop",
+					 *         "keyPrefix": "sk_4f1d0b27c...",
+					 *         "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "version": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Project"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	deleteProject: {
+		parameters: {
+			query: {
+				/** @description The id of the project, to show that you know which one it is. */
+				confirm: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+				/**
+				 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+				 * @example "3"
+				 */
+				"If-Match"?: string;
+			};
+			path: {
+				/** @example current */
+				id: string | "current";
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It is gone. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			412: components["responses"]["precondition_failed"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			507: components["responses"]["disk_full"];
+			default: components["responses"]["transport"];
+		};
+	};
+	changeProject: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+				/**
+				 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+				 * @example "3"
+				 */
+				"If-Match"?: string;
+			};
+			path: {
+				/** @example current */
+				id: string | "current";
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "name": "Web shop",
+				 *       "slug": "web-shop",
+				 *       "environments": [
+				 *         "production",
+				 *         "staging"
+				 *       ],
+				 *       "origins": [
+				 *         "https://shop.example"
+				 *       ]
+				 *     }
+				 */
+				"application/json": components["schemas"]["ProjectInputChange"];
+			};
+		};
+		responses: {
+			/** @description The project as it is now. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "prj_2YTGWJFAYGYT1",
+					 *       "slug": "default",
+					 *       "name": "Default",
+					 *       "isDefault": true,
+					 *       "environments": [
+					 *         "production",
+					 *         "staging"
+					 *       ],
+					 *       "origins": [
+					 *         "https://shop.example"
+					 *       ],
+					 *       "ownerId": "usr_2YTGWJFAYGYT1",
+					 *       "retentionDays": null,
+					 *       "effectiveRetentionDays": 0,
+					 *       "deletion": null,
+					 *       "key": {
+					 *         "id": "key_2YTGWJFAYGYT1",
+					 *         "name": "shop",
+					 *         "keyPrefix": "sk_4f1d0b27c...",
+					 *         "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "version": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Project"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			412: components["responses"]["precondition_failed"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	rotateProjectKey: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example current */
+				id: string | "current";
+			};
+			cookie?: never;
+		};
+		requestBody?: {
+			content: {
+				/** @example {} */
+				"application/json": components["schemas"]["KeyRotation"];
+			};
+		};
+		responses: {
+			/** @description The new key. */
+			201: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "key": {
+					 *         "id": "key_2YTGWJFAYGYT1",
+					 *         "projectId": "prj_2YTGWJFAYGYT1",
+					 *         "name": "shop",
+					 *         "key": "sk_4f1d0b27c8a94e53b6c2e1f09d7a8b3c5e6f7a8091b2c3d4",
+					 *         "keyPrefix": "sk_4f1d0b27c...",
+					 *         "scopes": [
+					 *           "events:read"
+					 *         ],
+					 *         "expiresAt": null,
+					 *         "madeBy": "usr_2YTGWJFAYGYT1",
+					 *         "version": 1,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "previous": {
+					 *         "id": "key_2YTGWJFAYGYT1",
+					 *         "expiresAt": "2026-01-31T09:30:00.000Z"
+					 *       }
+					 *     }
+					 */
+					"application/json": components["schemas"]["KeyRotated"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listAudit: {
+		parameters: {
+			query?: {
+				/** @description Only what such a one did. */
+				actor?: "" | "system" | "operator" | "user" | "key" | "anyone";
+				/** @description Only what this user or key did. */
+				actorId?: string;
+				/** @description Only this action. */
+				action?: "" | "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
+				/** @description Only what was done to such a thing. */
+				target?: "" | "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit";
+				/** @description Only what was done to the thing with this id. */
+				targetId?: string;
+				/** @description At this time or later. */
+				from?: string;
+				/** @description Before this time. */
+				to?: string;
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of entries. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "aud_2YTGWJFAYGYT1",
+					 *           "orgId": "org_2YTGWJFAYGYT1",
+					 *           "number": 1,
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "actor": "system",
+					 *           "actorId": "key_7XVFGFTEDR1CR",
+					 *           "actorName": "shop",
+					 *           "action": "org.create",
+					 *           "target": "org",
+					 *           "targetId": "rul_7XVFGFTEDR1CR",
+					 *           "targetName": "Checkout failures",
+					 *           "before": {},
+					 *           "after": {},
+					 *           "address": "192.0.2.7",
+					 *           "userAgent": "curl/8.5.0",
+					 *           "requestId": "text",
+					 *           "previousHash": "text",
+					 *           "hash": "text"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["AuditEntry"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	exportAudit: {
+		parameters: {
+			query?: {
+				/** @description Only what such a one did. */
+				actor?: "" | "system" | "operator" | "user" | "key" | "anyone";
+				/** @description Only what this user or key did. */
+				actorId?: string;
+				/** @description Only this action. */
+				action?: "" | "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
+				/** @description Only what was done to such a thing. */
+				target?: "" | "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit";
+				/** @description Only what was done to the thing with this id. */
+				targetId?: string;
+				/** @description At this time or later. */
+				from?: string;
+				/** @description Before this time. */
+				to?: string;
+				/** @description ndjson or csv; else as Accept says. */
+				format?: "" | "ndjson" | "csv";
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description An entry a line. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "aud_2YTGWJFAYGYT1",
+					 *       "orgId": "org_2YTGWJFAYGYT1",
+					 *       "number": 1,
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "actor": "system",
+					 *       "actorId": "key_7XVFGFTEDR1CR",
+					 *       "actorName": "shop",
+					 *       "action": "org.create",
+					 *       "target": "org",
+					 *       "targetId": "rul_7XVFGFTEDR1CR",
+					 *       "targetName": "Checkout failures",
+					 *       "before": {},
+					 *       "after": {},
+					 *       "address": "192.0.2.7",
+					 *       "userAgent": "curl/8.5.0",
+					 *       "requestId": "text",
+					 *       "previousHash": "text",
+					 *       "hash": "text"
+					 *     }
+					 */
+					"application/x-ndjson": components["schemas"]["AuditEntry"] | components["schemas"]["AuditEnd"];
+					"text/csv": string;
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			503: components["responses"]["overloaded"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getUsage: {
+		parameters: {
+			query?: {
+				/** @description A calendar month in UTC, "2026-11". Default: this one. */
+				month?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The month. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "month": "2026-11",
+					 *       "periodStart": "2026-01-31T09:30:00.000Z",
+					 *       "periodEnd": "2026-01-31T09:30:00.000Z",
+					 *       "plan": {
+					 *         "name": "text",
+					 *         "displayName": "text",
+					 *         "priceCents": 1
+					 *       },
+					 *       "events": {
+					 *         "used": 1,
+					 *         "pending": 1,
+					 *         "softLimit": 1,
+					 *         "hardLimit": 1,
+					 *         "remaining": 1,
+					 *         "overage": 1,
+					 *         "overageCents": 1
+					 *       },
+					 *       "rules": {
+					 *         "used": 1,
+					 *         "limit": 1
+					 *       },
+					 *       "notifications": {
+					 *         "sent": 1
+					 *       },
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "data": [
+					 *         {
+					 *           "day": "2026-11-21",
+					 *           "keyId": "key_2YTGWJFAYGYT1",
+					 *           "type": "text",
+					 *           "events": 1
+					 *         }
+					 *       ],
+					 *       "sent": [
+					 *         {
+					 *           "day": "2026-11-21",
+					 *           "notifications": 1
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["Usage"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getOpenapi: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description OpenAPI 3.1. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/** @example {} */
+					"application/json": {
+						[key: string]: unknown;
+					};
+				};
+			};
+			/** @description It is what you have. */
+			304: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getDocs: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The page. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					"text/html": string;
+				};
+			};
+			/** @description It is what you have. */
+			304: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["malformed"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getDocsStyle: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The style sheet. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					"text/css": string;
+				};
+			};
+			/** @description It is what you have. */
+			304: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["malformed"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getDocsScript: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The script. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					"text/javascript": string;
+				};
+			};
+			/** @description It is what you have. */
+			304: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["malformed"];
+			default: components["responses"]["transport"];
+		};
+	};
+	login: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "email": "ana@example.com",
+				 *       "password": "correct horse battery"
+				 *     }
+				 */
+				"application/json": components["schemas"]["LoginInput"];
+			};
+		};
+		responses: {
+			/** @description Tokens. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+					 *       "user": {
+					 *         "id": "usr_2YTGWJFAYGYT1",
+					 *         "email": "ana@example.com",
+					 *         "name": "Ana",
+					 *         "emailVerified": true,
+					 *         "twoFactor": true,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer"
+					 *       }
+					 *     }
+					 */
+					"application/json": components["schemas"]["Login"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized.code_required"];
+			403: components["responses"]["forbidden"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	refreshSession: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: {
+			content: {
+				/** @example {} */
+				"application/json": components["schemas"]["RefreshInput"];
+			};
+		};
+		responses: {
+			/** @description New tokens. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+					 *       "user": {
+					 *         "id": "usr_2YTGWJFAYGYT1",
+					 *         "email": "ana@example.com",
+					 *         "name": "Ana",
+					 *         "emailVerified": true,
+					 *         "twoFactor": true,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer"
+					 *       }
+					 *     }
+					 */
+					"application/json": components["schemas"]["Login"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			409: components["responses"]["conflict"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	logout: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: {
+			content: {
+				/** @example {} */
+				"application/json": components["schemas"]["RefreshInput"];
+			};
+		};
+		responses: {
+			/** @description It has ended. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			default: components["responses"]["transport"];
+		};
+	};
+	signup: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "email": "ana@example.com",
+				 *       "password": "correct horse battery"
+				 *     }
+				 */
+				"application/json": components["schemas"]["SignupInput"];
+			};
+		};
+		responses: {
+			/** @description The account, logged in. */
+			201: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+					 *       "user": {
+					 *         "id": "usr_2YTGWJFAYGYT1",
+					 *         "email": "ana@example.com",
+					 *         "name": "Ana",
+					 *         "emailVerified": true,
+					 *         "twoFactor": true,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer"
+					 *       }
+					 *     }
+					 */
+					"application/json": components["schemas"]["Login"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden.org_closed"];
+			409: components["responses"]["conflict"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			503: components["responses"]["overloaded"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getMe: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Who you are. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "user": {
+					 *         "id": "usr_2YTGWJFAYGYT1",
+					 *         "email": "ana@example.com",
+					 *         "name": "Ana",
+					 *         "emailVerified": true,
+					 *         "twoFactor": true,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer"
+					 *       },
+					 *       "sessionId": "ses_2YTGWJFAYGYT1",
+					 *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "proved": true
+					 *     }
+					 */
+					"application/json": components["schemas"]["Me"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	changeMe: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/** @example {} */
+				"application/json": components["schemas"]["MeInputChange"];
+			};
+		};
+		responses: {
+			/** @description Who you are. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "user": {
+					 *         "id": "usr_2YTGWJFAYGYT1",
+					 *         "email": "ana@example.com",
+					 *         "name": "Ana",
+					 *         "emailVerified": true,
+					 *         "twoFactor": true,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer"
+					 *       },
+					 *       "sessionId": "ses_2YTGWJFAYGYT1",
+					 *       "sessionExpiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "proved": true
+					 *     }
+					 */
+					"application/json": components["schemas"]["Me"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listSessions: {
+		parameters: {
+			query?: {
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+			};
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of sessions, newest first. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "ses_2YTGWJFAYGYT1",
+					 *           "current": true,
+					 *           "address": "192.0.2.7",
+					 *           "agent": "curl/8.5",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
+					 *           "expiresAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Session"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	endOtherSessions: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description They have ended. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	endSession: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/** @example ses_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It has ended. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	switchOrg: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "orgId": "text"
+				 *     }
+				 */
+				"application/json": components["schemas"]["SwitchInput"];
+			};
+		};
+		responses: {
+			/** @description This session acts there from now on. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer"
+					 *       }
+					 *     }
+					 */
+					"application/json": {
+						org: components["schemas"]["OwnOrg"];
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	prove: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/** @example {} */
+				"application/json": components["schemas"]["ProveInput"];
+			};
+		};
+		responses: {
+			/** @description It is right. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listOrgs: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description All that you are in. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "org_2YTGWJFAYGYT1",
+					 *           "name": "Acme",
+					 *           "slug": "acme",
+					 *           "role": "viewer"
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": {
+						data: components["schemas"]["OwnOrg"][];
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	createOrg: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "name": "Acme"
+				 *     }
+				 */
+				"application/json": components["schemas"]["OrgInput"];
+			};
+		};
+		responses: {
+			/** @description You own it; it has a default project. */
+			201: {
+				headers: {
+					/** @description true when this key was used before, and nothing was done now. */
+					"Idempotent-Replayed"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer"
+					 *       }
+					 *     }
+					 */
+					"application/json": {
+						org: components["schemas"]["OwnOrg"];
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	setPassword: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "password": "correct horse battery"
+				 *     }
+				 */
+				"application/json": components["schemas"]["PasswordInput"];
+			};
+		};
+		responses: {
+			/** @description It is set. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	forgotPassword: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "email": "ana@example.com"
+				 *     }
+				 */
+				"application/json": components["schemas"]["ForgotInput"];
+			};
+		};
+		responses: {
+			/** @description What happens now. */
+			202: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "message": "text"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Message"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	resetPassword: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "token": "text",
+				 *       "password": "correct horse battery"
+				 *     }
+				 */
+				"application/json": components["schemas"]["ResetInput"];
+			};
+		};
+		responses: {
+			/** @description It is set. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getSecondFactor: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description How it is. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "enabled": true,
+					 *       "pending": true,
+					 *       "enabledAt": "2026-01-31T09:30:00.000Z",
+					 *       "recoveryCodesLeft": 1
+					 *     }
+					 */
+					"application/json": components["schemas"]["SecondFactor"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	beginSecondFactor: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The secret. */
+			201: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+					 *       "uri": "otpauth://totp/Tocsin:ana%40example.com?secret=JBSWY3DP"
+					 *     }
+					 */
+					"application/json": components["schemas"]["SecondFactorSecret"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	endSecondFactor: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It is off. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	confirmSecondFactor: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "code": "492039"
+				 *     }
+				 */
+				"application/json": components["schemas"]["ConfirmInput"];
+			};
+		};
+		responses: {
+			/** @description It is on. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "recoveryCodes": [
+					 *         "7ZK4M-9QWX2"
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["RecoveryCodes"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	renewRecoveryCodes: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The new ones; those before are worth nothing. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "recoveryCodes": [
+					 *         "7ZK4M-9QWX2"
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["RecoveryCodes"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	changeEmail: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "email": "ana@example.org"
+				 *     }
+				 */
+				"application/json": components["schemas"]["MailInput"];
+			};
+		};
+		responses: {
+			/** @description What happens now. */
+			202: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "message": "text"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Message"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required"];
+			404: components["responses"]["not_found"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	verifyEmail: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description What happens now. */
+			202: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "message": "text"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Message"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	confirmEmail: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "token": "text"
+				 *     }
+				 */
+				"application/json": components["schemas"]["MailConfirmInput"];
+			};
+		};
+		responses: {
+			/** @description The address is the user's. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getAccountPage: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The page. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					"text/html": string;
+				};
+			};
+			/** @description It is what you have. */
+			304: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["malformed"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getAccountStyle: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The style sheet. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					"text/css": string;
+				};
+			};
+			/** @description It is what you have. */
+			304: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["malformed"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getAccountScript: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The script. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					"text/javascript": string;
+				};
+			};
+			/** @description It is what you have. */
+			304: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["malformed"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listMembers: {
+		parameters: {
+			query?: {
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of members, newest first. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "usr_2YTGWJFAYGYT1",
+					 *           "email": "ana@example.com",
+					 *           "name": "Ana",
+					 *           "role": "viewer",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Member"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getMember: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example usr_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The member. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "usr_2YTGWJFAYGYT1",
+					 *       "email": "ana@example.com",
+					 *       "name": "Ana",
+					 *       "role": "viewer",
+					 *       "createdAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Member"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	removeMember: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example usr_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It is a member no longer. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	changeMember: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example usr_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/** @example {} */
+				"application/json": components["schemas"]["MemberInputChange"];
+			};
+		};
+		responses: {
+			/** @description The member as it is now. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "usr_2YTGWJFAYGYT1",
+					 *       "email": "ana@example.com",
+					 *       "name": "Ana",
+					 *       "role": "viewer",
+					 *       "createdAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Member"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	leaveOrg: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description You have left. */
+			204: {
+				headers: {
+					/** @description true when this key was used before, and nothing was done now. */
+					"Idempotent-Replayed"?: string;
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	transferOrg: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example usr_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The new owner. */
+			200: {
+				headers: {
+					/** @description true when this key was used before, and nothing was done now. */
+					"Idempotent-Replayed"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "usr_2YTGWJFAYGYT1",
+					 *       "email": "ana@example.com",
+					 *       "name": "Ana",
+					 *       "role": "viewer",
+					 *       "createdAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Member"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listInvites: {
+		parameters: {
+			query?: {
+				/** @description How many items a page has at most. */
+				limit?: number;
+				/** @description Where the page begins: nextCursor of the one before. */
+				cursor?: string;
+				/** @description Only those that were neither accepted nor taken back. */
+				open?: boolean;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of invites, newest first. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "inv_2YTGWJFAYGYT1",
+					 *           "email": "ana@example.com",
+					 *           "role": "viewer",
+					 *           "status": "open",
+					 *           "invitedBy": "usr_2YTGWJFAYGYT1",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *           "sentAt": "2026-01-31T09:30:00.000Z",
+					 *           "acceptedAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": {
+						/** @description The items of this page. */
+						data: components["schemas"]["Invite"][];
+						/** @description For `cursor`, to get the next page; null at the end. */
+						nextCursor: string | null;
+						/**
+						 * Format: int64
+						 * @description How many items of the page could not be read.
+						 */
+						lost?: number;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	createInvite: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "email": "ana@example.com"
+				 *     }
+				 */
+				"application/json": components["schemas"]["InviteInput"];
+			};
+		};
+		responses: {
+			/** @description The invite, with its link. */
+			201: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "inv_2YTGWJFAYGYT1",
+					 *       "email": "ana@example.com",
+					 *       "role": "viewer",
+					 *       "status": "open",
+					 *       "invitedBy": "usr_2YTGWJFAYGYT1",
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "sentAt": "2026-01-31T09:30:00.000Z",
+					 *       "acceptedAt": "2026-01-31T09:30:00.000Z",
+					 *       "inviteUrl": "https://tocsin.example/invite/accept#token=inv_2c26b46b68ffc68f"
+					 *     }
+					 */
+					"application/json": components["schemas"]["InviteMade"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden.proof_required.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getInvite: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example inv_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The invite. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "inv_2YTGWJFAYGYT1",
+					 *       "email": "ana@example.com",
+					 *       "role": "viewer",
+					 *       "status": "open",
+					 *       "invitedBy": "usr_2YTGWJFAYGYT1",
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "sentAt": "2026-01-31T09:30:00.000Z",
+					 *       "acceptedAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Invite"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	revokeInvite: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example inv_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Its link is worth nothing now. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	changeInvite: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example inv_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/** @example {} */
+				"application/json": components["schemas"]["InviteChangeChange"];
+			};
+		};
+		responses: {
+			/** @description The invite as it is now. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "inv_2YTGWJFAYGYT1",
+					 *       "email": "ana@example.com",
+					 *       "role": "viewer",
+					 *       "status": "open",
+					 *       "invitedBy": "usr_2YTGWJFAYGYT1",
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "sentAt": "2026-01-31T09:30:00.000Z",
+					 *       "acceptedAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Invite"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	resendInvite: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours does nothing, and is answered 409 `already_created` with the `id` of what was made: secrets are not kept.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example inv_2YTGWJFAYGYT1 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The invite, with its new link. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "inv_2YTGWJFAYGYT1",
+					 *       "email": "ana@example.com",
+					 *       "role": "viewer",
+					 *       "status": "open",
+					 *       "invitedBy": "usr_2YTGWJFAYGYT1",
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "sentAt": "2026-01-31T09:30:00.000Z",
+					 *       "acceptedAt": "2026-01-31T09:30:00.000Z",
+					 *       "inviteUrl": "https://tocsin.example/invite/accept#token=inv_2c26b46b68ffc68f"
+					 *     }
+					 */
+					"application/json": components["schemas"]["InviteMade"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	lookUpInvite: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "token": "text"
+				 *     }
+				 */
+				"application/json": components["schemas"]["InviteToken"];
+			};
+		};
+		responses: {
+			/** @description Who is invited to what. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "email": "ana@example.com",
+					 *       "orgName": "Acme",
+					 *       "role": "viewer",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["InviteInfo"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			403: components["responses"]["org_closed"];
+			404: components["responses"]["not_found"];
+			410: components["responses"]["gone"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	acceptInvite: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "token": "text"
+				 *     }
+				 */
+				"application/json": components["schemas"]["InviteToken"];
+			};
+		};
+		responses: {
+			/** @description The organization that you are in now. */
+			200: {
+				headers: {
+					/** @description true when this key was used before, and nothing was done now. */
+					"Idempotent-Replayed"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer"
+					 *       }
+					 *     }
+					 */
+					"application/json": {
+						org: components["schemas"]["OwnOrg"];
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			402: components["responses"]["LIMIT_EXCEEDED"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
+			410: components["responses"]["gone"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getOrg: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example current */
+				id: string | "current";
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The organization. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "org_2YTGWJFAYGYT1",
+					 *       "name": "Acme",
+					 *       "slug": "acme",
+					 *       "role": "viewer",
+					 *       "status": "active",
+					 *       "settings": {},
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "suspendedAt": "2026-01-31T09:30:00.000Z",
+					 *       "deleteAfter": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Org"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	changeOrg: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+				/**
+				 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+				 * @example "3"
+				 */
+				"If-Match"?: string;
+			};
+			path: {
+				/** @example current */
+				id: string | "current";
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/** @example {} */
+				"application/json": components["schemas"]["OrgChangeChange"];
+			};
+		};
+		responses: {
+			/** @description The organization as it is now. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "org_2YTGWJFAYGYT1",
+					 *       "name": "Acme",
+					 *       "slug": "acme",
+					 *       "role": "viewer",
+					 *       "status": "active",
+					 *       "settings": {},
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "suspendedAt": "2026-01-31T09:30:00.000Z",
+					 *       "deleteAfter": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Org"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed"];
+			404: components["responses"]["not_found"];
+			412: components["responses"]["precondition_failed"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	exportOrg: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example current */
+				id: string | "current";
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description One document. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "exportedAt": "2026-01-31T09:30:00.000Z",
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer",
+					 *         "status": "active",
+					 *         "settings": {},
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "suspendedAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "projects": [
+					 *         {
+					 *           "id": "prj_2YTGWJFAYGYT1",
+					 *           "slug": "text",
+					 *           "name": "text",
+					 *           "isDefault": true,
+					 *           "environments": [
+					 *             "text"
+					 *           ],
+					 *           "origins": [
+					 *             "text"
+					 *           ],
+					 *           "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "keys": [
+					 *         {
+					 *           "id": "key_2YTGWJFAYGYT1",
+					 *           "projectId": "prj_2YTGWJFAYGYT1",
+					 *           "name": "shop",
+					 *           "keyPrefix": "sk_4f1d0b27c...",
+					 *           "scopes": [
+					 *             "events:read"
+					 *           ],
+					 *           "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *           "madeBy": "usr_2YTGWJFAYGYT1",
+					 *           "version": 1,
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
+					 *           "lastUsedFrom": "192.0.2.7",
+					 *           "rotatedTo": null,
+					 *           "revokedAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "rules": [
+					 *         {
+					 *           "projectId": "prj_2YTGWJFAYGYT1",
+					 *           "rule": {
+					 *             "id": "rul_2YTGWJFAYGYT1",
+					 *             "projectId": "prj_2YTGWJFAYGYT1",
+					 *             "name": "Checkout failures",
+					 *             "eventType": "checkout_failed",
+					 *             "condition": "count_gte",
+					 *             "threshold": 5,
+					 *             "windowSeconds": 60,
+					 *             "cooldownSeconds": 60,
+					 *             "groupBy": [],
+					 *             "severity": "medium",
+					 *             "enabled": true,
+					 *             "actions": [
+					 *               {
+					 *                 "channel": "in_app",
+					 *                 "config": {}
+					 *               }
+					 *             ],
+					 *             "version": 1,
+					 *             "createdAt": "2026-01-31T09:30:00.000Z",
+					 *             "updatedAt": "2026-01-31T09:30:00.000Z"
+					 *           }
+					 *         }
+					 *       ],
+					 *       "members": [
+					 *         {
+					 *           "id": "usr_2YTGWJFAYGYT1",
+					 *           "email": "ana@example.com",
+					 *           "name": "Ana",
+					 *           "role": "viewer",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "invites": [
+					 *         {
+					 *           "id": "inv_2YTGWJFAYGYT1",
+					 *           "email": "ana@example.com",
+					 *           "role": "viewer",
+					 *           "status": "open",
+					 *           "invitedBy": "usr_2YTGWJFAYGYT1",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *           "sentAt": "2026-01-31T09:30:00.000Z",
+					 *           "acceptedAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["OrgExport"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listProviders: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description What a page of login can offer. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "provider": "google",
+					 *           "name": "Google",
+					 *           "startPath": "/api/v1/auth/oidc/google/start"
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": {
+						data: components["schemas"]["Provider"][];
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			429: components["responses"]["rate_limited"];
+			default: components["responses"]["transport"];
+		};
+	};
+	startProviderLogin: {
+		parameters: {
+			query?: {
+				/** @description A path of this server, where the browser goes then. */
+				redirect?: string;
+				/** @description Have an OpenID issuer ask for the password again. */
+				fresh?: boolean;
+			};
+			header?: never;
+			path: {
+				/** @description oidc, google or github, where it is set up. */
+				provider: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description To the issuer. */
+			302: {
+				headers: {
+					/** @description Where it is found from now on. */
+					Location?: string;
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			default: components["responses"]["transport"];
+		};
+	};
+	finishProviderLogin: {
+		parameters: {
+			query?: {
+				/** @description What is changed for tokens. */
+				code?: string;
+				/** @description As it was sent there. */
+				state?: string;
+				/** @description In the place of a code. */
+				error?: string;
+				/** @description Which issuer it is (RFC 9207). */
+				iss?: string;
+			};
+			header?: never;
+			path: {
+				/** @description oidc, google or github, where it is set up. */
+				provider: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description To where the login began, or to the page of login. */
+			302: {
+				headers: {
+					/** @description Where it is found from now on. */
+					Location?: string;
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			503: components["responses"]["overloaded"];
+			default: components["responses"]["transport"];
+		};
+	};
+	finishProviderLoginWithCode: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "code": "123456"
+				 *     }
+				 */
+				"application/json": components["schemas"]["SsoCodeInput"];
+			};
+		};
+		responses: {
+			/** @description Logged in. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "accessToken": "eyJhbGciOiJFZERTQSJ9.e30.c2ln",
+					 *       "expiresAt": "2026-01-31T09:30:00.000Z",
+					 *       "refreshToken": "rt_2c26b46b68ffc68ff99b453c1d304134",
+					 *       "user": {
+					 *         "id": "usr_2YTGWJFAYGYT1",
+					 *         "email": "ana@example.com",
+					 *         "name": "Ana",
+					 *         "emailVerified": true,
+					 *         "twoFactor": true,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "org": {
+					 *         "id": "org_2YTGWJFAYGYT1",
+					 *         "name": "Acme",
+					 *         "slug": "acme",
+					 *         "role": "viewer"
+					 *       }
+					 *     }
+					 */
+					"application/json": components["schemas"]["Login"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listLinks: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description All that this account is linked with. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "id": "lnk_0123456789abcdef",
+					 *           "provider": "google",
+					 *           "issuer": "https://accounts.google.com",
+					 *           "email": "ana@example.com",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "lastUsedAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": {
+						data: components["schemas"]["Link"][];
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	beginLink: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "provider": "google",
+				 *       "redirect": "/account"
+				 *     }
+				 */
+				"application/json": components["schemas"]["LinkInput"];
+			};
+		};
+		responses: {
+			/** @description Where to go. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "url": "https://accounts.google.com/o/oauth2/v2/auth?..."
+					 *     }
+					 */
+					"application/json": {
+						/** @description Send this browser there. */
+						url: string;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required"];
+			404: components["responses"]["not_found"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			502: components["responses"]["upstream"];
+			503: components["responses"]["overloaded.shutting_down"];
+			504: components["responses"]["upstream_timeout"];
+			default: components["responses"]["transport"];
+		};
+	};
+	deleteLink: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/** @description The id of the link. */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It opens nothing any more. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
 }

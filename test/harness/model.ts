@@ -111,12 +111,16 @@ const defaults = {
 	actions: [{ channel: "in_app", config: {} }],
 };
 
+/** What is sent for a rule of which only so much matters. */
+export function ruleOf(rule: Partial<Rule> & { eventType: string }) {
+	return { name: `on ${rule.eventType}`, ...defaults, ...rule };
+}
+
 export async function makeRule(
 	api: Api,
 	rule: Partial<Rule> & { eventType: string },
 ): Promise<Rule> {
-	const body = { name: `on ${rule.eventType}`, ...defaults, ...rule };
-	const reply = await api.post<Rule>("/api/v1/rules", body);
+	const reply = await api.post<Rule>("/api/v1/rules", ruleOf(rule));
 	if (reply.status !== 201) throw new Error(`no rule: ${reply.status} ${reply.text}`);
 	return reply.body;
 }

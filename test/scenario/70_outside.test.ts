@@ -159,7 +159,9 @@ describe.skipIf(!hasSlowhttptest)("slowhttptest (skipped where it is not install
 		},
 	];
 
-	it.each(attacks)("$name leave good clients and memory alone", async (row) => {
+	// What another scenario does to the disk meanwhile may hold good clients up once, a server that
+	// lets itself be held up does so twice.
+	it.each(attacks)("$name leave good clients and memory alone", { retry: 1 }, async (row) => {
 		await p99(() => false);
 		const before = await p99(() => false);
 		const running = attack(

@@ -9,13 +9,13 @@
 #include "api/api.h"
 #include "api/audit.h"
 #include "api/change.h"
+#include "api/keys.h"
 #include "api/plans.h"
 #include "api/route.h"
 #include "api/rules.h"
 #include "api/setup.h"
 #include "api/show.h"
 #include "base/field.h"
-#include "base/hex.h"
 #include "base/json_put.h"
 
 #define ADMIN_BODY_BYTES_MAX ((size_t)16 << 10)
@@ -96,28 +96,12 @@ struct place {
 	struct project_row project;
 };
 
-static bool read_scopes(const struct field_list *words, uint32_t *set, struct err *err)
-{
-	*set = words->n == 0 ? SCOPES_ALL : 0;
-	for (size_t i = 0; i < words->n; i++) {
-		uint32_t scope = scope_parse(words->v[i]);
-
-		if (scope == 0) {
-			return err_field(err, ERR_INVALID, "scopes",
-					 "\"scopes\" has the unknown word \"%.*s\"",
-					 SARG(words->v[i]));
-		}
-		*set |= scope;
-	}
-	return true;
-}
-
 static bool read_body(struct call *c, struct admin_fields *in, struct err *err)
 {
 	return call_body(c, &in->body, err) &&
 	       fields_parse(in->body, rows_of_body, ARRAY_LEN(rows_of_body), in, NULL, c->req,
 			    err) &&
-	       read_scopes(&in->scopes, &in->scope_set, err);
+	       keys_read_scopes(&in->scopes, &in->scope_set, err);
 }
 
 static bool read_project(struct call *c, struct place *p, struct slice slug, struct err *err)
@@ -195,22 +179,12 @@ static bool make_place(struct call *c, const struct admin_fields *in, struct pla
 
 /* Keys. */
 
-static struct slice hash_text(struct slice secret, struct arena *req)
-{
-	unsigned char sum[SHA256_BYTES];
-	char hex[2 * SHA256_BYTES];
-
-	sha256(secret, sum);
-	hex_encode(sum, sizeof(sum), hex);
-	return arena_dup(req, (struct slice) { hex, sizeof(hex) });
-}
-
 /* A given key is known by its hash anywhere in the org; a made-up one by name and project. */
 static enum found find_key(struct call *c, const struct admin_fields *in, const struct place *p,
 			   struct key_row *out, struct err *err)
 {
 	if (in->key.n > 0) {
-		return store_key_by_hash(p->org.id, c->db, hash_text(in->key, c->req), c->req, out,
+		return store_key_by_hash(p->org.id, c->db, token_hash(in->key, c->req), c->req, out,
 					 err);
 	}
 	return store_key_by_name(p->org.id, c->db, p->project.id, in->name, c->req, out, err);
@@ -447,14 +421,14 @@ static const struct prop key_props[] = {
 	PROP_BOOL("made", .help = "It was not there before."),
 	PROP_STR("key", .flags = PROP_MAYBE, .help = "Of a key made now."),
 };
-static const struct shape shape_key = { SHAPE_PROPS(key_props) };
+static const struct shape shape_seeded_key = { SHAPE_PROPS(key_props) };
 static const struct prop made_rule_props[] = { PROP_ID("id", ID_RULE), PROP_STR("name"),
 					       PROP_BOOL("made") };
 static const struct shape shape_made_rule = { SHAPE_PROPS(made_rule_props) };
 static const struct prop place_props[] = {
 	PROP_SHAPE("org", &shape_org),
 	PROP_SHAPE("project", &shape_project),
-	PROP_SHAPE("key", &shape_key),
+	PROP_SHAPE("key", &shape_seeded_key),
 };
 static const struct shape shape_place = { .name = "Place",
 					  .help = "A tenant with a project and a key.",

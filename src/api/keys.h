@@ -70,6 +70,9 @@ NODISCARD bool keys_tell(struct call *c, enum audit_action action, const struct 
 NODISCARD bool keys_rotate(struct call *c, const struct key_row *old, uint64_t expect,
 			   struct err *err);
 
+/* The scopes that words name, all of them for no words at all: ERR_INVALID names a wrong one. */
+NODISCARD bool keys_read_scopes(const struct field_list *words, uint32_t *set, struct err *err);
+
 extern const struct shape shape_key;
 extern const struct shape shape_key_made;
 extern const struct shape shape_key_rotated;

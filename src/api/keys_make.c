@@ -157,16 +157,16 @@ static bool tell_rotated(struct call *c, const struct key_row *old, struct key_i
 	return keys_tell(c, AUDIT_KEY_ROTATE, old, &row, err);
 }
 
-static bool read_scopes(const struct field_list *list, uint32_t *set, struct err *err)
+bool keys_read_scopes(const struct field_list *words, uint32_t *set, struct err *err)
 {
-	*set = list->n == 0 ? SCOPES_ALL : 0;
-	for (size_t i = 0; i < list->n; i++) {
-		uint32_t scope = scope_parse(list->v[i]);
+	*set = words->n == 0 ? SCOPES_ALL : 0;
+	for (size_t i = 0; i < words->n; i++) {
+		uint32_t scope = scope_parse(words->v[i]);
 
 		if (scope == 0) {
 			return err_field(err, ERR_INVALID, "scopes",
 					 "\"scopes\" has the unknown word \"%.*s\"",
-					 SARG(list->v[i]));
+					 SARG(words->v[i]));
 		}
 		*set |= scope;
 	}
@@ -264,7 +264,7 @@ static bool read_wish(struct call *c, struct key_made *made, struct err *err)
 
 	if (!call_body(c, &body, err) ||
 	    !fields_parse(body, key_rows, ARRAY_LEN(key_rows), &in, &how, c->req, err) ||
-	    !read_scopes(&in.scopes, &made->scopes, err)) {
+	    !keys_read_scopes(&in.scopes, &made->scopes, err)) {
 		return false;
 	}
 	life = (struct life) { .in_said = is_said(body, "expiresIn"),

@@ -111,8 +111,11 @@ describe.each(stores)("the books, state in %s", (store) => {
 		const server = await Server.start({ store });
 		const api = await tenant(server, "ours");
 		const first = await sendAll(api, "first", 3);
-		// What was saved before the crash is there after it.
-		await eventually(() => outcomes(api), ({ total }) => total.received === first.received);
+		// What was saved before the crash is there after it: what came in, and what became of it.
+		await eventually(
+			() => outcomes(api),
+			({ total }) => total.received === first.received && total.open === 0,
+		);
 		for (let i = 0; i < 4; i++) {
 			const sent = Promise.allSettled(
 				Array.from({ length: 40 }, (_, n) =>

@@ -12,7 +12,7 @@
 #include "api/ingest.h"
 #include "api/once.h"
 #include "api/openapi.h"
-#include "api/route.h"
+#include "api/route_index.h"
 #include "base/clock.h"
 
 /*
@@ -100,8 +100,8 @@ static bool find_route(struct call *c)
 	bool path_known;
 	struct slice allow;
 
-	c->route = route_find(c->http->method, c->http->path, socket, c->req, c->params,
-			      &path_known, &allow);
+	c->route = route_find(c->api->routes, c->http->method, c->http->path, socket, c->req,
+			      c->params, &path_known, &allow);
 	if (c->route != NULL) {
 		return true;
 	}
@@ -415,6 +415,7 @@ void api_release(struct api *api)
 {
 	buf_release(&api->openapi);
 	onces_free(&api->onces);
+	route_index_free(&api->routes);
 }
 
 struct http_handlers api_handlers(struct api *api)
@@ -422,6 +423,7 @@ struct http_handlers api_handlers(struct api *api)
 	const struct openapi_in in = { .server = api->public_url };
 
 	ensure(pthread_mutex_init(&api->admin, NULL) == 0);
+	api->routes = route_index_new();
 	api->onces = onces_new(journal_flushed(api->journal));
 	buf_init(&api->openapi, OPENAPI_BYTES_MAX);
 	openapi_write(&in, &api->openapi);

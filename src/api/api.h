@@ -64,13 +64,14 @@ struct api {
 	unsigned char setup_hash[SHA256_BYTES]; /* of the setup token */
 	struct lag_gate lag;			/* whether the rules keep up */
 	struct rates rates;			/* how often who may call */
-	struct share *share;	 /* of the loop's time; NULL: everything is done at once */
-	struct guesses *guesses; /* NULL: nobody counts them */
-	struct limits *limits;	 /* the budgets of all but keys; NULL: there are none */
-	struct onces *onces;	 /* keys of requests in progress; api_handlers makes it */
-	struct buf openapi;	 /* the description of the API; api_handlers makes it */
-	struct buf raw;		 /* scratch of one event: payload and tags without white space */
-	struct buf encoded;	 /* scratch of one event: its canonical form */
+	struct share *share;	    /* of the loop's time; NULL: everything is done at once */
+	struct guesses *guesses;    /* NULL: nobody counts them */
+	struct limits *limits;	    /* the budgets of all but keys; NULL: there are none */
+	struct route_index *routes; /* api_handlers makes it */
+	struct onces *onces;	    /* keys of requests in progress; api_handlers makes it */
+	struct buf openapi;	    /* the description of the API; api_handlers makes it */
+	struct buf raw;		    /* scratch of one event: payload and tags without white space */
+	struct buf encoded;	    /* scratch of one event: its canonical form */
 	size_t unsent; /* atomic; bytes of answers that workers made and the loop has not sent */
 	pthread_mutex_t admin; /* of calls that make what is missing; api_handlers makes it */
 	enum signup signup;

@@ -105,7 +105,7 @@ TEST(problems_have_one_shape)
 	T_TRUE(strstr(client_head(), "application/problem+json") != NULL);
 	reply = server_ask(&c, "DELETE", "/api/v1/rules", key, "");
 	T_INT(status_of(reply), 405);
-	T_TRUE(strstr(client_head(), "Allow: POST, GET") != NULL);
+	T_TRUE(strstr(client_head(), "Allow: GET, POST") != NULL);
 	reply = server_ask(&c, "GET", "/api/v1/events?limit=0", key, "");
 	T_INT(status_of(reply), 400);
 	T_STR(server_member(reply, "field"), "limit");

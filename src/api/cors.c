@@ -6,7 +6,7 @@
 
 #include "api/api.h"
 #include "api/caller.h"
-#include "api/route.h"
+#include "api/route_index.h"
 #include "model/origin.h"
 
 static struct slice origin_of(const struct call *c)
@@ -103,8 +103,8 @@ static bool asks_to_send_events(struct call *c)
 	bool known;
 
 	return wanted_method(c->http, &method) && slice_eq(method, S("POST")) &&
-	       brings_events(route_find(HTTP_POST, c->http->path, false, c->req, c->params, &known,
-					&allow));
+	       brings_events(route_find(c->api->routes, HTTP_POST, c->http->path, false, c->req,
+					c->params, &known, &allow));
 }
 
 void cors_preflight(struct call *c)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Finding the row of a request. The table is a few dozen rows, and the paths without parameters,
- * which are the busy ones, compare by length first: a walk costs less than keeping an index.
- */
+/* What a row asks of who calls, and of the form of a request. Finding it is route_index.c's. */
 #include "api/route.h"
 
 #include <stdio.h>
@@ -42,70 +39,6 @@ const struct route *route_next(size_t *at)
 		i -= route_sets[set]->n;
 	}
 	return NULL;
-}
-
-/* Raw parts may be longer than decoded ones, never the other way round. */
-static bool match(const char *pattern, struct slice path, struct arena *req,
-		  struct slice params[ROUTE_PARAMS_MAX])
-{
-	struct slice want = slice_from(slice_of(pattern), 1), have = slice_from(path, 1);
-	struct slice want_part, have_part;
-	size_t n = 0;
-
-	while (slice_split(&want, '/', &want_part)) {
-		if (!slice_split(&have, '/', &have_part)) {
-			return false;
-		}
-		if (want_part.p[0] == ':') {
-			if (have_part.n == 0) {
-				return false;
-			}
-			params[n++] = http_path_decode(have_part, req);
-		} else if (!slice_eq(want_part, have_part)) {
-			return false;
-		}
-	}
-	return have.n == 0 && path.p[path.n - 1] != '/';
-}
-
-static bool has_params(const char *pattern)
-{
-	return strchr(pattern, ':') != NULL;
-}
-
-static bool matches(const struct route *r, struct slice path, struct arena *req,
-		    struct slice params[ROUTE_PARAMS_MAX])
-{
-	if (!has_params(r->path)) {
-		return slice_eq(slice_of(r->path), path);
-	}
-	return match(r->path, path, req, params);
-}
-
-const struct route *route_find(enum http_method method, struct slice path, bool socket,
-			       struct arena *req, struct slice params[ROUTE_PARAMS_MAX],
-			       bool *path_known, struct slice *allow)
-{
-	enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
-	const struct route *r;
-	struct buf methods;
-	size_t at = 0;
-
-	buf_init(&methods, 256);
-	*path_known = false;
-	while ((r = route_next(&at)) != NULL) {
-		if ((r->who == WHO_SOCKET && !socket) || !matches(r, path, req, params)) {
-			continue;
-		}
-		if (r->method == wanted) {
-			break;
-		}
-		buf_printf(&methods, "%s%s", *path_known ? ", " : "", method_names[r->method]);
-		*path_known = true;
-	}
-	*allow = r == NULL ? arena_dup(req, buf_slice(&methods)) : (struct slice) { 0 };
-	buf_release(&methods);
-	return r;
 }
 
 static bool key_admitted(const struct route *r, const struct caller *caller, struct err *err)

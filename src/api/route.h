@@ -130,14 +130,6 @@ struct route_set {
 	size_t n;
 };
 
-/*
- * The row for a request; socket says that it came over the Unix socket. NULL when no row has this
- * path, or, with *path_known, none of those that have it takes the method; *allow then holds the
- * methods for an Allow header.
- */
-const struct route *route_find(enum http_method method, struct slice path, bool socket,
-			       struct arena *req, struct slice params[ROUTE_PARAMS_MAX],
-			       bool *path_known, struct slice *allow);
 /* All rows in the order of the table: start with *at = 0; NULL at the end. */
 const struct route *route_next(size_t *at);
 /*

@@ -7,7 +7,9 @@
 #include "cmd/ask.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "cmd/app.h"
@@ -102,4 +104,107 @@ bool ask_local(const struct settings *settings, ask_fn *fn, void *arg, struct er
 	}
 	*err = a.err;
 	return ok;
+}
+
+/* Rows. */
+
+struct slice ask_text(const struct json *thing, const char *name)
+{
+	const struct json *v = json_get(thing, name);
+
+	return v == NULL || v->type == JSON_NULL || v->text.n == 0 ? S("-") : v->text;
+}
+
+const void *ask_word(const char *word, const void *rows, size_t n, size_t row_bytes)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *row = (const char *)rows + i * row_bytes;
+		const char *name;
+
+		memcpy(&name, row, sizeof(name));
+		if (strcmp(name, word) == 0) {
+			return row;
+		}
+	}
+	return NULL;
+}
+
+static void print_row(struct ask_rows *r, const struct json *thing)
+{
+	if (r->json) {
+		printf("%.*s\n", SARG(thing->raw));
+	} else {
+		r->print(thing);
+	}
+}
+
+static void print_head(struct ask_rows *r)
+{
+	if (!r->headed && !r->json && r->head != NULL) {
+		printf("%s\n", r->head);
+	}
+	r->headed = true;
+}
+
+static void print_page(struct ask_rows *r, const struct json *root)
+{
+	const struct json *data = json_get(root, "data"), *next = json_get(root, "nextCursor");
+
+	for (const struct json *o = data == NULL ? NULL : data->child; o != NULL; o = o->next) {
+		print_row(r, o);
+	}
+	r->cursor = next == NULL || next->type == JSON_NULL ? (struct slice) { 0 }
+							    : arena_dup(r->boot, next->text);
+}
+
+static bool print_rows(struct ask_rows *r, struct slice body, struct err *err)
+{
+	const struct json *root;
+	struct arena req;
+	bool ok;
+
+	arena_init(&req, 0);
+	ok = json_parse(&req, body, JSON_DEPTH_MAX, &root, err);
+	if (ok) {
+		print_head(r);
+	}
+	if (ok && r->lists) {
+		print_page(r, root);
+	} else if (ok) {
+		print_row(r, root);
+	}
+	arena_release(&req);
+	return ok;
+}
+
+static bool ask_page(struct ask_rows *r, struct client *client, struct err *err)
+{
+	struct client_reply reply = { 0 };
+	struct client_call call = r->call;
+	bool ok;
+
+	if (r->cursor.n > 0) {
+		call.path = arena_printf(r->boot, "%.*s&cursor=%.*s", SARG(call.path),
+					 SARG(r->cursor));
+	}
+	ok = client_call(client, &call, &reply, err) && client_ok(&reply, err) &&
+	     print_rows(r, buf_slice(&reply.body), err);
+	client_reply_release(&reply);
+	return ok;
+}
+
+static bool ask_pages(void *arg, struct client *client, struct err *err)
+{
+	struct ask_rows *r = arg;
+	bool ok;
+
+	do {
+		ok = ask_page(r, client, err);
+	} while (ok && r->cursor.n > 0);
+	return ok;
+}
+
+bool ask_rows(const struct settings *settings, struct ask_rows *rows, struct err *err)
+{
+	return ask_local(settings, ask_pages, rows, err);
 }

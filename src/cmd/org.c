@@ -7,13 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/json_put.h"
 #include "cmd/ask.h"
 #include "cmd/command.h"
 #include "cmd/flags.h"
 
 #define BODY_BYTES_MAX ((size_t)16 << 10)
+#define HEAD "org                               status     members  delete after              id"
 #define NO_WORD "say what; `tocsin help org` says what there is"
 
 struct org_flags {
@@ -35,128 +35,49 @@ static const struct deed {
 	{ "resume", "Open a suspended organization again.", false },
 };
 
-struct task {
-	const struct deed *deed;
-	struct slice org;
-	struct arena *boot;
-	struct slice cursor; /* list: behind the last page; empty: at the start */
-	bool headed;	     /* the headings are printed */
-	bool json;
-};
-
-static struct slice text_at(const struct json *obj, const char *name)
+static void print_org(const struct json *org)
 {
-	const struct json *v = json_get(obj, name);
-
-	return v == NULL || v->type == JSON_NULL || v->text.n == 0 ? S("-") : v->text;
+	printf("%-32.*s  %-9.*s  %7.*s  %-24.*s  %.*s\n", SARG(ask_text(org, "org")),
+	       SARG(ask_text(org, "status")), SARG(ask_text(org, "members")),
+	       SARG(ask_text(org, "deleteAfter")), SARG(ask_text(org, "id")));
 }
 
-static void print_org(struct task *t, const struct json *org)
+static bool ask(const struct deed *deed, struct slice org, const struct settings *settings,
+		struct ask_rows *answer, struct err *err)
 {
-	if (t->json) {
-		printf("%.*s\n", SARG(org->raw));
-		return;
-	}
-	if (!t->headed) {
-		printf("%-32s  %-9s  %7s  %-24s  %s\n", "org", "status", "members", "delete after",
-		       "id");
-	}
-	t->headed = true;
-	printf("%-32.*s  %-9.*s  %7.*s  %-24.*s  %.*s\n", SARG(text_at(org, "org")),
-	       SARG(text_at(org, "status")), SARG(text_at(org, "members")),
-	       SARG(text_at(org, "deleteAfter")), SARG(text_at(org, "id")));
-}
-
-static void print_page(struct task *t, const struct json *root)
-{
-	const struct json *data = json_get(root, "data"), *next = json_get(root, "nextCursor");
-
-	for (const struct json *o = data == NULL ? NULL : data->child; o != NULL; o = o->next) {
-		print_org(t, o);
-	}
-	t->cursor = next == NULL || next->type == JSON_NULL ? (struct slice) { 0 }
-							    : arena_dup(t->boot, next->text);
-}
-
-static bool print_reply(struct task *t, struct slice body, struct err *err)
-{
-	const struct json *root;
-	struct arena req;
-	bool ok;
-
-	arena_init(&req, 0);
-	ok = json_parse(&req, body, JSON_DEPTH_MAX, &root, err);
-	if (ok && t->deed->lists) {
-		print_page(t, root);
-	} else if (ok) {
-		print_org(t, root);
-	}
-	arena_release(&req);
-	return ok;
-}
-
-static struct slice path_of(const struct task *t)
-{
-	if (!t->deed->lists) {
-		return arena_printf(t->boot, "/admin/orgs/%s", t->deed->name);
-	}
-	return arena_printf(t->boot, "/admin/orgs?limit=1000%s%.*s",
-			    t->cursor.n > 0 ? "&cursor=" : "", SARG(t->cursor));
-}
-
-static bool ask_once(struct task *t, struct client *client, struct err *err)
-{
-	struct client_call call = { .method = "GET", .path = path_of(t) };
-	struct client_reply reply = { 0 };
 	struct json_w w;
 	struct buf body;
 	bool ok;
 
+	answer->call = (struct client_call) { .method = "GET",
+					      .path = S("/admin/orgs?limit=1000") };
 	buf_init(&body, BODY_BYTES_MAX);
-	if (!t->deed->lists) {
+	if (!deed->lists) {
 		json_w_init(&w, &body);
 		json_w_object(&w);
-		json_put_str(&w, "org", t->org);
+		json_put_str(&w, "org", org);
 		json_w_end(&w);
-		call.method = "POST";
-		call.type = "application/json";
-		call.body = buf_slice(&body);
+		answer->call = (struct client_call) {
+			.method = "POST",
+			.path = arena_printf(answer->boot, "/admin/orgs/%s", deed->name),
+			.type = "application/json",
+			.body = buf_slice(&body),
+		};
 	}
-	ok = client_call(client, &call, &reply, err) && client_ok(&reply, err) &&
-	     print_reply(t, buf_slice(&reply.body), err);
-	client_reply_release(&reply);
+	ok = ask_rows(settings, answer, err);
 	buf_release(&body);
 	return ok;
-}
-
-static bool ask(void *arg, struct client *client, struct err *err)
-{
-	struct task *t = arg;
-	bool ok;
-
-	do {
-		ok = ask_once(t, client, err);
-	} while (ok && t->cursor.n > 0);
-	return ok;
-}
-
-static const struct deed *find(const char *word)
-{
-	for (size_t i = 0; i < ARRAY_LEN(deeds); i++) {
-		if (strcmp(deeds[i].name, word) == 0) {
-			return &deeds[i];
-		}
-	}
-	return NULL;
 }
 
 static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
 	const struct org_flags *in = arg;
-	struct task t = { .deed = find(flags->command + strlen("org ")),
-			  .org = slice_of(flags->word),
-			  .boot = boot,
-			  .json = in->json };
+	const struct deed *deed = ASK_WORD(flags->command + strlen("org "), deeds);
+	struct ask_rows answer = { .lists = deed->lists,
+				   .json = in->json,
+				   .head = HEAD,
+				   .print = print_org,
+				   .boot = boot };
 	struct settings settings;
 	struct err err;
 
@@ -164,7 +85,7 @@ static int run(const struct flags *flags, const void *arg, struct arena *boot)
 		return 2;
 	}
 	log_setup(LOG_WARN, settings.log_format, STDERR_FILENO);
-	if (!ask_local(&settings, ask, &t, &err)) {
+	if (!ask(deed, slice_of(flags->word), &settings, &answer, &err)) {
 		fprintf(stderr, "tocsin %s: %s\n", flags->command, err.text);
 		return 1;
 	}
@@ -202,7 +123,7 @@ static int run_none(const struct flags *flags, const void *in UNUSED, struct are
 
 int cmd_org(int argc, char **argv)
 {
-	const struct deed *deed = argc > 0 ? find(argv[0]) : NULL;
+	const struct deed *deed = argc > 0 ? ASK_WORD(argv[0], deeds) : NULL;
 	struct flags flags = {
 		.command = "org",
 		.words = "WORD [ORG]",

@@ -165,12 +165,8 @@ static const struct deed {
 
 /* Printing. */
 
-static struct slice text_at(const struct json *obj, const char *name)
-{
-	const struct json *v = json_get(obj, name);
-
-	return v == NULL || v->type == JSON_NULL || v->text.n == 0 ? S("-") : v->text;
-}
+#define HEAD \
+	"email                             status    confirmed  codes   last login                id"
 
 static bool is_true(const struct json *obj, const char *name)
 {
@@ -186,20 +182,21 @@ static const char *yes_no(const struct json *obj, const char *name)
 
 static void print_row(const struct json *user)
 {
-	printf("%-32.*s  %-8.*s  %-9s  %-6s  %-24.*s  %.*s\n", SARG(text_at(user, "email")),
-	       SARG(text_at(user, "status")), yes_no(user, "emailVerified"),
-	       yes_no(user, "twoFactor"), SARG(text_at(user, "lastLoginAt")),
-	       SARG(text_at(user, "id")));
+	printf("%-32.*s  %-8.*s  %-9s  %-6s  %-24.*s  %.*s\n", SARG(ask_text(user, "email")),
+	       SARG(ask_text(user, "status")), yes_no(user, "emailVerified"),
+	       yes_no(user, "twoFactor"), SARG(ask_text(user, "lastLoginAt")),
+	       SARG(ask_text(user, "id")));
 }
 
 static void print_link(const struct json *user)
 {
-	struct slice link = text_at(user, "link");
+	struct slice link = ask_text(user, "link");
 
 	if (json_get(user, "link") == NULL) {
 		return;
 	}
-	printf("\n%.*s\ngood once, until %.*s\n", SARG(link), SARG(text_at(user, "linkExpiresAt")));
+	printf("\n%.*s\ngood once, until %.*s\n", SARG(link),
+	       SARG(ask_text(user, "linkExpiresAt")));
 	if (link.p[0] == '/') {
 		fprintf(stderr, "the setting \"public-url\" is empty: put the address of the "
 				"server in front\n");
@@ -210,17 +207,17 @@ static void print_user(const struct json *user)
 {
 	const struct json *orgs = json_get(user, "orgs");
 
-	printf("%.*s\n", SARG(text_at(user, "email")));
-	printf("  id             %.*s\n", SARG(text_at(user, "id")));
-	printf("  name           %.*s\n", SARG(text_at(user, "name")));
-	printf("  status         %.*s\n", SARG(text_at(user, "status")));
+	printf("%.*s\n", SARG(ask_text(user, "email")));
+	printf("  id             %.*s\n", SARG(ask_text(user, "id")));
+	printf("  name           %.*s\n", SARG(ask_text(user, "name")));
+	printf("  status         %.*s\n", SARG(ask_text(user, "status")));
 	printf("  confirmed      %s\n", yes_no(user, "emailVerified"));
 	printf("  password       %s\n", yes_no(user, "hasPassword"));
 	printf("  second factor  %s\n", yes_no(user, "twoFactor"));
-	printf("  sessions       %.*s\n", SARG(text_at(user, "sessions")));
-	printf("  last login     %.*s\n", SARG(text_at(user, "lastLoginAt")));
+	printf("  sessions       %.*s\n", SARG(ask_text(user, "sessions")));
+	printf("  last login     %.*s\n", SARG(ask_text(user, "lastLoginAt")));
 	for (const struct json *o = orgs == NULL ? NULL : orgs->child; o != NULL; o = o->next) {
-		printf("  %-13.*s  %.*s\n", SARG(text_at(o, "role")), SARG(text_at(o, "slug")));
+		printf("  %-13.*s  %.*s\n", SARG(ask_text(o, "role")), SARG(ask_text(o, "slug")));
 	}
 	print_link(user);
 }
@@ -231,8 +228,6 @@ struct task {
 	const struct deed *deed;
 	struct input input;
 	struct arena *boot;
-	struct slice cursor; /* list: behind the last page; empty: at the start */
-	bool headed;	     /* list: the headings are printed */
 	bool json;
 };
 
@@ -257,8 +252,7 @@ static struct slice path_of(const struct task *t)
 
 	switch (t->deed->kind) {
 	case KIND_LIST:
-		return arena_printf(t->boot, "/admin/users?limit=1000%s%.*s",
-				    t->cursor.n > 0 ? "&cursor=" : "", SARG(t->cursor));
+		return S("/admin/users?limit=1000");
 	case KIND_ADD:
 		return S("/admin/users");
 	case KIND_SHOW:
@@ -269,50 +263,18 @@ static struct slice path_of(const struct task *t)
 	never("enum kind");
 }
 
-static void print_page(struct task *t, const struct json *root)
+static bool ask(struct task *t, const struct settings *settings, struct err *err)
 {
-	const struct json *data = json_get(root, "data"), *next = json_get(root, "nextCursor");
-
-	if (!t->headed && !t->json) {
-		printf("%-32s  %-8s  %-9s  %-6s  %-24s  %s\n", "email", "status", "confirmed",
-		       "codes", "last login", "id");
-	}
-	t->headed = true;
-	for (const struct json *u = data == NULL ? NULL : data->child; u != NULL; u = u->next) {
-		if (t->json) {
-			printf("%.*s\n", SARG(u->raw));
-		} else {
-			print_row(u);
-		}
-	}
-	t->cursor = next == NULL || next->type == JSON_NULL ? (struct slice) { 0 } : next->text;
-	t->cursor = t->cursor.n > 0 ? arena_dup(t->boot, t->cursor) : t->cursor;
-}
-
-static bool print_reply(struct task *t, struct slice body, struct err *err)
-{
-	const struct json *root;
-	struct arena req;
-	bool ok;
-
-	arena_init(&req, 0);
-	ok = json_parse(&req, body, JSON_DEPTH_MAX, &root, err);
-	if (ok && t->deed->kind == KIND_LIST) {
-		print_page(t, root);
-	} else if (ok && t->json) {
-		printf("%.*s\n", SARG(body));
-	} else if (ok) {
-		print_user(root);
-	}
-	arena_release(&req);
-	return ok;
-}
-
-static bool ask_once(struct task *t, struct client *client, struct err *err)
-{
-	bool looks = t->deed->kind == KIND_LIST || t->deed->kind == KIND_SHOW;
-	struct client_call call = { .method = looks ? "GET" : "POST", .path = path_of(t) };
-	struct client_reply reply = { 0 };
+	bool lists = t->deed->kind == KIND_LIST;
+	struct ask_rows rows = {
+		.call = { .method = lists || t->deed->kind == KIND_SHOW ? "GET" : "POST",
+			  .path = path_of(t) },
+		.lists = lists,
+		.json = t->json,
+		.head = lists ? HEAD : NULL,
+		.print = lists ? print_row : print_user,
+		.boot = t->boot,
+	};
 	struct json_w w;
 	struct buf body;
 	bool ok;
@@ -323,39 +285,16 @@ static bool ask_once(struct task *t, struct client *client, struct err *err)
 		json_w_object(&w);
 		t->deed->body(&t->input, &w);
 		json_w_end(&w);
-		call.type = "application/json";
-		call.body = buf_slice(&body);
+		rows.call.type = "application/json";
+		rows.call.body = buf_slice(&body);
 	}
-	ok = client_call(client, &call, &reply, err) && client_ok(&reply, err) &&
-	     print_reply(t, buf_slice(&reply.body), err);
-	client_reply_release(&reply);
+	ok = ask_rows(settings, &rows, err);
 	secret_wipe(body.p, body.n);
 	buf_release(&body);
 	return ok;
 }
 
-static bool ask(void *arg, struct client *client, struct err *err)
-{
-	struct task *t = arg;
-	bool ok;
-
-	do {
-		ok = ask_once(t, client, err);
-	} while (ok && t->cursor.n > 0);
-	return ok;
-}
-
 /* Calling. */
-
-static const struct deed *find(const char *word)
-{
-	for (size_t i = 0; i < ARRAY_LEN(deeds); i++) {
-		if (strcmp(deeds[i].name, word) == 0) {
-			return &deeds[i];
-		}
-	}
-	return NULL;
-}
 
 /* NULL: well called. */
 static const char *complaint(const struct input *in)
@@ -384,7 +323,7 @@ static int work(struct task *t, const struct settings *settings)
 		ok = prompt_secret("password", &password, &err);
 		t->input.password = secret_reveal(&password);
 	}
-	ok = ok && ask_local(settings, ask, t, &err);
+	ok = ok && ask(t, settings, &err);
 	secret_release(&password);
 	if (!ok) {
 		fprintf(stderr, "tocsin user %s: %s\n", deed->name, err.text);
@@ -396,7 +335,7 @@ static int run(const struct flags *flags, const void *arg, struct arena *boot)
 {
 	const struct user_flags *in = arg;
 	struct task t = {
-		.deed = find(flags->command + strlen("user ")),
+		.deed = ASK_WORD(flags->command + strlen("user "), deeds),
 		.input = { .flags = flags, .in = in, .who = slice_of(flags->word) },
 		.boot = boot,
 		.json = in->json,
@@ -454,7 +393,7 @@ static int run_none(const struct flags *flags, const void *in UNUSED, struct are
 
 int cmd_user(int argc, char **argv)
 {
-	const struct deed *deed = argc > 0 ? find(argv[0]) : NULL;
+	const struct deed *deed = argc > 0 ? ASK_WORD(argv[0], deeds) : NULL;
 	struct flags flags = {
 		.command = "user",
 		.words = "WORD [USER]",

@@ -262,11 +262,25 @@ static bool wants_csv(struct call *c, const struct export_in *in)
 	return in->format == FORMAT_CSV;
 }
 
+void audits_send(struct call *c, const struct audit_filter *filter, bool csv)
+{
+	struct trail *t;
+
+	if (c->http->method == HTTP_HEAD) {
+		call_empty(c, 200);
+		c->answer.type = type_of(csv);
+		call_send(c);
+		return;
+	}
+	t = trail_new(c, filter, csv);
+	begin_stream(t, c);
+	go_on(t);
+}
+
 void audits_export(struct call *c)
 {
 	struct audit_filter filter;
 	struct export_in in = { 0 };
-	struct trail *t;
 
 	if (!call_query_fields(c, export_rows, ARRAY_LEN(export_rows), &in, &c->err) ||
 	    !audits_filter(c, &filter, &c->err)) {
@@ -274,15 +288,7 @@ void audits_export(struct call *c)
 		call_send(c);
 		return;
 	}
-	if (c->http->method == HTTP_HEAD) {
-		call_empty(c, 200);
-		c->answer.type = type_of(wants_csv(c, &in));
-		call_send(c);
-		return;
-	}
-	t = trail_new(c, &filter, wants_csv(c, &in));
-	begin_stream(t, c);
-	go_on(t);
+	audits_send(c, &filter, wants_csv(c, &in));
 }
 
 static const struct prop end_props[] = {

@@ -41,6 +41,7 @@ const struct route_set *const route_sets[] = {
 	&routes_pulseboard_projects,
 	&routes_older_members,
 	&routes_signalcraft_people,
+	&routes_signalcraft_audit,
 	&routes_later,
 	&routes_login,
 	&routes_signup,

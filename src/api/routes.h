@@ -27,6 +27,7 @@ extern const struct route_set routes_pulseboard_projects;
 extern const struct route_set routes_search;
 extern const struct route_set routes_signalcraft;
 extern const struct route_set routes_signalcraft_people;
+extern const struct route_set routes_signalcraft_audit;
 extern const struct route_set routes_signaldesk;
 extern const struct route_set routes_signaldesk_usage;
 extern const struct route_set routes_signalops;

@@ -192,3 +192,58 @@ describe("POST, GET and DELETE /api/api-keys", () => {
 		expect([again.status, again.body]).toEqual([404, refused(404)]);
 	});
 });
+
+describe("GET /api/audit/logs and GET /api/audit/logs/export", () => {
+	it("say who changed what, for those who rule", async () => {
+		const owner = await Person.signUp(server.url, "auditor@example.com", { orgName: "Audited" });
+		const made = await owner.api.post<{ id: string }>("/api-keys", { name: "seen" });
+		await owner.api.post("/api/invitations", { email: "viewer@example.com", role: "VIEWER" });
+		interface Logs {
+			logs: Record<string, unknown>[];
+			limit: number;
+			offset: number;
+			hasMore: boolean;
+		}
+		const logs = (query: string) => owner.api.get<Logs>(`/api/audit/logs?${query}`);
+		const keys = await logs("resourceType=key&action=key.create");
+		expect([keys.status, keys.body]).toEqual([
+			200,
+			{
+				logs: [
+					{
+						id: expect.stringMatching(/^aud_/),
+						workspaceId: owner.login.org!.id,
+						userId: owner.login.user.id,
+						userName: text,
+						action: "key.create",
+						resourceType: "key",
+						resourceId: made.body.id,
+						changes: { before: null, after: expect.objectContaining({ name: "seen" }) },
+						ipAddress: "127.0.0.1",
+						userAgent: null,
+						createdAt: TIME,
+					},
+				],
+				limit: 50,
+				offset: 0,
+				hasMore: false,
+			},
+		]);
+		const all = (await logs("")).body.logs;
+		expect(all.length).toBeGreaterThan(2);
+		const second = await logs("limit=1&offset=1");
+		expect(second.body).toEqual({ logs: [all[1]], limit: 1, offset: 1, hasMore: true });
+		expect((await logs(`userId=${owner.login.user.id}`)).body.logs.length).toBeGreaterThan(0);
+		expect((await logs("action=no.such")).body.logs).toEqual([]);
+		expect((await logs("endDate=2001-01-01T00:00:00Z")).body.logs).toEqual([]);
+		const wrong = await logs("startDate=yesterday");
+		expect([wrong.status, wrong.body]).toEqual([400, refused(400)]);
+		const file = await owner.api.get<string>("/api/audit/logs/export?resourceType=key");
+		expect(file.status).toBe(200);
+		const lines = file.text.trim().split("\r\n");
+		expect(lines.length).toBe(2);
+		expect(lines[1]).toContain(made.body.id);
+		const machine = await api.get("/api/audit/logs");
+		expect([machine.status, machine.body]).toEqual([403, refused(403)]);
+	});
+});

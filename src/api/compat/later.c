@@ -13,7 +13,6 @@
 #define CHAT "Slack as a channel"
 #define GROUPS "alert groups: acknowledge, snooze, resolve"
 #define ROUTING "routes: what goes where"
-#define AUDIT "its older form: GET /api/v1/audit has the log"
 
 #define LATER(older_, method_, path_, name_, summary_, what_, ...) \
 	{ \
@@ -142,9 +141,5 @@ static const struct route rows[] = {
 		    "Change what is told and when", ROUTING, { 0 }),
 	SIGNALCRAFT(GET, "/api/invitations/:id", "signalcraftGetInvite", "Look at an invite", LOOK,
 		    A_TOKEN),
-	SIGNALCRAFT(GET, "/api/audit/logs", "signalcraftListAudit", "List what was changed", AUDIT,
-		    { 0 }),
-	SIGNALCRAFT(GET, "/api/audit/logs/export", "signalcraftExportAudit",
-		    "What was changed, as CSV", AUDIT, { 0 }),
 };
 const struct route_set routes_later = { rows, ARRAY_LEN(rows) };

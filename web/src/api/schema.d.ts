@@ -2607,6 +2607,15 @@ export interface components {
 			/** Format: date-time */
 			expiresAt: string;
 		};
+		SignalCraftAuditLogs: {
+			logs: components["schemas"]["SignalCraftAuditLog"][];
+			/** Format: int64 */
+			limit: number;
+			/** Format: int64 */
+			offset: number;
+			/** @description Whether older ones follow. */
+			hasMore: boolean;
+		};
 		/** @description Who wants to log in. */
 		LoginInput: {
 			email: string;
@@ -3010,6 +3019,26 @@ export interface components {
 			 * @description How many.
 			 */
 			events: number;
+		};
+		SignalCraftAuditLog: {
+			id: string;
+			workspaceId: string;
+			/** @description The user or key. */
+			userId: string | null;
+			userName: string | null;
+			/** @enum {string} */
+			action: "org.create" | "org.update" | "org.transfer" | "org.suspend" | "org.resume" | "org.delete" | "org.restore" | "org.purge" | "org.export" | "project.create" | "project.update" | "project.delete" | "project.restore" | "project.purge" | "key.create" | "key.update" | "key.rotate" | "key.revoke" | "rule.create" | "rule.update" | "rule.delete" | "events.delete" | "event.quarantine" | "delivery.replay" | "delivery.purge" | "member.add" | "member.role" | "member.remove" | "invite.create" | "invite.update" | "invite.resend" | "invite.revoke" | "invite.accept" | "user.create" | "user.update" | "user.mail" | "user.verify" | "user.disable" | "user.enable" | "user.delete" | "user.restore" | "user.purge" | "user.export" | "password.set" | "password.forgot" | "password.reset" | "totp.enable" | "totp.disable" | "recovery.create" | "recovery.use" | "login.ok" | "login.failed" | "login.locked" | "logout" | "session.revoke" | "session.reuse" | "step.up" | "oidc.link" | "oidc.unlink" | "sso.update" | "channel.create" | "channel.update" | "channel.delete" | "plan.put" | "plan.switch" | "plan.set" | "billing.update" | "signkey.rotate" | "journal.accept" | "state.restore";
+			/** @enum {string|null} */
+			resourceType: "org" | "project" | "key" | "rule" | "event" | "delivery" | "user" | "session" | "invite" | "channel" | "plan" | "subscription" | "journal" | "state" | "audit" | null;
+			resourceId: string | null;
+			changes: {
+				before: Record<string, never> | null;
+				after: Record<string, never> | null;
+			};
+			ipAddress: string | null;
+			userAgent: string | null;
+			/** Format: date-time */
+			createdAt: string;
 		};
 		/** @description Somebody who can log in. */
 		User: {

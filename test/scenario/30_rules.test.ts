@@ -129,6 +129,7 @@ describe.each(stores)("rules, state in %s", (store) => {
 		["11 actions", { actions: Array(11).fill(good.actions[0]) }, 400, "actions"],
 		["an action that is no object", { actions: ["in_app"] }, 400, "actions[0]"],
 		["an unknown channel", { actions: [{ channel: "pigeon" }] }, 400, "actions[0].channel"],
+		["a channel that comes later", { actions: [{ channel: "slack", config: {} }] }, 501, "actions[0].channel"],
 		["a webhook without url", webhook({}), 400, "actions[0].config.url"],
 		["a url that is none", webhook({ url: "example.com" }), 400, "actions[0].config.url"],
 		["an ftp url", webhook({ url: "ftp://example.com" }), 400, "actions[0].config.url"],

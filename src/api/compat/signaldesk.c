@@ -440,8 +440,9 @@ static const struct route rows[] = {
 		.name = "signaldeskCreateRule",
 		.older = "SignalDesk",
 		.summary = "Create a rule",
-		.differs = "the channels are those of /api/v1/rules, others are 400; the answer "
-			   "has more members: groupBy, severity, version",
+		.differs =
+			"the channels are those of /api/v1/rules, slack, discord and email are 501 "
+			"until they come; the answer has more members: groupBy, severity, version",
 		.who = WHO_CALLER,
 		.scope = SCOPE_RULES_WRITE,
 		.role = ROLE_ADMIN,

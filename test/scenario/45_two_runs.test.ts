@@ -6,7 +6,7 @@ import { eventually, type Reply } from "../harness/api.ts";
 import { tenant } from "../harness/command.ts";
 import { makeRule, type Page } from "../harness/model.ts";
 import { Person } from "../harness/person.ts";
-import { Server } from "../harness/server.ts";
+import { Server, slower } from "../harness/server.ts";
 import { settledUsage } from "../harness/usage.ts";
 import { stores, type Store } from "../harness/store.ts";
 
@@ -21,6 +21,13 @@ const MASKS: [RegExp, string][] = [
 	[/\btkt_[0-9A-Z]+/g, "TICKET"],
 	[/"(durationMs|us)":\d+/g, '"$1":0'],
 	[/"step":\d+,"buckets":\[[^\]]*\]/g, '"buckets":[]'],
+	// Of a search that takes longer than it should, by the clock; and counts whose minute may just end.
+	[/\{"progress":[^\n]*\n/g, ""],
+	[/"data":\[\{"start":[^\]]*\]/g, '"data":[]'],
+	// B's own keys, saved every half a minute: a slow run sees that they were used, a quick one does not.
+	[/"lastUsedAt":(null|"TIME")/g, '"lastUsedAt":"MAYBE"'],
+	[/"lastUsedFrom":(null|"127\.0\.0\.1")/g, '"lastUsedFrom":"MAYBE"'],
+	[/\b\d{4}-\d\d-\d\d\b/g, "DAY"],
 ];
 const mask = (text: string) => MASKS.reduce((all, [what, by]) => all.replace(what, by), text);
 /** Those that do not count down, or differ by themselves. */
@@ -40,7 +47,7 @@ async function script(server: Server, between: Between): Promise<string[]> {
 	};
 	const b = await tenant(server, "b");
 	await between();
-	const rule = await makeRule(b, { eventType: "shop.*", name: "shop", threshold: 2 });
+	const rule = await makeRule(b, { eventType: "shop.*", name: "shop", threshold: 2, windowSeconds: 3600 });
 	await note(b.get("/api/v1/rules"));
 	for (let i = 0; i < 6; i++) {
 		await note(b.post("/api/v1/events", { type: "shop.a", payload: { i } }, { "idempotency-key": `k${i % 5}` }));
@@ -51,6 +58,9 @@ async function script(server: Server, between: Between): Promise<string[]> {
 	const sent = () => b.get<Page<{ id: string }>>("/api/v1/deliveries?status=sent");
 	await eventually(sent, (got) => got.body.data.length === 5);
 	await settledUsage(b);
+	// What was sent is booked once a second.
+	const outcomes = () => b.get<{ total: { received: number } }>("/api/v1/outcomes");
+	await eventually(outcomes, (got) => got.body.total.received === 9);
 	for (const path of [
 		"/api/v1/events",
 		"/api/v1/events?limit=2",
@@ -103,7 +113,7 @@ async function run(store: Store, withA: boolean): Promise<string[]> {
 	return seen;
 }
 
-it.each(stores)("on %s: B sees the same with A and without", { timeout: 60_000 }, async (store) => {
+it.each(stores)("on %s: B sees the same with A and without", { timeout: 120_000 * slower }, async (store) => {
 	const alone = await run(store, false);
 	const beside = await run(store, true);
 	expect(alone.length).toBeGreaterThan(25);

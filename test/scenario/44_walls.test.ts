@@ -1,16 +1,17 @@
 // Every call that is described, made by everybody who may not make it: another organization, another
-// project, too small a role, a key without the scope, a key that was revoked, nobody. What is not
-// yours is as if it were not there, to the byte.
+// project, too small a role, a key without the scope, a key or token that was revoked or has expired,
+// an organization that is suspended, nobody. What is not yours is as if it were not there, to the byte.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, eventually, type Problem, type Reply } from "../harness/api.ts";
-import { tenant } from "../harness/command.ts";
+import { tenant, tocsin } from "../harness/command.ts";
 import { type Delivery, makeRule, type Page } from "../harness/model.ts";
 import { fill, type Operation, operations, type Param } from "../harness/operations.ts";
 import { memberOf, Person } from "../harness/person.ts";
 import { Server } from "../harness/server.ts";
 import { stores } from "../harness/store.ts";
 
+const MINUTE = 60_000;
 const ROLES = ["viewer", "member", "admin", "owner"];
 /** In everything that organization A has: nobody else may ever read it. */
 const MARK = "mark-of-a-7Zq";
@@ -28,6 +29,10 @@ const LETS_IN_NOBODY = new Set(["logout", "signaldeskLogOut", "signaldeskAcceptI
 const OWN = new Set(["createKey", "openStream"]);
 /** Names one of the caller's own by its issuer, which others have links of, too: 46_oidc. */
 const OF_ONES_OWN = new Set(["deleteLink"]);
+/** What who has no organization any more may still do with it: see it. */
+const WHILE_CLOSED = new Set(["getOrg"]);
+/** The organization's own, which the scope settings:read opens to keys of all its projects. */
+const OF_THE_ORG = new Set(["listAudit", "exportAudit"]);
 /** Streams, which never end by themselves: 50_live. */
 const STREAMS = new Set(["openStream", "pulseboardOpenStream"]);
 
@@ -103,11 +108,36 @@ describe.each(stores)("on %s", (store) => {
 	let ben: Person;
 	let sibling: Api;
 	let things: Record<string, string>;
+	let over: [string, Api][];
+	let closed: Api[];
+
+	/** Credentials of A whose time is over. */
+	async function expire(): Promise<[string, Api][]> {
+		const email = `${randomUUID()}@a.example`;
+		ana = await Person.signUp(server.url, email, { orgName: "A" });
+		const at = new Date(server.now() + 60 * MINUTE).toISOString();
+		const key = await keyOf(ana.api, [], { expiresAt: at });
+		server.advance(61 * MINUTE);
+		const { api } = ana;
+		ana = await Person.logIn(server.url, email);
+		return [["an expired token", api], ["an expired key", key.api]];
+	}
+
+	/** Key and owner of an organization that was suspended. */
+	async function suspend(): Promise<Api[]> {
+		const cem = await Person.signUp(server.url, `${randomUUID()}@c.example`, { orgName: "Closed" });
+		const { api } = await keyOf(cem.api, []);
+		const args = ["org", "suspend", cem.login.org!.slug, ...server.stateFlags()];
+		expect((await tocsin(args)).code).toBe(0);
+		return [api, cem.api];
+	}
 
 	beforeAll(async () => {
-		server = await Server.start({ store, args: ["--signup", "open", "--rate-auth", "0", "--trusted-proxies", "127.0.0.1"] });
+		const args = ["--signup", "open", "--rate-auth", "0", "--trusted-proxies", "127.0.0.1"];
+		server = await Server.start({ store, clock: true, args });
+		over = await expire();
+		closed = await suspend();
 		ben = await Person.signUp(server.url, `${randomUUID()}@b.example`, { orgName: "B" });
-		ana = await Person.signUp(server.url, `${randomUUID()}@a.example`, { orgName: "A" });
 		a = (await keyOf(ana.api, [])).api;
 		b = (await keyOf(ben.api, [])).api;
 		sibling = await tenant(server, ana.login.org!.slug, "sibling");
@@ -148,9 +178,15 @@ describe.each(stores)("on %s", (store) => {
 			if (!LETS_IN_NOBODY.has(op.name)) expect((await knock(nobody, op, "")).status).toBe(401);
 			const revoked = await keyOf(a, []);
 			expect((await a.delete(`/api/v1/keys/${revoked.id}`)).status).toBe(204);
-			for (const wrong of [revoked.api, new Api(server.url, `sk_${"0".repeat(48)}`), new Api(server.url, `${ana.login.accessToken}x`)]) {
-				const reply = await knock(wrong, op, "");
-				if (!LETS_IN_NOBODY.has(op.name)) expect(reply.status).toBe(401);
+			const wrong: [string, Api][] = [
+				["a revoked key", revoked.api],
+				["a key that nobody has", new Api(server.url, `sk_${"0".repeat(48)}`)],
+				["a token that was changed", new Api(server.url, `${ana.login.accessToken}x`)],
+				...over,
+			];
+			for (const [who, api] of wrong) {
+				const reply = await knock(api, op, "");
+				if (!LETS_IN_NOBODY.has(op.name)) expect([who, reply.status]).toEqual([who, 401]);
 			}
 		},
 	);
@@ -169,6 +205,18 @@ describe.each(stores)("on %s", (store) => {
 			if (STREAMS.has(op.name)) return;
 			const having = await knock((await keyOf(a, [op.scope!])).api, op);
 			expect([401, 403]).not.toContain(having.status);
+		},
+	);
+
+	it.each(ops.filter((op) => (op.keys || op.role !== undefined) && !LETS_IN_NOBODY.has(op.name)).map((op) => [op.name, op] as const))(
+		"%s is not for who is suspended",
+		async (_, op) => {
+			const [key, owner] = closed as [Api, Api];
+			for (const api of [...(op.keys ? [key] : []), ...(op.people ? [owner] : [])]) {
+				const reply = await knock(api, op, "");
+				const want = WHILE_CLOSED.has(op.name) ? [false, false] : [true, true];
+				expect([reply.status === 403, reply.body.code === "org_closed"]).toEqual(want);
+			}
 		},
 	);
 
@@ -217,6 +265,17 @@ describe.each(stores)("on %s", (store) => {
 				for (const secret of [MARK, ...Object.values(things), ana.login.org!.id]) {
 					expect([op.name, reply.text.includes(secret)]).toEqual([op.name, false]);
 				}
+			}
+		}
+	});
+
+	it("shows nothing of a project in any list of another one", async () => {
+		const { prj, rul, evt, alr, dlv, key } = things;
+		for (const op of ops.filter((one) => one.method === "GET" && one.params.length === 0 && one.keys)) {
+			if (STREAMS.has(op.name) || OF_THE_ORG.has(op.name)) continue;
+			const reply = await sibling.call(op.method, op.path);
+			for (const secret of [MARK, prj!, rul!, evt!, alr!, dlv!, key!]) {
+				expect([op.name, reply.text.includes(secret)]).toEqual([op.name, false]);
 			}
 		}
 	});

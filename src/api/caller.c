@@ -246,6 +246,10 @@ bool caller_is_alive(const struct api *api, const struct caller *caller)
 	int64_t now_us = clock_wall_us();
 	struct person p;
 
+	/* What was begun while the org was closed, an export before its end, may be finished. */
+	if (is_closed(api, caller->org) && !caller->closed) {
+		return false;
+	}
 	if (caller->user.v == 0) {
 		return keyring_alive(api->keys, caller->key, now_us) != NULL;
 	}

@@ -38,7 +38,10 @@ NODISCARD bool caller_by_token(struct call *c, struct slice token, struct err *e
 /* Whether a caller who was known a while ago still is; for tickets. Brings it up to date. */
 NODISCARD bool caller_renew(struct call *c, const struct caller *then, struct err *err);
 
-/* Whether key or session, and with it the place in the org, are still there. */
+/*
+ * Whether key or session, and with it the place in the org, are still there, and the org is no more
+ * closed than it was.
+ */
 bool caller_is_alive(const struct api *api, const struct caller *caller);
 
 /* A cookie of the request; false when there is none. */

@@ -140,12 +140,19 @@ static struct slice authority_of(struct slice url)
 	return rest;
 }
 
+/*
+ * A page is ours by the host it asked. Of the public one the scheme has to fit, too: who sits in
+ * the network can serve a page of that host without TLS.
+ */
 static bool is_ours(const struct call *c, struct slice origin)
 {
-	struct slice host = authority_of(origin);
+	struct slice host = authority_of(origin), url = c->api->public_url;
 
-	return host.n > 0 && (slice_eq_nocase(host, c->http->host) ||
-			      slice_eq_nocase(host, authority_of(c->api->public_url)));
+	if (host.n > 0 && slice_eq_nocase(host, authority_of(url))) {
+		return origin.n <= url.n &&
+		       slice_eq_nocase(origin, (struct slice) { .p = url.p, .n = origin.n });
+	}
+	return host.n > 0 && slice_eq_nocase(host, c->http->host);
 }
 
 bool caller_is_at_home(const struct call *c, struct err *err)

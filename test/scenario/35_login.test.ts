@@ -170,6 +170,22 @@ describe.each(stores)("on %s", (store) => {
 		expect([out.status, cookiesOf(out).access_token]).toEqual([204, ""]);
 	});
 
+	it("knows its own page by the scheme of the public URL, too", async () => {
+		const behind = await Server.start({
+			args: ["--signup", "open", "--rate-auth", "0", "--public-url", "https://tocsin.example/"],
+		});
+		const email = mail();
+		await Person.signUp(behind.url, email);
+		const login = (origin: string) =>
+			new Api(behind.url).post("/api/v1/auth/login", { email, password: PASSWORD, cookie: true }, { origin });
+		expect((await login("https://tocsin.example")).status).toBe(200);
+		expect((await login(behind.url)).status).toBe(200);
+		for (const origin of ["http://tocsin.example", "https://tocsin.example.evil", "https://tocsin", "tocsin.example"]) {
+			expect((await login(origin)).status, origin).toBe(403);
+		}
+		await behind.stop();
+	});
+
 	it("acts in one organization at a time, and in no project of another", async () => {
 		const ana = await Person.signUp(server.url, mail());
 		const ben = await Person.signUp(server.url, mail());

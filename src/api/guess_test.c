@@ -10,38 +10,19 @@
 #include "api/server_test.h"
 #include "base/clock.h"
 
-struct stage {
-	struct fixture *f;
-	struct client c;
-	const char *key;
-};
-
-static void stage_init(struct stage *s, const struct server_options *options)
-{
-	s->f = server_new(options);
-	s->c = client_open(s->f);
-	s->key = server_key(s->f, "acme", ~0u);
-}
-
-static void stage_release(struct stage *s)
-{
-	client_close(&s->c);
-	server_free(&s->f);
-}
-
 static bool is(const char *reply, const char *status)
 {
 	return strncmp(reply, status, 3) == 0;
 }
 
-static const char *get(struct stage *s, const char *key, const char *more)
+static const char *get(struct visitor *s, const char *key, const char *more)
 {
 	server_say(&s->c, "GET", "/api/v1/rules", key, more, "");
 	return client_reply(&s->c);
 }
 
 /* Guess n keys; the status of the last answer, and its own. */
-static const char *guess(struct stage *s, int from, int n, const char *more)
+static const char *guess(struct visitor *s, int from, int n, const char *more)
 {
 	const char *reply = "";
 	char key[32];
@@ -56,9 +37,9 @@ static const char *guess(struct stage *s, int from, int n, const char *more)
 TEST(guessing_keys_ends_in_waiting)
 {
 	const char *reply;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	T_TRUE(is(guess(&s, 0, 50, ""), "401"));
 	reply = guess(&s, 50, 1, "");
 	T_TRUE(is(reply, "429"));
@@ -67,19 +48,19 @@ TEST(guessing_keys_ends_in_waiting)
 	T_TRUE(strstr(client_head(), "\r\nRetry-After: 1\r\n") != NULL);
 	T_TRUE(metric_get(server_api(s.f)->metrics, METRIC_GUESSES) == 50);
 	T_INT(metric_get(server_api(s.f)->metrics, METRIC_GUESSES_REFUSED), 1);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(one_wrong_key_over_and_over_is_no_guessing)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	for (int i = 0; i < 200; i++) {
 		T_TRUE(is(get(&s, "sk_old", ""), "401"));
 	}
 	T_TRUE(is(get(&s, s.key, ""), "200"));
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_key_goes_on_where_it_worked_and_a_new_one_waits)
@@ -88,9 +69,9 @@ TEST(a_key_goes_on_where_it_worked_and_a_new_one_waits)
 	const char *here = "X-Forwarded-For: 203.0.113.1\r\n";
 	const char *there = "X-Forwarded-For: 203.0.113.2\r\n";
 	const char *other;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	other = server_key(s.f, "acme", ~0u);
 	T_TRUE(is(get(&s, s.key, here), "200"));
 	guess(&s, 0, 60, here);
@@ -100,15 +81,15 @@ TEST(a_key_goes_on_where_it_worked_and_a_new_one_waits)
 	T_TRUE(is(get(&s, "sk_99", here), "429"));
 	T_TRUE(is(get(&s, other, there), "200"));
 	T_TRUE(is(get(&s, "sk_99", there), "401"));
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_lock_outlives_a_restart)
 {
-	struct stage s;
+	struct visitor s;
 	struct client c;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	/* The lock of so many lasts for minutes. */
 	for (int i = 0; i < 70; i++) {
 		char what[16];
@@ -127,15 +108,15 @@ TEST(a_lock_outlives_a_restart)
 	c = server_socket(s.f);
 	T_TRUE(is(server_ask(&c, "GET", "/api/v1/rules", s.key, ""), "200"));
 	client_close(&c);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(keys_in_bodies_queries_and_setup_tokens_count_as_well)
 {
 	char text[128];
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	for (int i = 0; i < 17; i++) {
 		snprintf(text, sizeof(text),
 			 "{\"apiKey\":\"sk_%d\",\"type\":\"event\",\"name\":\"a\",\"payload\":{}}",
@@ -146,7 +127,7 @@ TEST(keys_in_bodies_queries_and_setup_tokens_count_as_well)
 		snprintf(text, sizeof(text), "/api/v1/stream?token=sk_s%d", i);
 		T_TRUE(is(server_ask(&s.c, "GET", text, NULL, ""), i < 16 ? "401" : "429"));
 	}
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 static void log_in(struct call *c, struct slice account, unsigned n, unsigned *went)
@@ -163,9 +144,9 @@ TEST(logins_wait_by_account_and_by_address)
 	struct http_request http = { .peer = &peer, .head = &head, .head_bytes = "" };
 	struct call c = { .http = &http };
 	unsigned went = 0;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	c.api = server_api(s.f);
 	log_in(&c, S("ann"), 30, &went);
 	T_INT(went, 10);
@@ -188,7 +169,7 @@ TEST(logins_wait_by_account_and_by_address)
 	}
 	T_INT(went, 61);
 	T_FALSE(guess_login(&c, S("eve"), &c.err));
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 T_MAIN(T(guessing_keys_ends_in_waiting), T(one_wrong_key_over_and_over_is_no_guessing),

@@ -12,26 +12,7 @@
 #define CONNECTIONS 6
 #define CALLS 60 /* of each connection: below what may wait for their answers */
 
-struct stage {
-	struct fixture *f;
-	struct client c;
-	const char *key;
-};
-
-static void stage_init(struct stage *s, const struct server_options *options)
-{
-	s->f = server_new(options);
-	s->c = client_open(s->f);
-	s->key = server_key(s->f, "acme", ~0u);
-}
-
-static void stage_release(struct stage *s)
-{
-	client_close(&s->c);
-	server_free(&s->f);
-}
-
-static const char *ask(struct stage *s, const char *method, const char *path, const char *status)
+static const char *ask(struct visitor *s, const char *method, const char *path, const char *status)
 {
 	const char *reply = server_ask(&s->c, method, path, s->key, "");
 
@@ -43,17 +24,17 @@ static const char *ask(struct stage *s, const char *method, const char *path, co
 
 TEST(offsets_have_an_end)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	ask(&s, "GET", "/events?offset=100000", "200");
 	T_STR(server_member(ask(&s, "GET", "/events?offset=100001", "400"), "field"), "offset");
 	ask(&s, "GET", "/notifications?offset=100000", "200");
 	ask(&s, "GET", "/notifications?offset=100001", "400");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
-static void put_dead(struct stage *s, size_t n)
+static void put_dead(struct visitor *s, size_t n)
 {
 	struct delivery_row *rows = calloc(n, sizeof(*rows));
 	struct db *db = NULL;
@@ -81,18 +62,18 @@ static void put_dead(struct stage *s, size_t n)
 
 TEST(so_many_dead_ones_go_in_one_call)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	put_dead(&s, 10001);
 	T_STR(server_member(ask(&s, "DELETE", "/api/v1/deliveries/dead", "200"), "purged"),
 	      "10000");
 	T_STR(server_member(ask(&s, "DELETE", "/api/v1/deliveries/dead", "200"), "purged"), "1");
 	T_STR(server_member(ask(&s, "DELETE", "/api/v1/deliveries/dead", "200"), "purged"), "0");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
-static struct client follow(struct stage *s)
+static struct client follow(struct visitor *s)
 {
 	struct client c = client_open(s->f);
 
@@ -106,9 +87,9 @@ TEST(so_many_streams_are_open_at_a_time)
 	struct server_options options = { .live_clients_max = 2 };
 	struct metrics *m;
 	struct client a, b;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	m = server_api(s.f)->metrics;
 	a = follow(&s);
 	b = follow(&s);
@@ -120,18 +101,18 @@ TEST(so_many_streams_are_open_at_a_time)
 	a = follow(&s);
 	client_close(&a);
 	client_close(&b);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 #define MUCH ((size_t)9 << 20)
 
 /* As if answers of that size were made and not sent yet. */
-static void hold(struct stage *s)
+static void hold(struct visitor *s)
 {
 	__atomic_add_fetch(&server_api(s->f)->unsent, MUCH, __ATOMIC_RELEASE);
 }
 
-static void let_go(struct stage *s)
+static void let_go(struct visitor *s)
 {
 	__atomic_sub_fetch(&server_api(s->f)->unsent, MUCH, __ATOMIC_RELEASE);
 }
@@ -139,15 +120,15 @@ static void let_go(struct stage *s)
 TEST(workers_wait_for_a_loop_that_has_much_to_send)
 {
 	int64_t began_us;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	hold(&s);
 	began_us = clock_mono_us();
 	ask(&s, "GET", "/api/v1/events", "200");
 	T_TRUE(clock_mono_us() - began_us >= US_PER_S);
 	let_go(&s);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 static size_t count_refused(struct client *c)
@@ -173,9 +154,9 @@ TEST(calls_are_refused_when_too_many_wait)
 {
 	struct client c[CONNECTIONS];
 	size_t refused = 0;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	hold(&s);
 	for (size_t i = 0; i < CONNECTIONS; i++) {
 		c[i] = client_open(s.f);
@@ -193,7 +174,7 @@ TEST(calls_are_refused_when_too_many_wait)
 	}
 	T_TRUE(refused >= 1);
 	ask(&s, "GET", "/api/v1/events", "200");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 T_MAIN(T(offsets_have_an_end), T(so_many_dead_ones_go_in_one_call),

@@ -18,27 +18,8 @@
 #define KEY "Idempotency-Key: first\r\n"
 #define OTHER_KEY "Idempotency-Key: second\r\n"
 
-struct stage {
-	struct fixture *f;
-	struct client c;
-	const char *key;
-};
-
-static void stage_init(struct stage *s)
-{
-	s->f = server_new(NULL);
-	s->c = client_open(s->f);
-	s->key = server_key(s->f, "acme", ~0u);
-}
-
-static void stage_release(struct stage *s)
-{
-	client_close(&s->c);
-	server_free(&s->f);
-}
-
 /* The reply lives until the next one. */
-static const char *post(struct stage *s, const char *path, const char *more, const char *body)
+static const char *post(struct visitor *s, const char *path, const char *more, const char *body)
 {
 	server_say(&s->c, "POST", path, s->key, more, body);
 	return client_reply(&s->c);
@@ -57,7 +38,7 @@ static bool replayed(void)
 }
 
 /* What one number of SQL says about the state. */
-static int64_t number(struct stage *s, const char *sql)
+static int64_t number(struct visitor *s, const char *sql)
 {
 	/* A connection remembers statements by their place. */
 	struct query q = {
@@ -76,7 +57,7 @@ static int64_t number(struct stage *s, const char *sql)
 	return out;
 }
 
-static void change(struct stage *s, const char *sql)
+static void change(struct visitor *s, const char *sql)
 {
 	struct query q = {
 		.name = "a_test", .sql = sql, .args = "", .cols = "", .global = "a test changes"
@@ -103,9 +84,9 @@ TEST(a_request_that_is_sent_again_gets_the_same_reply)
 {
 	const char *first, *id;
 	char path[128];
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	first = copy(post(&s, "/api/v1/rules", KEY, RULE("r")));
 	expect(first, "201", "");
 	T_TRUE(!replayed());
@@ -129,29 +110,29 @@ TEST(a_request_that_is_sent_again_gets_the_same_reply)
 	expect(post(&s, "/api/v1/rules", "", RULE("r")), "201", "");
 	expect(post(&s, "/api/v1/rules", OTHER_KEY, RULE("r")), "201", "");
 	T_INT(number(&s, "select count(*) from rules"), 3);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(another_request_under_a_key_is_refused)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	expect(post(&s, "/api/v1/rules", KEY, RULE("r")), "201", "");
 	expect(post(&s, "/api/v1/rules", KEY, RULE("s")), "409", "idempotency_conflict");
 	expect(post(&s, "/api/v1/deliveries/replay", KEY, RULE("r")), "409",
 	       "idempotency_conflict");
 	expect(post(&s, "/api/v1/keys", KEY, RULE("r")), "409", "idempotency_conflict");
 	T_INT(number(&s, "select count(*) from rules"), 1);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(two_orgs_never_meet_under_a_key)
 {
 	const char *first;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	first = copy(post(&s, "/api/v1/rules", KEY, RULE("r")));
 	s.key = server_key(s.f, "acme", SCOPE_RULES_WRITE);
 	T_STR(post(&s, "/api/v1/rules", KEY, RULE("r")), first);
@@ -161,27 +142,27 @@ TEST(two_orgs_never_meet_under_a_key)
 	expect(post(&s, "/api/v1/rules", KEY, RULE("s")), "201", "");
 	T_TRUE(!replayed());
 	T_INT(number(&s, "select count(distinct org_id) from rules"), 2);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(what_was_refused_can_be_mended_under_the_same_key)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	expect(post(&s, "/api/v1/rules", KEY, "{\"name\":\"r\"}"), "400", "invalid");
 	T_INT(number(&s, "select count(*) from replies"), 0);
 	expect(post(&s, "/api/v1/rules", KEY, RULE("r")), "201", "");
 	T_TRUE(!replayed());
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_secret_is_never_kept)
 {
 	const char *first, *again;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	first = copy(post(&s, "/api/v1/keys", KEY, "{\"name\":\"shop\"}"));
 	expect(first, "201", "");
 	again = post(&s, "/api/v1/keys", KEY, "{\"name\":\"shop\"}");
@@ -192,16 +173,16 @@ TEST(a_secret_is_never_kept)
 	T_INT(number(&s, "select count(*) from replies where whole = 0 and status = 201"
 			 " and body = ''"),
 	      1);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_key_is_visible_text_of_bounded_length)
 {
 	static const char *const bad[] = { "", "a b", "\xc3\xa9", "a\tb" };
 	char header[400];
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		snprintf(header, sizeof(header), "Idempotency-Key: %s\r\n", bad[i]);
 		expect(post(&s, "/api/v1/rules", header, RULE("r")), "400", "invalid");
@@ -212,27 +193,27 @@ TEST(a_key_is_visible_text_of_bounded_length)
 		       n == ONCE_KEY_BYTES_MAX ? "201" : "400",
 		       n == ONCE_KEY_BYTES_MAX ? "" : "invalid");
 	}
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(keys_of_events_are_others)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	expect(post(&s, "/api/v1/events", KEY, "{\"type\":\"a\"}"), "201", "");
 	expect(post(&s, "/api/v1/rules", KEY, RULE("r")), "201", "");
 	expect(post(&s, "/api/v1/stream/tickets", KEY, ""), "201", "");
 	expect(post(&s, "/api/v1/stream/tickets", KEY, ""), "201", "");
 	T_INT(number(&s, "select count(*) from replies"), 1);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_key_is_free_again_when_its_time_is_over)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	expect(post(&s, "/api/v1/rules", KEY, RULE("r")), "201", "");
 	T_INT(number(&s, "select expires_at - created_at from replies"), REPLY_KEPT_US);
 	change(&s, "update replies set expires_at = 1");
@@ -243,15 +224,15 @@ TEST(a_key_is_free_again_when_its_time_is_over)
 	expect(post(&s, "/api/v1/keys", OTHER_KEY, "{\"name\":\"k\"}"), "201", "");
 	T_INT(number(&s, "select count(*) from rules"), 2);
 	T_INT(number(&s, "select count(*) from api_keys where name = 'k'"), 2);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(an_org_has_a_bounded_number_of_replies)
 {
-	struct stage s;
+	struct visitor s;
 	char sql[512];
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	expect(post(&s, "/api/v1/keys", KEY, "{\"name\":\"k\"}"), "201", "");
 	snprintf(sql, sizeof(sql),
 		 "insert into replies with recursive n (i) as (select 1 union all select i + 1"
@@ -264,13 +245,13 @@ TEST(an_org_has_a_bounded_number_of_replies)
 	expect(post(&s, "/api/v1/keys", KEY, "{\"name\":\"k\"}"), "409", "already_created");
 	change(&s, "update replies set expires_at = 1 where key_hash = 'k1'");
 	expect(post(&s, "/api/v1/rules", OTHER_KEY, RULE("r")), "201", "");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 /* Rivals on connections of their own: one of them does it, the others hear of that or wait. */
 #define RIVALS 8
 
-static void race(struct stage *s, const char *path, const char *key, const char *body,
+static void race(struct visitor *s, const char *path, const char *key, const char *body,
 		 const char *again)
 {
 	struct client rivals[RIVALS];
@@ -300,10 +281,10 @@ static void race(struct stage *s, const char *path, const char *key, const char 
 
 TEST(of_many_at_once_one_does_it)
 {
-	struct stage s;
+	struct visitor s;
 	char key[64];
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	for (int i = 0; i < 10; i++) {
 		snprintf(key, sizeof(key), "Idempotency-Key: rule-%d\r\n", i);
 		race(&s, "/api/v1/rules", key, RULE("r"), "");
@@ -313,12 +294,12 @@ TEST(of_many_at_once_one_does_it)
 	T_INT(number(&s, "select count(*) from rules"), 10);
 	T_INT(number(&s, "select count(*) from api_keys where name = 'k'"), 10);
 	T_INT(onces_n(server_api(s.f)->onces), 0);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 /* The frame around handlers of this test, on its thread. */
 struct bench {
-	struct stage s;
+	struct visitor s;
 	struct db *db;
 	struct arena req;
 	struct http_head head;
@@ -334,7 +315,7 @@ static void bench_init(struct bench *b)
 	struct err err;
 
 	*b = (struct bench) { 0 };
-	stage_init(&b->s);
+	visitor_init(&b->s, NULL);
 	arena_init(&b->req, 0);
 	T_OK(store_connect(server_store(b->s.f), STORE_API, &b->db, &err));
 	b->head.fields[0].value = (struct http_span) { 17, 5 };
@@ -352,7 +333,7 @@ static void bench_release(struct bench *b)
 	buf_release(&b->call.answer.body);
 	db_close(&b->db);
 	arena_release(&b->req);
-	stage_release(&b->s);
+	visitor_release(&b->s);
 }
 
 /* ERR_NONE: it was answered well. */
@@ -578,7 +559,7 @@ TEST(a_key_is_held_until_its_record_is_applied)
 
 TEST(the_engine_keeps_what_the_worker_answers)
 {
-	struct stage s;
+	struct visitor s;
 	struct arena tick;
 	struct rule_row rule = { .id = { 7 },
 				 .org = { 1 },
@@ -591,7 +572,7 @@ TEST(the_engine_keeps_what_the_worker_answers)
 	const char *first;
 
 	/* The bytes are compared by a replay, of the reply that the engine has worded. */
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	first = copy(post(&s, "/api/v1/rules", KEY, RULE("r")));
 	T_INT(number(&s, "select count(*) from replies where length(body) > 100"), 1);
 	T_STR(post(&s, "/api/v1/rules", KEY, RULE("r")), first);
@@ -601,7 +582,7 @@ TEST(the_engine_keeps_what_the_worker_answers)
 	T_TRUE(!row.whole && row.body.n == 0 && row.status == 201);
 	T_TRUE(slice_starts(row.object, S("rul_")));
 	arena_release(&tick);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 T_MAIN(T(a_request_that_is_sent_again_gets_the_same_reply),

@@ -13,25 +13,6 @@
 
 #define EVENT "{\"type\":\"order_paid\"}"
 
-struct stage {
-	struct fixture *f;
-	struct client c;
-	const char *key;
-};
-
-static void stage_init(struct stage *s, const struct server_options *options)
-{
-	s->f = server_new(options);
-	s->c = client_open(s->f);
-	s->key = server_key(s->f, "acme", ~0u);
-}
-
-static void stage_release(struct stage *s)
-{
-	client_close(&s->c);
-	server_free(&s->f);
-}
-
 /* The number that a text begins with. */
 static int64_t number(const char *text)
 {
@@ -68,39 +49,39 @@ static const char *header(const char *name)
 	return out;
 }
 
-static int get(struct stage *s, const char *path)
+static int get(struct visitor *s, const char *path)
 {
 	return status(server_ask(&s->c, "GET", path, s->key, ""));
 }
 
-static int post(struct stage *s)
+static int post(struct visitor *s)
 {
 	return status(server_ask(&s->c, "POST", "/api/v1/events", s->key, EVENT));
 }
 
-static int64_t count(struct stage *s, enum metric id)
+static int64_t count(struct visitor *s, enum metric id)
 {
 	return metric_get(server_api(s->f)->metrics, id);
 }
 
 TEST(without_a_limit_nothing_is_said_of_one)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	T_INT(get(&s, "/api/v1/rules"), 200);
 	T_TRUE(strcasestr(client_head(), "ratelimit") == NULL);
 	T_INT(post(&s), 201);
 	T_TRUE(strcasestr(client_head(), "ratelimit") == NULL);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_reply_says_what_is_left)
 {
 	struct server_options options = { .rates.api = { .per_minute = 1, .burst = 3 } };
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	T_INT(get(&s, "/api/v1/rules"), 200);
 	T_STR(header("RateLimit-Policy"), "1;w=60;burst=3");
 	T_STR(header("RateLimit-Limit"), "3");
@@ -114,16 +95,16 @@ TEST(a_reply_says_what_is_left)
 	T_INT(get(&s, "/events"), 200);
 	T_STR(header("RateLimit-Remaining"), "0");
 	T_STR(header("Retry-After"), "");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(one_too_many_is_told_when_to_come_back)
 {
 	struct server_options options = { .rates.api = { .per_minute = 1, .burst = 1 } };
 	const char *reply;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	T_INT(get(&s, "/api/v1/rules"), 200);
 	reply = server_ask(&s.c, "GET", "/api/v1/rules", s.key, "");
 	T_INT(status(reply), 429);
@@ -133,15 +114,15 @@ TEST(one_too_many_is_told_when_to_come_back)
 	T_STR(header("RateLimit-Remaining"), "0");
 	T_TRUE(strstr(server_member(reply, "error"), "with this API key") != NULL);
 	T_INT(count(&s, METRIC_RATE_KEY), 1);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(keys_and_classes_have_budgets_of_their_own)
 {
 	struct server_options options = { .rates = { .api = { 1, 1 }, .ingest = { 1, 2 } } };
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	T_INT(get(&s, "/api/v1/rules"), 200);
 	T_INT(get(&s, "/api/v1/rules"), 429);
 	T_INT(post(&s), 201);
@@ -154,21 +135,21 @@ TEST(keys_and_classes_have_budgets_of_their_own)
 	T_INT(post(&s), 201);
 	T_INT(get(&s, "/health"), 200);
 	T_STR(header("RateLimit-Limit"), "");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 /* The body is never read: whoever waits for "100 Continue" hears 429 instead. */
 TEST(it_is_said_before_the_body)
 {
 	struct server_options options = { .rates.ingest = { 1, 1 } };
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	T_INT(post(&s), 201);
 	server_say(&s.c, "POST", "/api/v1/events", s.key,
 		   "Expect: 100-continue\r\nContent-Length: 5000\r\n", "");
 	T_INT(status(client_reply(&s.c)), 429);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_key_in_the_body_or_the_query_counts_as_well)
@@ -176,9 +157,9 @@ TEST(a_key_in_the_body_or_the_query_counts_as_well)
 	struct server_options options = { .rates = { .ingest = { 1, 1 }, .api = { 1, 1 } } };
 	char body[256], path[256];
 	const char *reply;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	snprintf(body, sizeof(body),
 		 "{\"apiKey\":\"%s\",\"type\":\"event\",\"name\":\"a\",\"payload\":{}}", s.key);
 	T_INT(status(server_ask(&s.c, "POST", "/ingest", NULL, body)), 201);
@@ -189,16 +170,16 @@ TEST(a_key_in_the_body_or_the_query_counts_as_well)
 	snprintf(path, sizeof(path), "/events?apiKey=%s", s.key);
 	T_INT(status(server_ask(&s.c, "GET", path, NULL, "")), 200);
 	T_INT(status(server_ask(&s.c, "GET", path, NULL, "")), 429);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(an_org_has_one_budget_for_all_its_keys)
 {
 	struct server_options options = { .rates = { .org = { 1, 3 }, .api = { 1, 10 } } };
-	struct stage s;
+	struct visitor s;
 	const char *other;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	other = server_key(s.f, "globex", ~0u);
 	T_INT(get(&s, "/api/v1/rules"), 200);
 	T_STR(header("RateLimit-Limit"), "3");
@@ -214,7 +195,7 @@ TEST(an_org_has_one_budget_for_all_its_keys)
 	server_api(s.f)->rates.org = (struct rate) { 0 };
 	T_INT(get(&s, "/api/v1/rules"), 200);
 	T_STR(header("RateLimit-Remaining"), "8");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_plan_says_how_often_an_org_may_call)
@@ -222,9 +203,9 @@ TEST(a_plan_says_how_often_an_org_may_call)
 	struct plan plan = { .name = S("small"), .display_name = S("Small"), .rate_per_min = 3 };
 	struct meter *meter;
 	const char *other;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, NULL);
+	visitor_init(&s, NULL);
 	other = server_key(s.f, "globex", ~0u);
 	meter = server_api(s.f)->meter;
 	T_TRUE(meter_put_plan(meter, &plan));
@@ -242,10 +223,10 @@ TEST(a_plan_says_how_often_an_org_may_call)
 	meter_set_default(meter, S(""));
 	T_INT(get(&s, "/api/v1/rules"), 200);
 	T_STR(header("RateLimit-Limit"), "");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
-static int anonymous(struct stage *s, const char *more)
+static int anonymous(struct visitor *s, const char *more)
 {
 	server_say(&s->c, "GET", "/api/v1/rules", NULL, more, "");
 	return status(client_reply(&s->c));
@@ -254,29 +235,29 @@ static int anonymous(struct stage *s, const char *more)
 TEST(who_has_no_key_is_counted_by_address)
 {
 	struct server_options options = { .rates.address = { 1, 2 } };
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	T_INT(anonymous(&s, ""), 401);
 	T_STR(header("RateLimit-Remaining"), "1");
 	T_INT(anonymous(&s, "Authorization: Bearer sk_no\r\n"), 401);
 	T_INT(anonymous(&s, ""), 429);
 	T_INT(count(&s, METRIC_RATE_ADDRESS), 1);
 	T_INT(get(&s, "/api/v1/rules"), 200);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(nobody_is_believed_who_is_no_trusted_proxy)
 {
 	struct server_options options = { .rates.address = { 1, 1 } };
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	T_INT(anonymous(&s, "X-Forwarded-For: 203.0.113.1\r\n"), 401);
 	T_INT(anonymous(&s, "X-Forwarded-For: 203.0.113.2\r\n"), 429);
 	T_INT(anonymous(&s, "X-Real-IP: 203.0.113.3\r\n"), 429);
 	T_INT(anonymous(&s, "Forwarded: for=203.0.113.4\r\n"), 429);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(behind_proxies_it_is_the_last_address_they_heard)
@@ -297,59 +278,59 @@ TEST(behind_proxies_it_is_the_last_address_they_heard)
 	};
 	struct server_options options = { .rates.address = { 1, 1 },
 					  .trusted_proxies = "127.0.0.0/8" };
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	T_INT(anonymous(&s, "X-Forwarded-For: 203.0.113.1\r\n"), 401);
 	for (size_t i = 0; i < ARRAY_LEN(used_up); i++) {
 		T_INT(anonymous(&s, used_up[i]), 429);
 	}
 	T_INT(anonymous(&s, "X-Forwarded-For: 203.0.113.2\r\n"), 401);
 	T_INT(anonymous(&s, "X-Forwarded-For: 203.0.113.1, 203.0.113.3\r\n"), 401);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(what_is_no_address_counts_as_the_proxy)
 {
 	struct server_options options = { .rates.address = { 1, 1 },
 					  .trusted_proxies = "127.0.0.1" };
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	T_INT(anonymous(&s, "X-Forwarded-For: nobody\r\n"), 401);
 	T_INT(anonymous(&s, "X-Forwarded-For: 1.2.3\r\n"), 429);
 	T_INT(anonymous(&s, "X-Forwarded-For: 203.0.113.1, 203.0.113.1:80\r\n"), 429);
 	T_INT(anonymous(&s, ""), 429);
 	T_INT(anonymous(&s, "X-Forwarded-For: 203.0.113.1\r\n"), 401);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(an_ipv6_network_is_one_address)
 {
 	struct server_options options = { .rates.address = { 1, 1 },
 					  .trusted_proxies = "127.0.0.1" };
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	T_INT(anonymous(&s, "X-Forwarded-For: 2001:db8:1:2::1\r\n"), 401);
 	T_INT(anonymous(&s, "X-Forwarded-For: 2001:db8:1:2:ffff::9\r\n"), 429);
 	T_INT(anonymous(&s, "X-Forwarded-For: 2001:db8:1:3::1\r\n"), 401);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(whoever_runs_the_server_is_not_limited_at_its_socket)
 {
 	struct server_options options = { .rates.address = { 1, 1 } };
 	struct client c;
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	c = server_socket(s.f);
 	for (int i = 0; i < 5; i++) {
 		T_INT(status(server_ask(&c, "GET", "/api/v1/rules", NULL, "")), 401);
 	}
 	client_close(&c);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 /* A burst of calls at once on several connections: as many go as may, to the last one. */
@@ -358,10 +339,10 @@ TEST(parallel_calls_are_counted_exactly)
 	enum { CLIENTS = 8, CALLS = 50, MAY = 123 };
 	struct server_options options = { .rates.ingest = { 1, MAY } };
 	struct client clients[CLIENTS];
-	struct stage s;
+	struct visitor s;
 	int went = 0;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	for (int i = 0; i < CLIENTS; i++) {
 		clients[i] = client_open(s.f);
 		for (int k = 0; k < CALLS; k++) {
@@ -375,7 +356,7 @@ TEST(parallel_calls_are_counted_exactly)
 		client_close(&clients[i]);
 	}
 	T_INT(went, MAY);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 /* As a handler of logins does when it knows for whom. */
@@ -404,9 +385,9 @@ TEST(logins_are_counted_by_account_and_address)
 	struct http_addr peer = { .ip.v = { [10] = 0xff, [11] = 0xff, [12] = 203 } };
 	struct http_request http = { .peer = &peer, .head = &head, .head_bytes = "" };
 	struct login l = { .call.http = &http, .account = S("ann@example.com") };
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s, &options);
+	visitor_init(&s, &options);
 	l.f = s.f;
 	server_on_loop(s.f, log_in, &l);
 	T_INT(l.went, 5);
@@ -419,7 +400,7 @@ TEST(logins_are_counted_by_account_and_address)
 	server_on_loop(s.f, log_in, &l);
 	T_INT(l.went, 15);
 	T_INT(count(&s, METRIC_RATE_ACCOUNT), 45);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 T_MAIN(T(without_a_limit_nothing_is_said_of_one), T(a_reply_says_what_is_left),

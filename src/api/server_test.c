@@ -517,3 +517,16 @@ const char *server_member(const char *reply, const char *name)
 	out[n] = '\0';
 	return out;
 }
+
+void visitor_init(struct visitor *s, const struct server_options *options)
+{
+	s->f = server_new(options);
+	s->c = client_open(s->f);
+	s->key = server_key(s->f, "acme", ~0u);
+}
+
+void visitor_release(struct visitor *s)
+{
+	client_close(&s->c);
+	server_free(&s->f);
+}

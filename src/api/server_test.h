@@ -53,4 +53,14 @@ const char *server_ask(struct client *c, const char *method, const char *path, c
 /* The value of a member of the newest reply's object, copied to a static place; "" without one. */
 const char *server_member(const char *reply, const char *name);
 
+/* What most of these tests need: a server, a connection, and a key of the org "acme". */
+struct visitor {
+	struct fixture *f;
+	struct client c;
+	const char *key; /* with all scopes */
+};
+/* options as for server_new. */
+void visitor_init(struct visitor *s, const struct server_options *options);
+void visitor_release(struct visitor *s);
+
 #endif

@@ -15,25 +15,6 @@ struct frame {
 	char data[8192];
 };
 
-struct stage {
-	struct fixture *f;
-	struct client c; /* for requests */
-	const char *key;
-};
-
-static void stage_init(struct stage *s)
-{
-	s->f = server_new(NULL);
-	s->c = client_open(s->f);
-	s->key = server_key(s->f, "acme", ~0u);
-}
-
-static void stage_release(struct stage *s)
-{
-	client_close(&s->c);
-	server_free(&s->f);
-}
-
 static void must(const char *reply, const char *status)
 {
 	if (strncmp(reply, status, 3) != 0) {
@@ -42,7 +23,7 @@ static void must(const char *reply, const char *status)
 }
 
 /* An event whose payload has this number; its rule (if any) fires each time. */
-static void put(struct stage *s, const char *type, unsigned n)
+static void put(struct visitor *s, const char *type, unsigned n)
 {
 	char body[256];
 
@@ -50,7 +31,7 @@ static void put(struct stage *s, const char *type, unsigned n)
 	must(server_ask(&s->c, "POST", "/api/v1/events", s->key, body), "201");
 }
 
-static void put_rule(struct stage *s, const char *type)
+static void put_rule(struct visitor *s, const char *type)
 {
 	char body[512];
 
@@ -92,7 +73,7 @@ static void next(struct client *c, struct frame *out)
 	}
 }
 
-static struct client follow(struct stage *s, const char *key, const char *last_id)
+static struct client follow(struct visitor *s, const char *key, const char *last_id)
 {
 	struct client c = client_open(s->f);
 	char more[128] = "", text[4096];
@@ -112,11 +93,11 @@ static struct client follow(struct stage *s, const char *key, const char *last_i
 
 TEST(an_event_and_what_follows_from_it_arrive)
 {
-	struct stage s;
+	struct visitor s;
 	struct client c;
 	struct frame frame;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	put_rule(&s, "a");
 	c = follow(&s, s.key, NULL);
 	put(&s, "a", 1);
@@ -129,15 +110,15 @@ TEST(an_event_and_what_follows_from_it_arrive)
 	T_STR(frame.event, "notification");
 	T_TRUE(strstr(frame.data, "\"channel\":\"in_app\"") != NULL);
 	client_close(&c);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 /* The alert of the very first event after "connected", for each of many clients: none is early. */
 TEST(connected_means_that_nothing_more_is_missed)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	put_rule(&s, "a");
 	for (unsigned i = 0; i < 40; i++) {
 		struct client c = follow(&s, s.key, NULL);
@@ -149,7 +130,7 @@ TEST(connected_means_that_nothing_more_is_missed)
 		}
 		client_close(&c);
 	}
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 static unsigned number_of(const struct frame *frame)
@@ -163,13 +144,13 @@ static unsigned number_of(const struct frame *frame)
  */
 TEST(a_stream_that_is_resumed_has_no_gap_and_no_double)
 {
-	struct stage s;
+	struct visitor s;
 	struct client c;
 	struct frame frame;
 	char last[64];
 	unsigned put_n = 0, events = 0, alerts = 0;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	put_rule(&s, "a");
 	c = follow(&s, s.key, NULL);
 	put(&s, "a", put_n++);
@@ -209,10 +190,10 @@ TEST(a_stream_that_is_resumed_has_no_gap_and_no_double)
 	T_INT(events, put_n);
 	T_INT(alerts, put_n);
 	client_close(&c);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
-static void expect_resync(struct stage *s, const char *key, const char *id)
+static void expect_resync(struct visitor *s, const char *key, const char *id)
 {
 	struct client c = follow(s, key, id);
 	struct frame frame;
@@ -224,12 +205,12 @@ static void expect_resync(struct stage *s, const char *key, const char *id)
 
 TEST(an_id_that_is_not_ours_starts_anew)
 {
-	struct stage s;
+	struct visitor s;
 	struct client c;
 	struct frame frame;
 	const char *other;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	other = server_key(s.f, "other", ~0u);
 	c = follow(&s, s.key, NULL);
 	put(&s, "a", 1);
@@ -245,18 +226,18 @@ TEST(an_id_that_is_not_ours_starts_anew)
 	next(&c, &frame);
 	T_STR(frame.event, "event");
 	client_close(&c);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 /* More than a stream is for: the client reads the list instead. */
 TEST(too_much_missed_starts_anew)
 {
-	struct stage s;
+	struct visitor s;
 	struct client c;
 	struct frame frame;
 	struct buf body;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	c = follow(&s, s.key, NULL);
 	put(&s, "a", 1);
 	next(&c, &frame);
@@ -271,7 +252,7 @@ TEST(too_much_missed_starts_anew)
 	must(client_reply(&s.c), "200");
 	expect_resync(&s, s.key, frame.id);
 	buf_release(&body);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 static void open_socket(struct client *c, const char *path)
@@ -307,11 +288,11 @@ static unsigned socket_frame(struct client *c, char *out, size_t max)
 /* A reader's word ends nothing but its own stream. */
 TEST(what_a_socket_sends_is_checked)
 {
-	struct stage s;
+	struct visitor s;
 	struct client bad, good;
 	char path[256], text[8192];
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	snprintf(path, sizeof(path), "/ws?token=%s", s.key);
 	bad = client_open(s.f);
 	good = client_open(s.f);
@@ -333,17 +314,17 @@ TEST(what_a_socket_sends_is_checked)
 	(void)client_rest(&good);
 	client_close(&bad);
 	client_close(&good);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(an_org_hears_nothing_of_another)
 {
-	struct stage s;
+	struct visitor s;
 	struct client mine, theirs;
 	struct frame frame;
 	const char *other, *own;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	own = s.key;
 	other = server_key(s.f, "other", ~0u);
 	put_rule(&s, "a");
@@ -361,17 +342,17 @@ TEST(an_org_hears_nothing_of_another)
 	}
 	client_close(&mine);
 	client_close(&theirs);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(large_events_do_not_drop_a_reader_that_keeps_up)
 {
-	struct stage s;
+	struct visitor s;
 	struct client c;
 	struct frame frame;
 	struct buf body;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	c = follow(&s, s.key, NULL);
 	buf_init(&body, (size_t)4 << 20);
 	buf_putc(&body, '[');
@@ -393,16 +374,16 @@ TEST(large_events_do_not_drop_a_reader_that_keeps_up)
 	T_INT(metric_get(server_api(s.f)->metrics, METRIC_LIVE_DROPPED), 0);
 	buf_release(&body);
 	client_close(&c);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_reader_that_does_not_read_is_dropped)
 {
-	struct stage s;
+	struct visitor s;
 	struct client c;
 	char head[4096];
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	c = client_open_slow(s.f);
 	server_say(&c, "GET", "/api/v1/stream", s.key, "", "");
 	must(line(&c, head, sizeof(head)) + strlen("HTTP/1.1 "), "200");
@@ -415,18 +396,18 @@ TEST(a_reader_that_does_not_read_is_dropped)
 	}
 	T_INT(metric_get(server_api(s.f)->metrics, METRIC_LIVE_DROPPED), 1);
 	client_close(&c);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_revoked_key_loses_its_streams)
 {
-	struct stage s;
+	struct visitor s;
 	struct client c, other;
 	char key[128], path[128];
 	const char *reply;
 	struct frame frame;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	reply = server_ask(&s.c, "POST", "/api/v1/keys", s.key, "{\"name\":\"n\"}");
 	snprintf(key, sizeof(key), "%s", server_member(reply, "key"));
 	snprintf(path, sizeof(path), "/api/v1/keys/%s", server_member(reply, "id"));
@@ -440,16 +421,16 @@ TEST(a_revoked_key_loses_its_streams)
 	T_STR(frame.event, "event");
 	client_close(&c);
 	client_close(&other);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(two_hundred_readers_hear_the_same)
 {
 	static struct client c[200];
-	struct stage s;
+	struct visitor s;
 	struct frame frame;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
 		c[i] = follow(&s, s.key, NULL);
 	}
@@ -472,16 +453,16 @@ TEST(two_hundred_readers_hear_the_same)
 		client_close(&c[i]);
 	}
 	s.c = client_open(s.f);
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_socket_opens_with_a_ticket_once)
 {
-	struct stage s;
+	struct visitor s;
 	struct client c, again;
 	char path[256], text[8192];
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	snprintf(path, sizeof(path), "/ws?ticket=%s",
 		 server_member(server_ask(&s.c, "POST", "/api/v1/stream/tickets", s.key, ""),
 			       "ticket"));
@@ -502,20 +483,20 @@ TEST(a_socket_opens_with_a_ticket_once)
 	client_close(&again);
 	client_close(&c);
 	must(server_ask(&s.c, "GET", "/ws", s.key, ""), "426");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 TEST(a_stream_needs_a_key_that_may_read)
 {
-	struct stage s;
+	struct visitor s;
 
-	stage_init(&s);
+	visitor_init(&s, NULL);
 	must(server_ask(&s.c, "GET", "/api/v1/stream", NULL, ""), "401");
 	must(server_ask(&s.c, "GET", "/api/v1/stream?ticket=tkt_0", NULL, ""), "401");
 	must(server_ask(&s.c, "GET", "/api/v1/stream", server_key(s.f, "acme", SCOPE_EVENTS_WRITE),
 			""),
 	     "403");
-	stage_release(&s);
+	visitor_release(&s);
 }
 
 T_MAIN(T(an_event_and_what_follows_from_it_arrive), T(connected_means_that_nothing_more_is_missed),

@@ -119,6 +119,8 @@ static void write_plan(struct json_w *w, const struct plan *plan)
 	json_put_int(w, "seats", plan->seats);
 	json_put_int(w, "retentionDays", plan->retention_days);
 	json_put_int(w, "ratePerMinute", plan->rate_per_min);
+	json_put_str_or_null(w, "stripePrice", plan->price_ref);
+	json_put_str_or_null(w, "stripeOveragePrice", plan->overage_price_ref);
 	json_w_end(w);
 }
 
@@ -165,6 +167,12 @@ static const struct field plan_rows[] = {
 		  .help = "0: no limit."),
 	FIELD_INT(struct plan, rate_per_min, "ratePerMinute", .max = PLAN_LIMIT_MAX,
 		  .help = "Requests a minute; 0: no limit."),
+	FIELD_STR(struct plan, price_ref, "stripePrice", .max = PLAN_REF_CHARS_MAX,
+		  .help = "The id of its price at Stripe; without one nobody can buy it.",
+		  .example = "price_1OqXk2"),
+	FIELD_STR(struct plan, overage_price_ref, "stripeOveragePrice", .max = PLAN_REF_CHARS_MAX,
+		  .help = "Likewise, of the metered price of its overage.",
+		  .example = "price_1OqXk3"),
 };
 
 static struct slice plan_as_shown(struct call *c, const struct plan *plan)

@@ -47,6 +47,11 @@ static const struct field rows[] = {
 		  .help = "put: for how long events are kept. 0: no limit."),
 	FIELD_INT(struct plan_flags, plan.rate_per_min, "rate-per-minute", .max = PLAN_LIMIT_MAX,
 		  .help = "put: requests a minute. 0: no limit."),
+	FIELD_STR(struct plan_flags, plan.price_ref, "stripe-price", .max = PLAN_REF_CHARS_MAX,
+		  .help = "put: the id of its price at Stripe."),
+	FIELD_STR(struct plan_flags, plan.overage_price_ref, "stripe-overage-price",
+		  .max = PLAN_REF_CHARS_MAX,
+		  .help = "put: the id of the metered price of its overage."),
 };
 
 struct asking {
@@ -107,6 +112,12 @@ static const char *body_of_put(const struct asking *a, struct json_w *w)
 	json_put_str(w, "name", a->in->plan.name);
 	if (a->in->plan.display_name.n > 0) {
 		json_put_str(w, "displayName", a->in->plan.display_name);
+	}
+	if (a->in->plan.price_ref.n > 0) {
+		json_put_str(w, "stripePrice", a->in->plan.price_ref);
+	}
+	if (a->in->plan.overage_price_ref.n > 0) {
+		json_put_str(w, "stripeOveragePrice", a->in->plan.overage_price_ref);
 	}
 	put_numbers(a, w);
 	return "/admin/plans";

@@ -174,6 +174,10 @@ static void prune(struct keeper *k)
 	if (!store_replies_sweep(k->db, now_us, REPLY_ROWS, REPLY_SLICES, &err)) {
 		log_warn("prune_failed", log_str("error", err.text));
 	}
+	if (!store_billing_events_sweep(k->db, now_us - BILLING_EVENT_KEPT_US, SWEEP_MAX, 1,
+					&err)) {
+		log_warn("prune_failed", log_str("error", err.text));
+	}
 	if (!store_sessions_sweep(k->db, now_us, SWEEP_MAX, NULL, &err) ||
 	    !store_tokens_sweep(k->db, now_us, SWEEP_MAX, NULL, &err)) {
 		log_warn("prune_failed", log_str("error", err.text));

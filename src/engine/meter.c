@@ -18,6 +18,8 @@ struct entry {
 	struct plan plan;
 	char name[PLAN_NAME_CHARS_MAX];
 	char display_name[PLAN_DISPLAY_NAME_CHARS_MAX * 4]; /* characters, in UTF-8 */
+	char price_ref[PLAN_REF_CHARS_MAX];
+	char overage_price_ref[PLAN_REF_CHARS_MAX];
 };
 
 struct account {
@@ -274,6 +276,8 @@ static struct plan plan_dup(const struct plan *plan, struct arena *req)
 
 	out.name = arena_dup(req, plan->name);
 	out.display_name = arena_dup(req, plan->display_name);
+	out.price_ref = arena_dup(req, plan->price_ref);
+	out.overage_price_ref = arena_dup(req, plan->overage_price_ref);
 	return out;
 }
 
@@ -341,21 +345,33 @@ static int cheapest_first(const void *left, const void *right)
 	return slice_cmp(a->name, b->name);
 }
 
+static struct slice keep(char *to, size_t size, struct slice text)
+{
+	ensure(text.n <= size);
+	if (text.n > 0) {
+		memcpy(to, text.p, text.n);
+	}
+	return (struct slice) { to, text.n };
+}
+
+static void entry_set(struct entry *e, const struct plan *plan)
+{
+	e->plan = *plan;
+	e->plan.name = keep(e->name, sizeof(e->name), plan->name);
+	e->plan.display_name = keep(e->display_name, sizeof(e->display_name), plan->display_name);
+	e->plan.price_ref = keep(e->price_ref, sizeof(e->price_ref), plan->price_ref);
+	e->plan.overage_price_ref = keep(e->overage_price_ref, sizeof(e->overage_price_ref),
+					 plan->overage_price_ref);
+}
+
 bool meter_put_plan(struct meter *m, const struct plan *plan)
 {
 	struct entry *e;
 
-	ensure(plan->name.n <= sizeof(e->name) && plan->display_name.n <= sizeof(e->display_name));
 	pthread_mutex_lock(&m->lock);
 	e = entry_for(m, plan->name);
 	if (e != NULL) {
-		memcpy(e->name, plan->name.p, plan->name.n);
-		if (plan->display_name.n > 0) {
-			memcpy(e->display_name, plan->display_name.p, plan->display_name.n);
-		}
-		e->plan = *plan;
-		e->plan.name.p = e->name;
-		e->plan.display_name.p = e->display_name;
+		entry_set(e, plan);
 		qsort(m->plans, m->plans_n, sizeof(struct entry *), cheapest_first);
 		work_out_all(m);
 	}

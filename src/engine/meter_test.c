@@ -206,7 +206,9 @@ TEST(a_start_knows_plans_and_limits)
 	home_run(&home);
 	home_sql(&home, "insert into orgs (id, slug, name, status, created_at)"
 			" values (11, 'a', 'a', 'active', 1)");
-	home_sql(&home, "insert into plans values ('free', 'Free', 0, 90, 100, 3, 7, 30, 3, 1, 0)");
+	home_sql(
+		&home,
+		"insert into plans values ('free', 'Free', 0, 90, 100, 3, 7, 30, 3, 1, 0, '', '')");
 	home_sql(&home, "insert into org_plans values (11, '', 5, 50, 1)");
 	m = loaded(&home);
 	plan_is(m, A, "unlimited", 50);

@@ -78,6 +78,20 @@ static bool name_is_plain(struct slice name)
 	return name.n > 0 && name.n <= PLAN_NAME_CHARS_MAX;
 }
 
+/* They go into URLs and come back in answers, as they are. */
+static bool ref_is_plain(struct slice ref)
+{
+	for (size_t i = 0; i < ref.n; i++) {
+		char c = ref.p[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+		    c != '_' && c != '-') {
+			return false;
+		}
+	}
+	return ref.n <= PLAN_REF_CHARS_MAX;
+}
+
 bool plan_check(const struct plan *p, struct err *err)
 {
 	if (!name_is_plain(p->name)) {
@@ -92,6 +106,17 @@ bool plan_check(const struct plan *p, struct err *err)
 	if (p->overage_cents > 0 && p->events_soft == 0) {
 		return err_field(err, ERR_INVALID, "overageCents",
 				 "\"overageCents\" needs a \"softLimit\" to be over");
+	}
+	if (!ref_is_plain(p->price_ref) || !ref_is_plain(p->overage_price_ref)) {
+		return err_field(err, ERR_INVALID, "stripePrice",
+				 "\"stripePrice\" and \"stripeOveragePrice\" must be up to %d "
+				 "characters a-z, A-Z, 0-9, _ and -",
+				 PLAN_REF_CHARS_MAX);
+	}
+	if (p->overage_price_ref.n > 0 && (p->price_ref.n == 0 || p->overage_cents == 0)) {
+		return err_field(err, ERR_INVALID, "stripeOveragePrice",
+				 "\"stripeOveragePrice\" needs \"stripePrice\" and "
+				 "\"overageCents\", too");
 	}
 	return true;
 }

@@ -15,6 +15,7 @@
  */
 #define PLAN_NAME_CHARS_MAX 50
 #define PLAN_DISPLAY_NAME_CHARS_MAX 100
+#define PLAN_REF_CHARS_MAX 100
 #define PLANS_MAX 100 /* more than anybody chooses from; all are in memory */
 #define PLAN_LIMIT_MAX INT64_C(1000000000000)
 #define PLAN_UNLIMITED "unlimited" /* built in: what holds while nobody sells anything */
@@ -32,6 +33,9 @@ struct plan {
 	int64_t seats;
 	int64_t projects;
 	int64_t overage_cents; /* for each 1000 events over the soft limit; 0: nothing is billed */
+	/* What the payment provider calls its price, and that of its overage; empty: not sold. */
+	struct slice price_ref;
+	struct slice overage_price_ref;
 };
 
 /* No limits, no price. */

@@ -72,8 +72,8 @@
 
 #define PLAN_COLS \
 	"name, display_name, price, events_soft, events_hard, rules, retention_days, rate, seats," \
-	" projects, overage"
-#define PLAN_LETTERS "ttiiiiiiiii"
+	" projects, overage, price_ref, overage_price_ref"
+#define PLAN_LETTERS "ttiiiiiiiiitt"
 
 #define ORG_PLAN_COLS "org_id, plan, events_soft, events_hard, updated_at"
 #define ORG_PLAN_LETTERS "itiii"
@@ -98,6 +98,19 @@
 	"id, org_id, mail, role, token_hash, invited_by, created_at, expires_at, sent_at," \
 	" sent_count, accepted_at, accepted_by, revoked_at"
 #define INVITE_LETTERS "iitttiiiiiiii"
+
+#define BILLING_COLS \
+	"org_id, customer, checkouts, checkout, subscription, status, price, plan, period_start," \
+	" period_end, ends, hints, heeded, asked_at, behind_at, failed_at, paid_at, leaving," \
+	" updated_at"
+#define BILLING_LETTERS "ititttttiiiiiiiiiii"
+
+#define BILLING_MONTH_COLS "org_id, month, soft, seen, accrued, settled"
+#define BILLING_MONTH_LETTERS "iiiiii"
+
+#define BILLING_REPORT_COLS \
+	"org_id, month, number, customer, thousands, told_at, tried_at, done_at, lost"
+#define BILLING_REPORT_LETTERS "iiitiiiii"
 
 #define CHANGE_COLS "org_id, project_id, number, kind, body, created_at"
 #define CHANGE_LETTERS "iiitti"

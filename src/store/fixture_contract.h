@@ -61,6 +61,7 @@ struct contract_list {
 	const struct contract_list list = { list##_tests, ARRAY_LEN(list##_tests) };
 
 extern const struct contract_list audit_contract;
+extern const struct contract_list billing_contract;
 extern const struct contract_list schema_contract;
 extern const struct contract_list db_contract;
 extern const struct contract_list members_contract;
@@ -105,6 +106,10 @@ void put_change(struct fixture *f, struct change_row row);
 /* count events of the minute of AT, without a severity. */
 void put_rollup(struct fixture *f, struct org_id org, struct project_id project, const char *type,
 		uint64_t count);
+
+/* Everything of billing that an org can have, for A, and how much of it an org sees. */
+void put_billing(struct fixture *f);
+size_t billing_looks(struct fixture *f, struct org_id org);
 
 #define PAGE_OF(n) (&(struct page) { .limit = (n) })
 

@@ -4,6 +4,7 @@
 
 #include "store/alerts.h"
 #include "store/audit.h"
+#include "store/billing.h"
 #include "store/changes.h"
 #include "store/deliveries.h"
 #include "store/directory.h"
@@ -36,6 +37,7 @@
  *   sign_keys.h  access tokens are signed for the installation
  *   replies.h    besides those of one org, what engine and keeper do for all
  *   audit.h      with an org of 0: the chain of the installation itself
+ *   billing.h    the payment provider knows customers, and the biller asks it for all orgs
  *
  * "In a transaction" means that the caller has called db_begin and will commit.
  */

@@ -14,12 +14,14 @@ static const struct query queries[] = {
 	[PUT] = {
 		.name = "plan_put", .args = PLAN_LETTERS, .cols = "",
 		.sql = "insert into plans (" PLAN_COLS ") values ($1, $2, $3, $4, $5, $6, $7, $8,"
-		       " $9, $10, $11) on conflict (name) do update set"
+		       " $9, $10, $11, $12, $13) on conflict (name) do update set"
 		       " display_name = excluded.display_name, price = excluded.price,"
 		       " events_soft = excluded.events_soft, events_hard = excluded.events_hard,"
 		       " rules = excluded.rules, retention_days = excluded.retention_days,"
 		       " rate = excluded.rate, seats = excluded.seats,"
-		       " projects = excluded.projects, overage = excluded.overage",
+		       " projects = excluded.projects, overage = excluded.overage,"
+		       " price_ref = excluded.price_ref,"
+		       " overage_price_ref = excluded.overage_price_ref",
 		.global = "plans are the installation's",
 	},
 	[LIST] = {
@@ -43,12 +45,19 @@ static const struct query queries[] = {
 const struct query_set plan_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
 
 static const struct row_field plan_fields[] = {
-	FIELD(struct plan, name),	    FIELD(struct plan, display_name),
-	FIELD(struct plan, price_cents),    FIELD(struct plan, events_soft),
-	FIELD(struct plan, events_hard),    FIELD(struct plan, rules),
-	FIELD(struct plan, retention_days), FIELD(struct plan, rate_per_min),
-	FIELD(struct plan, seats),	    FIELD(struct plan, projects),
+	FIELD(struct plan, name),
+	FIELD(struct plan, display_name),
+	FIELD(struct plan, price_cents),
+	FIELD(struct plan, events_soft),
+	FIELD(struct plan, events_hard),
+	FIELD(struct plan, rules),
+	FIELD(struct plan, retention_days),
+	FIELD(struct plan, rate_per_min),
+	FIELD(struct plan, seats),
+	FIELD(struct plan, projects),
 	FIELD(struct plan, overage_cents),
+	FIELD(struct plan, price_ref),
+	FIELD(struct plan, overage_price_ref),
 };
 static const struct row_shape plan_shape = SHAPE(struct plan, plan_fields);
 

@@ -10,6 +10,7 @@
  * Internal to store/.
  */
 extern const struct query_set audit_queries;
+extern const struct query_set billing_queries;
 extern const struct query_set meta_queries;
 extern const struct query_set migrate_queries;
 extern const struct query_set org_queries;
@@ -44,7 +45,7 @@ extern const struct query_set usage_queries;
 			&rollup_queries, &global_queries, &guess_queries, &save_queries, \
 			&usage_queries, &user_queries, &session_queries, &token_queries, \
 			&sign_key_queries, &member_queries, &invite_queries, &directory_queries, \
-			&reply_queries \
+			&reply_queries, &billing_queries \
 	}
 
 #endif

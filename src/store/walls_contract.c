@@ -431,6 +431,7 @@ static const struct {
 	look call;
 } looks[] = {
 	{ "org_get", org_get },
+	{ "billing_looks", billing_looks },
 	{ "project_get", project_get },
 	{ "project_by_slug", project_by_slug },
 	{ "project_default", project_default },
@@ -585,6 +586,7 @@ static void fill(struct fixture *f)
 	put_outcome(f);
 	put_usage(f);
 	put_audit(f);
+	put_billing(f);
 	put_change(f, sample_change(ORG_A, PROJECT_A, "a"));
 	put_change(f, sample_change(ORG_A, ANY_PROJECT, "all of a"));
 }

@@ -63,18 +63,7 @@ static void write_damage(const struct journal_damage *d, struct json_w *w)
 
 	journal_damage_text(d, text, sizeof(text));
 	json_w_object(w);
-	json_put_str(w, "file", slice_of(d->file));
-	json_put_int(w, "offset", (int64_t)d->offset);
-	json_put_int(w, "end", (int64_t)d->end);
-	json_put_int(w, "recordsLost", (int64_t)d->lost);
-	if (d->lost > 0) {
-		json_put_int(w, "firstRecord", (int64_t)d->first_seq);
-		json_put_int(w, "lastRecord", (int64_t)d->last_seq);
-	}
-	if (d->org.v != 0) {
-		json_put_str(w, "orgId", slice_of(id_format(ID_ORG, d->org.v).p));
-		json_put_str(w, "projectId", slice_of(id_format(ID_PROJECT, d->project.v).p));
-	}
+	journal_damage_put(d, w);
 	json_put_bool(w, "setAside", !d->mendable);
 	json_put_str(w, "text", slice_of(text));
 	json_w_end(w);

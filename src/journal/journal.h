@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "journal/purge.h"
 #include "journal/stats.h"
 #include "model/id.h"
@@ -80,6 +81,8 @@ struct journal_damage {
 uint64_t journal_damage_span(const struct journal_damage *damage);
 /* "segment "..." is damaged at offset 1: records 2 to 3 are lost". Pure. */
 void journal_damage_text(const struct journal_damage *damage, char *out, size_t size);
+/* Where it is, what is lost and whose it was, as members of the object that is open. */
+void journal_damage_put(const struct journal_damage *damage, struct json_w *w);
 typedef void journal_damage_fn(void *arg, const struct journal_damage *damage);
 
 /* A file of the journal, and how many of its bytes are flushed and stay as they are. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json_put.h"
 #include "base/log.h"
 
 #define HEAD "tocsin quarantine 1\n"
@@ -265,5 +266,21 @@ void journal_damage_text(const struct journal_damage *d, char *out, size_t size)
 		snprintf(rest, size, "record %llu is lost", first);
 	} else {
 		snprintf(rest, size, "records %llu to %llu are lost", first, last);
+	}
+}
+
+void journal_damage_put(const struct journal_damage *d, struct json_w *w)
+{
+	json_put_str(w, "file", slice_of(d->file));
+	json_put_int(w, "offset", (int64_t)d->offset);
+	json_put_int(w, "end", (int64_t)d->end);
+	json_put_int(w, "recordsLost", (int64_t)d->lost);
+	if (d->lost > 0) {
+		json_put_int(w, "firstRecord", (int64_t)d->first_seq);
+		json_put_int(w, "lastRecord", (int64_t)d->last_seq);
+	}
+	if (d->org.v != 0) {
+		json_put_str(w, "orgId", slice_of(id_format(ID_ORG, d->org.v).p));
+		json_put_str(w, "projectId", slice_of(id_format(ID_PROJECT, d->project.v).p));
 	}
 }

@@ -91,6 +91,13 @@ static const struct prop audit_props[] = {
 	PROP_STR("requestId", .flags = PROP_NULL),
 	PROP_STR("previousHash", .flags = PROP_NULL, .help = "Of the entry before it."),
 	PROP_STR("hash", .help = "Covers all of this: doc/audit.md says how."),
+	PROP_STR("actorSalt", .flags = PROP_NULL,
+		 .help = "Goes when name and addresses of the actor are taken out."),
+	PROP_STR("actorMark", .flags = PROP_NULL,
+		 .help = "Stands for them in the hash. null: it covers them itself."),
+	PROP_STR("targetSalt", .flags = PROP_NULL,
+		 .help = "Goes when name, before and after of the target are taken out."),
+	PROP_STR("targetMark", .flags = PROP_NULL, .help = "Likewise."),
 };
 const struct shape shape_audit = { .name = "AuditEntry",
 				   .help = "One change, and who made it.",

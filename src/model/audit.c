@@ -13,7 +13,9 @@
 #include "base/json_put.h"
 #include "base/time.h"
 
-#define ENCODING "tocsin.audit.1"
+#define ENCODING_1 "tocsin.audit.1" /* without marks */
+#define ENCODING "tocsin.audit.2"
+#define MARK_ENCODING "tocsin.audit.mark.1"
 /* All texts of an entry at their bounds, four times over for what stores let in. */
 #define ENTRY_BYTES_MAX ((size_t)1 << 20)
 
@@ -81,53 +83,138 @@ static void put(struct buf *out, struct slice s)
 	buf_putc(out, ',');
 }
 
+static void put_all(struct buf *out, const struct slice *texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		put(out, texts[i]);
+	}
+}
+
 void audit_encode(const struct audit_entry *e, struct buf *out)
 {
 	struct id_text org = id_or_none(ID_ORG, e->org.v), id = id_or_none(ID_AUDIT, e->id.v);
 	char time[TIME_TEXT_MAX], number[24];
 	int digits = snprintf(number, sizeof(number), "%" PRIu64, e->number);
-	const struct slice texts[] = {
-		S(ENCODING),	 e->previous,
-		slice_of(org.p), { number, (size_t)digits },
-		slice_of(id.p),	 time_text(e->at_us, time),
-		e->actor,	 e->actor_id,
-		e->actor_name,	 e->action,
-		e->target,	 e->target_id,
-		e->target_name,	 e->before,
-		e->after,	 e->address,
-		e->agent,	 e->request,
+	bool marked = e->actor_mark.n > 0;
+	const struct slice start[] = {
+		marked ? S(ENCODING) : S(ENCODING_1),
+		e->previous,
+		slice_of(org.p),
+		{ number, (size_t)digits },
+		slice_of(id.p),
+		time_text(e->at_us, time),
+		e->actor,
+		e->actor_id,
 	};
+	const struct slice plain[] = { e->actor_name,  e->action, e->target, e->target_id,
+				       e->target_name, e->before, e->after,  e->address,
+				       e->agent,       e->request };
+	const struct slice marks[] = { e->actor_mark, e->action,      e->target,
+				       e->target_id,  e->target_mark, e->request };
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		put(out, texts[i]);
+	put_all(out, start, ARRAY_LEN(start));
+	if (marked) {
+		put_all(out, marks, ARRAY_LEN(marks));
+	} else {
+		put_all(out, plain, ARRAY_LEN(plain));
 	}
+}
+
+static struct audit_hash hash_of(const struct buf *bytes)
+{
+	unsigned char sum[SHA256_BYTES] = { 0 };
+	struct audit_hash hash;
+
+	/* Nothing that we wrote is so large, and the hash of nothing is all zeroes. */
+	if (!bytes->overflow) {
+		sha256(buf_slice(bytes), sum);
+	}
+	hex_encode(sum, sizeof(sum), hash.p);
+	return hash;
 }
 
 struct audit_hash audit_hash(const struct audit_entry *e)
 {
-	unsigned char sum[SHA256_BYTES] = { 0 };
 	struct audit_hash hash;
 	struct buf bytes;
 
 	buf_init(&bytes, ENTRY_BYTES_MAX);
 	audit_encode(e, &bytes);
-	/* Nothing that we wrote is so large, and the hash of nothing is all zeroes. */
-	if (!bytes.overflow) {
-		sha256(buf_slice(&bytes), sum);
-	}
+	hash = hash_of(&bytes);
 	buf_release(&bytes);
-	hex_encode(sum, sizeof(sum), hash.p);
 	return hash;
+}
+
+#define MARKED_TEXTS 3
+
+/* What a salt hides: three texts of the actor, or of the target. */
+static struct audit_hash mark_of(struct slice salt, const struct slice texts[MARKED_TEXTS])
+{
+	struct audit_hash hash;
+	struct buf bytes;
+
+	buf_init(&bytes, ENTRY_BYTES_MAX);
+	put(&bytes, S(MARK_ENCODING));
+	put(&bytes, salt);
+	put_all(&bytes, texts, MARKED_TEXTS);
+	hash = hash_of(&bytes);
+	buf_release(&bytes);
+	return hash;
+}
+
+static struct audit_hash actor_mark(const struct audit_entry *e)
+{
+	return mark_of(e->actor_salt, (struct slice[]) { e->actor_name, e->address, e->agent });
+}
+
+static struct audit_hash target_mark(const struct audit_entry *e)
+{
+	return mark_of(e->target_salt, (struct slice[]) { e->target_name, e->before, e->after });
+}
+
+void audit_mark(struct audit_entry *e, struct slice actor_salt, struct slice target_salt,
+		struct arena *arena)
+{
+	struct audit_hash actor, target;
+
+	ensure(actor_salt.n > 0 && target_salt.n > 0);
+	e->actor_salt = actor_salt;
+	e->target_salt = target_salt;
+	actor = actor_mark(e);
+	target = target_mark(e);
+	e->actor_mark = arena_dup(arena, (struct slice) { actor.p, sizeof(actor.p) });
+	e->target_mark = arena_dup(arena, (struct slice) { target.p, sizeof(target.p) });
+}
+
+static bool is_hash(struct slice text, struct audit_hash hash)
+{
+	return slice_eq(text, (struct slice) { hash.p, sizeof(hash.p) });
+}
+
+static bool is_marked_right(const struct audit_entry *e)
+{
+	if (e->actor_salt.n == 0 ? e->actor_name.n + e->address.n + e->agent.n > 0
+				 : !is_hash(e->actor_mark, actor_mark(e))) {
+		return false;
+	}
+	return e->target_salt.n == 0 ? e->target_name.n + e->before.n + e->after.n == 0
+				     : is_hash(e->target_mark, target_mark(e));
+}
+
+bool audit_is_whole(const struct audit_entry *e)
+{
+	return is_hash(e->hash, audit_hash(e)) && (e->actor_mark.n == 0 || is_marked_right(e));
 }
 
 struct audit_entry audit_copy(const struct audit_entry *e, struct arena *arena)
 {
 	struct audit_entry copy = *e;
-	struct slice *texts[] = { &copy.actor,	&copy.actor_id,	   &copy.actor_name,
-				  &copy.action, &copy.target,	   &copy.target_id,
-				  &copy.before, &copy.target_name, &copy.after,
-				  &copy.agent,	&copy.address,	   &copy.request,
-				  &copy.hash,	&copy.previous };
+	struct slice *texts[] = { &copy.actor,	    &copy.actor_id,    &copy.actor_name,
+				  &copy.action,	    &copy.target,      &copy.target_id,
+				  &copy.before,	    &copy.target_name, &copy.after,
+				  &copy.agent,	    &copy.address,     &copy.request,
+				  &copy.hash,	    &copy.previous,    &copy.actor_salt,
+				  &copy.actor_mark, &copy.target_salt, &copy.target_mark };
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		*texts[i] = arena_dup(arena, *texts[i]);
@@ -180,13 +267,18 @@ void audit_write(const struct audit_entry *e, struct json_w *w)
 	put_where(e, w);
 	json_put_str_or_null(w, "previousHash", e->previous);
 	json_put_str(w, "hash", e->hash);
+	json_put_str_or_null(w, "actorSalt", e->actor_salt);
+	json_put_str_or_null(w, "actorMark", e->actor_mark);
+	json_put_str_or_null(w, "targetSalt", e->target_salt);
+	json_put_str_or_null(w, "targetMark", e->target_mark);
 	json_w_end(w);
 }
 
 void audit_csv_head(struct buf *out)
 {
 	buf_puts(out, S("number,id,orgId,createdAt,actor,actorId,actorName,action,target,targetId,"
-			"targetName,before,after,address,userAgent,requestId,previousHash,hash"));
+			"targetName,before,after,address,userAgent,requestId,previousHash,hash,"
+			"actorSalt,actorMark,targetSalt,targetMark"));
 	csv_end(out);
 }
 
@@ -197,6 +289,8 @@ void audit_csv(const struct audit_entry *e, struct buf *out)
 	const struct slice cells[] = { e->actor,  e->actor_id,	e->actor_name,	e->action,
 				       e->target, e->target_id, e->target_name, e->before,
 				       e->after,  e->address,	e->agent,	e->request };
+	const struct slice proofs[] = { e->previous,   e->hash,	       e->actor_salt,
+					e->actor_mark, e->target_salt, e->target_mark };
 	char time[TIME_TEXT_MAX], number[24];
 	int digits = snprintf(number, sizeof(number), "%" PRIu64, e->number);
 
@@ -207,8 +301,9 @@ void audit_csv(const struct audit_entry *e, struct buf *out)
 	for (size_t i = 0; i < ARRAY_LEN(cells); i++) {
 		csv_cell(out, cells[i], false);
 	}
-	csv_cell(out, e->previous, false);
-	csv_cell(out, e->hash, false);
+	for (size_t i = 0; i < ARRAY_LEN(proofs); i++) {
+		csv_cell(out, proofs[i], false);
+	}
 	csv_end(out);
 }
 

@@ -15,6 +15,10 @@
  * gaps, and the hash of each covers the hash before it, so that a chain in which something was
  * changed, removed, swapped or cut off does not check any more. See doc/audit.md for the encoding,
  * which others can compute, too. Pure; any thread.
+ *
+ * What tells of a person can be taken out again, and the chain still checks: the hash does not
+ * cover those texts but their marks. A mark is the hash of the texts behind a random salt, which
+ * goes with them, so that nobody finds out by guessing what stood there.
  */
 enum audit_action {
 	AUDIT_NONE, /* no action: nothing to tell */
@@ -97,10 +101,19 @@ struct audit_entry {
 	struct slice request;  /* X-Request-Id */
 	struct slice previous; /* hash of the entry before it, 64 hex digits; of the first: empty */
 	struct slice hash;
+	/* Without a salt the texts were taken out; without a mark the hash covers them itself. */
+	struct slice actor_salt, actor_mark;   /* of actor_name, address, agent */
+	struct slice target_salt, target_mark; /* of target_name, before, after */
 };
 
 /* A copy whose texts are in the arena. */
 struct audit_entry audit_copy(const struct audit_entry *e, struct arena *arena);
+/* Mark its texts, with salts that nobody knows. The marks are in the arena, the salts borrowed. */
+#define AUDIT_SALT_CHARS 32
+void audit_mark(struct audit_entry *e, struct slice actor_salt, struct slice target_salt,
+		struct arena *arena);
+/* Whether hash and marks are those of its content. */
+bool audit_is_whole(const struct audit_entry *e);
 /* The hash of an entry from all its members but hash. */
 struct audit_hash {
 	char p[AUDIT_HASH_CHARS];

@@ -44,9 +44,7 @@ void audit_check_release(struct audit_check *c)
 
 static bool is_changed(const struct audit_entry *e)
 {
-	struct audit_hash hash = audit_hash(e);
-
-	return !is_hash(e->hash, &hash);
+	return !audit_is_whole(e);
 }
 
 static void note_changed(struct audit_check *c, const struct audit_entry *e)

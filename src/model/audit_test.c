@@ -66,6 +66,69 @@ TEST(the_hash_is_that_of_the_documented_bytes)
 	buf_release(&bytes);
 }
 
+/* Likewise. */
+TEST(marks_stand_for_what_tells_of_a_person)
+{
+	struct audit_entry e = sample();
+	struct arena arena;
+	struct buf bytes;
+
+	arena_init(&arena, 0);
+	audit_mark(&e, S("0011"), S("2233"), &arena);
+	buf_init(&bytes, 4096);
+	audit_encode(&e, &bytes);
+	T_SLICE(e.actor_mark, "73a275fcf59b8e2f7700065d7cc9e00d6eec29263cc6d7e498b29a7d49769905");
+	T_SLICE(e.target_mark, "26ca1a95e5ad370e50074d25ff0f102af2db56406cbb68f95a1ae29add69cc11");
+	T_SLICE(buf_slice(&bytes),
+		"14:tocsin.audit.2,2:00,17:org_000000000000B,1:7,17:aud_0000000000026,"
+		"27:2023-11-14T22:13:20.123456Z,3:key,17:key_0000000000005,"
+		"64:73a275fcf59b8e2f7700065d7cc9e00d6eec29263cc6d7e498b29a7d49769905,11:rule.update,"
+		"4:rule,17:rul_0000000000009,"
+		"64:26ca1a95e5ad370e50074d25ff0f102af2db56406cbb68f95a1ae29add69cc11,5:req-1,");
+	buf_release(&bytes);
+	arena_release(&arena);
+}
+
+static struct audit_entry marked(struct arena *arena)
+{
+	struct audit_entry e = sample();
+	struct audit_hash hash;
+
+	audit_mark(&e, S("0011"), S("2233"), arena);
+	hash = audit_hash(&e);
+	e.hash = arena_dup(arena, (struct slice) { hash.p, sizeof(hash.p) });
+	return e;
+}
+
+TEST(an_entry_is_whole_with_and_without_what_tells_of_a_person)
+{
+	struct audit_entry e, other;
+	struct arena arena;
+	struct slice *texts[] = { &other.actor_name, &other.address,	&other.agent,
+				  &other.actor_salt, &other.actor_mark, &other.target_name,
+				  &other.before,     &other.after,	&other.target_salt,
+				  &other.target_mark };
+
+	arena_init(&arena, 0);
+	e = marked(&arena);
+	T_TRUE(audit_is_whole(&e));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		other = e;
+		*texts[i] = S("x");
+		T_FALSE(audit_is_whole(&other));
+		*texts[i] = S("");
+		T_FALSE(audit_is_whole(&other));
+	}
+	other = e;
+	other.actor_name = other.address = other.agent = other.actor_salt = S("");
+	T_TRUE(audit_is_whole(&other));
+	other.target_name = other.before = other.after = other.target_salt = S("");
+	T_TRUE(audit_is_whole(&other));
+	other.address = S("192.0.2.1");
+	T_FALSE(audit_is_whole(&other));
+	arena_release(&arena);
+}
+
 static bool differs(const struct audit_entry *a, const struct audit_entry *b)
 {
 	struct audit_hash x = audit_hash(a), y = audit_hash(b);
@@ -208,7 +271,9 @@ TEST(a_record_of_other_types_is_refused)
 }
 
 T_MAIN(T(words_are_nouns_with_verbs_and_unique), T(the_hash_is_that_of_the_documented_bytes),
-       T(each_member_is_covered), T(what_moves_from_one_member_to_the_next_is_seen),
+       T(each_member_is_covered), T(marks_stand_for_what_tells_of_a_person),
+       T(an_entry_is_whole_with_and_without_what_tells_of_a_person),
+       T(what_moves_from_one_member_to_the_next_is_seen),
        T(a_stored_time_that_is_none_is_no_end_of_the_world),
        T(a_cell_that_a_spreadsheet_would_run_is_shielded),
        T(an_entry_goes_through_a_control_record), T(a_record_of_other_types_is_refused))

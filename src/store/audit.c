@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "base/hex.h"
+#include "base/rand.h"
 #include "store/columns.h"
 #include "store/global.h"
 #include "store/queries.h"
@@ -25,9 +27,12 @@ enum {
 	WALK,
 	DROP_HEAD,
 	DROP,
+	FORGET_ACTOR,
+	FORGET_TARGET,
 	OF_CHAIN, /* so many have two forms */
 	KEY_NAME = 2 * OF_CHAIN,
 	USER_NAME,
+	FORGET_NAME,
 	CHAINS
 };
 
@@ -65,7 +70,7 @@ static const struct query queries[] = {
 	     " returning number, hash"),
 	BOTH(INSERT, "audit_insert", AUDIT_LETTERS, "",
 	     "insert into audit_entries (" AUDIT_COLS ") values ($1, $2, $3, $4, $5, $6, $7, $8,"
-	     " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"),
+	     " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"),
 	BOTH(SEAL, "audit_seal", "iit", "",
 	     "update audit_heads set hash = $3 where org_id = $1 and number = $2"),
 	BOTH(HEAD, "audit_head", "i", "it",
@@ -80,6 +85,23 @@ static const struct query queries[] = {
 	BOTH(DROP_HEAD, "audit_drop_head", "i", "",
 	     "delete from audit_heads where org_id = $1"),
 	BOTH(DROP, "audit_drop", "i", "", "delete from audit_entries where org_id = $1"),
+	BOTH(FORGET_ACTOR, "audit_forget_actor", "iti", "",
+	     "update audit_entries set actor_name = '', address = '', agent = '', actor_salt = ''"
+	     " where org_id = $1 and number in (select number from audit_entries"
+	     " where org_id = $1 and actor_id = $2 and actor_salt <> '' limit $3)"),
+	BOTH(FORGET_TARGET, "audit_forget_target", "iti", "",
+	     "update audit_entries set target_name = '', old_fields = '', new_fields = '',"
+	     " target_salt = '' where org_id = $1 and number in (select number from audit_entries"
+	     " where org_id = $1 and target_id = $2 and target_salt <> '' limit $3)"),
+	[FORGET_NAME] = {
+		.name = "audit_forget_name", .args = "tti", .cols = "",
+		.sql = "update audit_entries set target_name = '', old_fields = '',"
+		       " new_fields = '', target_salt = '', actor_name = '', address = '',"
+		       " agent = '', actor_salt = ''"
+		       " where org_id = 0 and number in (select number from audit_entries"
+		       " where org_id = 0 and action = $1 and target_name = $2 limit $3)",
+		.global = INSTALLATION,
+	},
 	[KEY_NAME] = {
 		.name = "audit_key_name", .args = "ii", .cols = "t",
 		.sql = "select name from api_keys where org_id = $1 and id = $2",
@@ -109,6 +131,8 @@ static const struct row_field fields[] = {
 	FIELD(struct audit_entry, after),	FIELD(struct audit_entry, address),
 	FIELD(struct audit_entry, agent),	FIELD(struct audit_entry, request),
 	FIELD(struct audit_entry, previous),	FIELD(struct audit_entry, hash),
+	FIELD(struct audit_entry, actor_salt),	FIELD(struct audit_entry, actor_mark),
+	FIELD(struct audit_entry, target_salt), FIELD(struct audit_entry, target_mark),
 };
 static const struct row_shape shape = SHAPE(struct audit_entry, fields);
 
@@ -164,6 +188,16 @@ static bool reserve(struct org_id org, struct db *db, struct audit_entry *e, str
 	return found == NOT_FOUND;
 }
 
+static struct slice salt(struct arena *req)
+{
+	unsigned char random[AUDIT_SALT_CHARS / 2];
+	char hex[AUDIT_SALT_CHARS];
+
+	rand_bytes(random, sizeof(random));
+	hex_encode(random, sizeof(random), hex);
+	return arena_dup(req, (struct slice) { hex, sizeof(hex) });
+}
+
 bool store_audit_append(struct org_id org, struct db *db, struct audit_entry *e, struct arena *req,
 			struct err *err)
 {
@@ -177,6 +211,7 @@ bool store_audit_append(struct org_id org, struct db *db, struct audit_entry *e,
 	if (!find_name(org, db, e, req, err) || !reserve(org, db, e, req, err)) {
 		return false;
 	}
+	audit_mark(e, salt(req), salt(req), req);
 	hash = audit_hash(e);
 	e->hash = arena_dup(req, (struct slice) { hash.p, sizeof(hash.p) });
 	return row_insert(db, of(org, INSERT), &shape, e, NULL, err) &&
@@ -293,6 +328,29 @@ bool store_audit_purge(struct org_id org, struct db *db, struct err *err)
 	ensure(db_in_transaction(db) && org.v != 0);
 	return db_exec(db, of(org, DROP_HEAD), DB_ARGS(db_id(org.v)), NULL, err) &&
 	       db_exec(db, of(org, DROP), DB_ARGS(db_id(org.v)), NULL, err);
+}
+
+bool store_audit_forget(struct org_id org, struct db *db, struct slice id, size_t limit,
+			uint64_t *forgotten, struct err *err)
+{
+	struct db_args args = DB_ARGS(db_id(org.v), db_text(id), db_id(limit));
+	uint64_t by, about;
+
+	ensure(id.n > 0);
+	if (!db_exec(db, of(org, FORGET_ACTOR), args, &by, err) ||
+	    !db_exec(db, of(org, FORGET_TARGET), args, &about, err)) {
+		return false;
+	}
+	*forgotten = by + about;
+	return true;
+}
+
+bool store_audit_forget_name(struct db *db, struct slice action, struct slice name, size_t limit,
+			     uint64_t *forgotten, struct err *err)
+{
+	ensure(name.n > 0);
+	return db_exec(db, &queries[FORGET_NAME],
+		       DB_ARGS(db_text(action), db_text(name), db_id(limit)), forgotten, err);
 }
 
 bool store_audit_chains(struct db *db, int64_t after, size_t limit, struct arena *req,

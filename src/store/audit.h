@@ -9,7 +9,8 @@
 /*
  * The audit log as it is stored: a chain per org, and one of the installation, whose org is 0. An
  * entry is written in the transaction of the change it tells of, and stays as it is: triggers
- * refuse every change. model/audit.h says what an entry is.
+ * refuse every change, but that what tells of a person is taken out. model/audit.h says what an
+ * entry is.
  */
 struct audit_list {
 	struct audit_entry *rows;
@@ -61,6 +62,20 @@ NODISCARD bool store_audit_head(struct org_id org, struct db *db, struct arena *
  * may not delete entries on PostgreSQL.
  */
 NODISCARD bool store_audit_purge(struct org_id org, struct db *db, struct err *err);
+
+/*
+ * Who has this public id, be it a user or an invite, is forgotten: name, address and client of what
+ * he did, and the name, before and after of what was done to him, are taken out, of up to limit
+ * entries each. *forgotten counts them; 0: there is none left. Not for connections of the API.
+ */
+NODISCARD bool store_audit_forget(struct org_id org, struct db *db, struct slice id, size_t limit,
+				  uint64_t *forgotten, struct err *err);
+/*
+ * The same by name, of entries of the installation's chain with this action: of whom it names
+ * without an id. Walks all with the action.
+ */
+NODISCARD bool store_audit_forget_name(struct db *db, struct slice action, struct slice name,
+				       size_t limit, uint64_t *forgotten, struct err *err);
 
 /*
  * Whoever checks the audit log checks all chains: in order, up to limit (PAGE_ROWS_MAX) orgs above

@@ -336,6 +336,120 @@ CONTRACT(entries_are_neither_changed_nor_removed)
 	T_INT(check(f, ORG_A), 1);
 }
 
+/* What the API may not do, the keeper may. */
+static struct db *keeper(struct fixture *f)
+{
+	struct db *db = NULL;
+	struct err err = { 0 };
+
+	T_OK(store_connect(f->store, STORE_KEEPER, &db, &err));
+	return db;
+}
+
+/* The entry with this number. */
+static struct audit_entry at(struct fixture *f, struct org_id org, uint64_t number)
+{
+	struct audit_list got;
+	struct err err = { 0 };
+	bool more;
+
+	T_OK(store_audit_walk(org, f->db, NULL, number - 1, number, 1, &f->arena, &got, &more,
+			      &err));
+	T_INT(got.n, 1);
+	return got.rows[0];
+}
+
+static struct audit_entry entry_between(const char *actor, const char *target)
+{
+	struct audit_entry e = entry_of("member.role", AT);
+
+	e.actor = S("user");
+	e.actor_id = slice_of(actor);
+	e.actor_name = S("who@example.com");
+	e.target = S("user");
+	e.target_id = slice_of(target);
+	e.target_name = S("whom@example.com");
+	e.address = S("192.0.2.1");
+	e.agent = S("curl");
+	return e;
+}
+
+CONTRACT(who_is_forgotten_is_taken_out_and_the_chain_holds)
+{
+	static const struct org_id orgs[] = { { 11 }, { 0 } };
+	struct audit_entry e;
+	struct err err = { 0 };
+	struct db *db = keeper(f);
+	uint64_t n;
+
+	for (size_t i = 0; i < ARRAY_LEN(orgs); i++) {
+		put(f, orgs[i], entry_between("usr_0000000000001", "usr_0000000000002"));
+		put(f, orgs[i], entry_between("usr_0000000000002", "usr_0000000000001"));
+		put(f, orgs[i], entry_between("usr_0000000000001", "usr_0000000000001"));
+		T_OK(store_audit_forget(orgs[i], db, S("usr_0000000000001"), 1, &n, &err));
+		T_INT(n, 2);
+		T_OK(store_audit_forget(orgs[i], db, S("usr_0000000000001"), 9, &n, &err));
+		T_INT(n, 2);
+		T_OK(store_audit_forget(orgs[i], db, S("usr_0000000000001"), 9, &n, &err));
+		T_INT(n, 0);
+		T_INT(check(f, orgs[i]), 3);
+		e = at(f, orgs[i], 1);
+		T_TRUE(e.actor_name.n + e.address.n + e.agent.n + e.actor_salt.n == 0);
+		T_SLICE(e.target_name, "whom@example.com");
+		T_SLICE(e.actor_id, "usr_0000000000001");
+		e = at(f, orgs[i], 2);
+		T_SLICE(e.actor_name, "who@example.com");
+		T_TRUE(e.target_name.n + e.after.n + e.target_salt.n == 0);
+	}
+	db_close(&db);
+}
+
+CONTRACT(a_name_without_an_id_is_taken_out_by_name)
+{
+	struct audit_entry e = entry_of("login.failed", AT);
+	struct err err = { 0 };
+	struct db *db = keeper(f);
+	uint64_t n;
+
+	e.target_name = S("ana@example.com");
+	put(f, NOBODY, e);
+	e.target_name = S("ben@example.com");
+	put(f, NOBODY, e);
+	T_OK(store_audit_forget_name(db, S("login.failed"), S("ana@example.com"), 9, &n, &err));
+	T_INT(n, 1);
+	T_INT(at(f, NOBODY, 1).target_name.n, 0);
+	T_SLICE(at(f, NOBODY, 2).target_name, "ben@example.com");
+	T_INT(check(f, NOBODY), 2);
+	db_close(&db);
+}
+
+static const struct query half = {
+	.name = "test_audit_half",
+	.args = "i",
+	.cols = "",
+	.sql = "update audit_entries set actor_name = '' where org_id = $1",
+};
+static const struct query back = {
+	.name = "test_audit_back",
+	.args = "i",
+	.cols = "",
+	.sql = "update audit_entries set actor_name = 'eve', actor_salt = 's' where org_id = $1",
+};
+
+CONTRACT(what_is_taken_out_goes_whole_and_stays_out)
+{
+	struct err err = { 0 };
+	struct db *db = keeper(f);
+	uint64_t n;
+
+	put(f, ORG_A, entry_between("usr_0000000000001", "usr_0000000000002"));
+	T_FAIL(db_exec(db, &half, DB_ARGS(db_id(ORG_A.v)), NULL, &err), ERR_INTERNAL);
+	T_FAIL(db_exec(db, &back, DB_ARGS(db_id(ORG_A.v)), NULL, &err), ERR_INTERNAL);
+	T_OK(store_audit_forget(ORG_A, db, S("usr_0000000000001"), 9, &n, &err));
+	T_FAIL(db_exec(db, &back, DB_ARGS(db_id(ORG_A.v)), NULL, &err), ERR_INTERNAL);
+	db_close(&db);
+}
+
 CONTRACT(a_purged_org_takes_its_chain_along)
 {
 	struct err err = { 0 };
@@ -359,4 +473,7 @@ CONTRACTS(audit_contract, C(entries_follow_each_other_by_org),
 	  C(a_walk_goes_by_number_up_to_where_it_is_told), C(all_chains_are_found),
 	  C(writers_at_the_same_time_make_one_chain),
 	  C(a_batch_of_many_orgs_keeps_the_order_of_each),
-	  C(entries_are_neither_changed_nor_removed), C(a_purged_org_takes_its_chain_along))
+	  C(entries_are_neither_changed_nor_removed),
+	  C(who_is_forgotten_is_taken_out_and_the_chain_holds),
+	  C(a_name_without_an_id_is_taken_out_by_name),
+	  C(what_is_taken_out_goes_whole_and_stays_out), C(a_purged_org_takes_its_chain_along))

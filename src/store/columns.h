@@ -56,10 +56,11 @@
 
 #define AUDIT_COLS \
 	"org_id, number, id, created_at, actor, actor_id, actor_name, action, target, target_id," \
-	" target_name, old_fields, new_fields, address, agent, request, previous_hash, hash"
+	" target_name, old_fields, new_fields, address, agent, request, previous_hash, hash," \
+	" actor_salt, actor_mark, target_salt, target_mark"
 #define AUDIT_LETTERS \
 	"iiiitttttt" \
-	"tttttttt"
+	"tttttttttttt"
 
 #define ROLLUP_COLS "org_id, project_id, step, start_at, type, severity, count"
 #define ROLLUP_LETTERS "iiiitii"

@@ -20,16 +20,24 @@ interface Page {
 }
 
 /** By doc/audit.md alone. */
-function hashOf(e: Entry): string {
-	const names =
-		"previousHash orgId number id createdAt actor actorId actorName action target targetId targetName before after address userAgent requestId";
+function hash(e: Entry, start: string, names: string): string {
 	const texts = names.split(" ").map((name) => {
 		const v = e[name] ?? "";
 		return typeof v === "object" ? JSON.stringify(v) : String(v);
 	});
-	const bytes = ["tocsin.audit.1", ...texts].map((t) => `${Buffer.byteLength(t)}:${t},`).join("");
+	const bytes = [start, ...texts].map((t) => `${Buffer.byteLength(t)}:${t},`).join("");
 	return createHash("sha256").update(bytes).digest("hex");
 }
+const hashOf = (e: Entry): string =>
+	hash(
+		e,
+		"tocsin.audit.2",
+		"previousHash orgId number id createdAt actor actorId actorMark action target targetId targetMark requestId",
+	);
+const marksOf = (e: Entry): string[] => [
+	hash(e, "tocsin.audit.mark.1", "actorSalt actorName address userAgent"),
+	hash(e, "tocsin.audit.mark.1", "targetSalt targetName before after"),
+];
 
 describe.each(stores)("the audit log on %s", (store) => {
 	let server: Server;
@@ -94,6 +102,7 @@ describe.each(stores)("the audit log on %s", (store) => {
 		let previous: string | null = null;
 		for (const e of lines) {
 			expect([e.previousHash, e.hash]).toEqual([previous, hashOf(e)]);
+			expect([e.actorMark, e.targetMark]).toEqual(marksOf(e));
 			previous = e.hash;
 		}
 		const csv = await fetch(`${server.url}/api/v1/audit/export?format=csv`, {

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/queue.h"
+#include "engine/leavers.h"
 #include "engine/purger.h"
 #include "journal/care.h"
 #include "store/global.h"
@@ -24,6 +25,9 @@
 #define PURGE_REST_US (50 * US_PER_MS) /* between two files */
 #define PURGE_US US_PER_S	       /* a look whether something was deleted */
 #define PURGE_AGAIN_US (60 * US_PER_S)
+#define FORGET_REST_US (20 * US_PER_MS)
+#define FORGET_US US_PER_S /* a look whether somebody's days of grace are over */
+#define FORGET_AGAIN_US (10 * US_PER_S)
 #define SCRUB_US (125 * US_PER_MS) /* between JOURNAL_SCRUB_BYTES: four megabytes a second */
 #define SCRUB_IDLE_US US_PER_S	   /* a look whether a read had trouble */
 #define SCRUB_AGAIN_US (60 * US_PER_S)
@@ -55,7 +59,7 @@ struct chore {
 	int64_t idle_us;    /* when there is not, */
 	int64_t failed_us;  /* and after a failure */
 };
-#define CHORES_MAX 4
+#define CHORES_MAX 8
 
 struct uses {
 	struct key_use keys[USES_MAX];
@@ -75,7 +79,8 @@ struct keeper {
 	int64_t chore_at_us[CHORES_MAX]; /* the sealer's, as the next one */
 	bool chore_failed[CHORES_MAX];
 	struct purger *purger; /* likewise; NULL: nothing is purged */
-	struct uses uses;      /* the loop's while asked, else ours */
+	struct leavers *leavers;
+	struct uses uses; /* the loop's while asked, else ours */
 	bool asked;
 	int64_t checkpointed_us;
 	int64_t checkpoint_at_us, log_room_at_us, books_at_us, uses_at_us, prune_at_us;
@@ -281,6 +286,16 @@ static enum found purge(struct keeper *k, struct err *err)
 				 : purger_step(k->purger, clock_wall_us(), clock_mono_us(), err);
 }
 
+static enum found forget(struct keeper *k, struct err *err)
+{
+	int64_t wall_us = clock_wall_us();
+
+	return leavers_step(k->leavers,
+			    k->purger == NULL ? wall_us
+					      : purger_now_us(k->purger, wall_us, clock_mono_us()),
+			    err);
+}
+
 static enum found scrub(struct keeper *k, struct err *err)
 {
 	return k->o.scrub_us > 0 ? journal_scrub(k->o.journal, clock_wall_us(), k->o.scrub_us, err)
@@ -289,6 +304,7 @@ static enum found scrub(struct keeper *k, struct err *err)
 
 static const struct chore chores[] = {
 	{ purge, "purge_failed", PURGE_REST_US, PURGE_US, PURGE_AGAIN_US },
+	{ forget, "forget_failed", FORGET_REST_US, FORGET_US, FORGET_AGAIN_US },
 	{ seal, "seal_failed", 0, SEAL_US, SEAL_AGAIN_US },
 	{ scrub, "scrub_failed", SCRUB_US, SCRUB_IDLE_US, SCRUB_AGAIN_US },
 };
@@ -340,6 +356,15 @@ static bool open_purger(struct keeper *k, struct err *err)
 	return purger_open(&k->purger, &options, err);
 }
 
+static bool open_leavers(struct keeper *k, struct err *err)
+{
+	struct leavers_options options = { .store = k->o.store,
+					   .loop = k->o.loop,
+					   .people = k->o.people };
+
+	return leavers_open(&k->leavers, &options, err);
+}
+
 bool keeper_open(struct keeper **kp, const struct keeper_options *options, struct err *err)
 {
 	struct keeper *k = mem_alloc(1, sizeof(*k));
@@ -351,7 +376,8 @@ bool keeper_open(struct keeper **kp, const struct keeper_options *options, struc
 		free(k);
 		return false;
 	}
-	if (k->o.seal && k->o.retain != NULL && !open_purger(k, err)) {
+	if ((k->o.seal && k->o.retain != NULL && !open_purger(k, err)) || !open_leavers(k, err)) {
+		purger_close(&k->purger);
 		db_close(&k->db);
 		free(k);
 		return false;
@@ -386,6 +412,7 @@ void keeper_close(struct keeper **kp)
 	queue_free(&k->inbox);
 	queue_free(&k->seal_pause);
 	purger_close(&k->purger);
+	leavers_close(&k->leavers);
 	db_close(&k->db);
 	free(k);
 	*kp = NULL;

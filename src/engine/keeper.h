@@ -17,7 +17,8 @@
  * write-ahead log into the database, writes down when keys and sessions were last used, saves what
  * became of events and who failed to log in, and drops change rows that no stream may ask for any
  * more, replies that nobody may ask for again, sessions and tokens that have expired, and counts
- * that are older than they are kept; beside it seals and purges the log. Nobody waits for it.
+ * that are older than they are kept; beside it seals and purges the log, and forgets users whose
+ * days of grace are over. Nobody waits for it.
  */
 struct keeper;
 

@@ -30,12 +30,13 @@ struct user {
 	struct user_id id;
 	struct session *sessions;
 	struct member *members;
+	bool leaving;
 };
 
 struct people {
 	struct map sessions; /* struct session by id */
 	struct map members;  /* struct member by org and user */
-	struct map users;    /* struct user by id; those with a session or a membership */
+	struct map users;    /* struct user by id; those with a session or membership, or leaving */
 	struct map orgs;     /* struct people_org by id */
 	size_t closed;	     /* orgs that are suspended or leaving: mostly none */
 };
@@ -91,7 +92,7 @@ static struct user *user_of(struct people *p, struct user_id id)
 
 static void forget_if_idle(struct people *p, struct user *u)
 {
-	if (u->sessions == NULL && u->members == NULL) {
+	if (u->sessions == NULL && u->members == NULL && !u->leaving) {
 		map_del(&p->users, MAP_KEY(u->id));
 		free(u);
 	}
@@ -142,6 +143,14 @@ void people_end_others(struct people *p, struct user_id user, struct session_id 
 			people_del_session(p, s->s.id);
 		}
 	}
+}
+
+void people_put_leaving(struct people *p, struct user_id user, bool leaving)
+{
+	struct user *u = user_of(p, user);
+
+	u->leaving = leaving;
+	forget_if_idle(p, u);
 }
 
 size_t people_sessions_of(const struct people *p, struct user_id user)
@@ -203,6 +212,21 @@ void people_put_member(struct people *p, struct org_id org, struct user_id user,
 		map_put(&p->members, MAP_KEY(m->key), m);
 	}
 	m->role = role;
+}
+
+void people_del_user(struct people *p, struct user_id user)
+{
+	const struct member *m, *next;
+
+	people_put_leaving(p, user, true); /* so that it stays until all is off it */
+	people_end_others(p, user, (struct session_id) { 0 });
+	for (m = user_of(p, user)->members; m != NULL; m = next) {
+		struct member_key key = m->key;
+
+		next = m->next;
+		del_member(p, &key);
+	}
+	people_put_leaving(p, user, false);
 }
 
 static bool is_closed(const struct people_org *org)
@@ -287,7 +311,8 @@ bool people_caller(struct people *p, struct session_id session, struct user_id u
 				 .session = session,
 				 .expires_us = s->s.expires_us,
 				 .proved_us = s->s.proved_us };
-	org = people_org(p, s->s.org);
+	out->user_leaving = user_of(p, user)->leaving;
+	org = out->user_leaving ? NULL : people_org(p, s->s.org);
 	out->role = org == NULL ? ROLE_NONE : people_role(p, org->id, user);
 	if (out->role != ROLE_NONE) {
 		out->org = org->id;
@@ -423,6 +448,24 @@ static bool load_sessions(struct people *p, struct db *db, int64_t now_us, struc
 	return true;
 }
 
+static bool load_leaving(struct people *p, struct db *db, struct arena *tick, struct err *err)
+{
+	struct user_list list = { 0 };
+	struct user_id after = { 0 };
+
+	do {
+		arena_clear(tick);
+		if (!store_users_leaving(db, after, ROWS_PER_READ, tick, &list, err)) {
+			return false;
+		}
+		for (size_t i = 0; i < list.n; i++) {
+			after = list.rows[i].id;
+			people_put_leaving(p, after, true);
+		}
+	} while (list.n == ROWS_PER_READ);
+	return true;
+}
+
 bool people_load(struct people *p, struct db *db, int64_t now_us, struct err *err)
 {
 	struct arena tick;
@@ -430,7 +473,8 @@ bool people_load(struct people *p, struct db *db, int64_t now_us, struct err *er
 
 	arena_init(&tick, 0);
 	ok = load_orgs(p, db, &tick, err) && load_projects(p, db, &tick, err) &&
-	     load_members(p, db, &tick, err) && load_sessions(p, db, now_us, &tick, err);
+	     load_members(p, db, &tick, err) && load_sessions(p, db, now_us, &tick, err) &&
+	     load_leaving(p, db, &tick, err);
 	arena_release(&tick);
 	return ok || err_wrap(err, "load who is logged in");
 }

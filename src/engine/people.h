@@ -44,6 +44,14 @@ size_t people_sessions_of(const struct people *p, struct user_id user);
 /* The oldest of them by its end, 0 when there is none: what makes room for another. */
 struct session_id people_oldest_of(const struct people *p, struct user_id user);
 
+/*
+ * Users who are about to be deleted may log in and look, and are nobody in any org, whatever their
+ * memberships say.
+ */
+void people_put_leaving(struct people *p, struct user_id user, bool leaving);
+/* The user is gone, with sessions and memberships. */
+void people_del_user(struct people *p, struct user_id user);
+
 /* Add or replace; ROLE_NONE removes. */
 void people_put_member(struct people *p, struct org_id org, struct user_id user, enum role role);
 
@@ -72,6 +80,7 @@ struct person {
 	struct project_id project; /* the org's default */
 	bool suspended;		   /* the org */
 	bool leaving;		   /* likewise */
+	bool user_leaving;	   /* the user; then org is 0 */
 	int64_t expires_us;	   /* of the session */
 	int64_t proved_us;
 };
@@ -93,7 +102,7 @@ size_t people_uses(struct people *p, struct session_use *uses, size_t max);
 size_t people_sweep(struct people *p, int64_t now_us, size_t max);
 
 struct people_counts {
-	size_t users; /* who have a session or a membership */
+	size_t users; /* who have a session or a membership, or leave */
 	size_t sessions;
 	size_t members;
 	size_t orgs;

@@ -292,7 +292,51 @@ TEST(an_org_is_closed_while_it_is_suspended_or_leaves)
 	people_free(&p);
 }
 
-T_MAIN(T(an_org_is_closed_while_it_is_suspended_or_leaves),
+TEST(who_leaves_is_nobody_in_any_org)
+{
+	struct people_session session = {
+		.id = { 3 }, .user = { 5 }, .org = { 1 }, .expires_us = 100
+	};
+	struct people_org org = { .id = { 1 } };
+	struct people *p = people_new();
+	struct person who;
+
+	people_put_org(p, &org);
+	people_put_member(p, org.id, session.user, ROLE_OWNER);
+	people_put_leaving(p, session.user, true);
+	people_put_session(p, &session);
+	T_TRUE(people_caller(p, session.id, session.user, 50, &who));
+	T_TRUE(who.user_leaving && who.role == ROLE_NONE && who.org.v == 0);
+	people_put_leaving(p, session.user, false);
+	T_TRUE(people_caller(p, session.id, session.user, 50, &who));
+	T_TRUE(!who.user_leaving && who.role == ROLE_OWNER && who.org.v == 1);
+	people_free(&p);
+}
+
+TEST(a_user_who_is_gone_takes_all_along)
+{
+	struct people_session session = {
+		.id = { 3 }, .user = { 5 }, .org = { 1 }, .expires_us = 100
+	};
+	struct people *p = people_new();
+	struct people_counts counts;
+	struct person who;
+
+	people_put_leaving(p, session.user, true);
+	T_INT(people_counts(p).users, 1);
+	people_put_session(p, &session);
+	people_put_member(p, (struct org_id) { 1 }, session.user, ROLE_MEMBER);
+	people_put_member(p, (struct org_id) { 2 }, session.user, ROLE_MEMBER);
+	people_del_user(p, session.user);
+	counts = people_counts(p);
+	T_INT(counts.users + counts.sessions + counts.members, 0);
+	T_FALSE(people_caller(p, session.id, session.user, 50, &who));
+	people_del_user(p, session.user);
+	people_free(&p);
+}
+
+T_MAIN(T(who_leaves_is_nobody_in_any_org), T(a_user_who_is_gone_takes_all_along),
+       T(an_org_is_closed_while_it_is_suspended_or_leaves),
        T(a_session_acts_in_its_org_with_the_role_there), T(a_session_is_one_users_and_ends),
        T(who_is_removed_or_lowered_is_so_at_once), T(an_org_that_is_suspended_or_gone_shows),
        T(a_session_changes_its_org_and_is_proved), T(all_sessions_but_one_end),

@@ -93,7 +93,7 @@ void purger_close(struct purger **pp)
  * What is purged does not come back, so a clock that leaps ahead is believed only when it has said
  * so for a day. Events are hidden by it all the same, and seen again when it is put right.
  */
-static int64_t believed_us(struct purger *p, int64_t wall_us, int64_t mono_us)
+int64_t purger_now_us(struct purger *p, int64_t wall_us, int64_t mono_us)
 {
 	int64_t offset_us = wall_us - mono_us;
 
@@ -218,7 +218,7 @@ static enum found clear_counts(struct purger *p, struct err *err)
 
 static bool begin(struct purger *p, int64_t wall_us, int64_t mono_us, struct err *err)
 {
-	int64_t now_us = believed_us(p, wall_us, mono_us);
+	int64_t now_us = purger_now_us(p, wall_us, mono_us);
 	uint64_t replayed_seq = retain_replayed_seq(p->o.retain);
 	uint64_t flushed = journal_flushed(p->o.journal);
 	bool hour = mono_us >= p->round_at_us && retain_shortest(p->o.retain) > 0;

@@ -32,5 +32,10 @@ void purger_close(struct purger **purger);
  * of the log, 64 MiB of records.
  */
 enum found purger_step(struct purger *purger, int64_t wall_us, int64_t mono_us, struct err *err);
+/*
+ * The time by which something may be deleted for good: a wall clock that leaps ahead is believed
+ * after a day.
+ */
+int64_t purger_now_us(struct purger *purger, int64_t wall_us, int64_t mono_us);
 
 #endif

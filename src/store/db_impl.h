@@ -54,6 +54,8 @@ NODISCARD bool sqlite_integrity(struct db *db, struct err *err);
 NODISCARD bool sqlite_checkpoint(struct db *db, struct err *err);
 /* See store_make_log_room. */
 NODISCARD bool sqlite_make_log_room(struct db *db, struct err *err);
+NODISCARD bool sqlite_wipe_begin(struct db *db, struct err *err);
+NODISCARD enum found sqlite_wipe(struct db *db, struct err *err);
 NODISCARD bool postgres_connect(struct store *store, enum store_role role, struct db **out,
 				struct err *err);
 

@@ -70,6 +70,7 @@ extern const struct contract_list people_contract;
 extern const struct contract_list deliveries_contract;
 extern const struct contract_list changes_contract;
 extern const struct contract_list guesses_contract;
+extern const struct contract_list leaving_contract;
 extern const struct contract_list replies_contract;
 extern const struct contract_list retention_contract;
 extern const struct contract_list rollups_contract;

@@ -10,6 +10,7 @@
 #include "store/directory.h"
 #include "store/invites.h"
 #include "store/keys.h"
+#include "store/leaving.h"
 #include "store/members.h"
 #include "store/orgs.h"
 #include "store/outcomes.h"
@@ -22,7 +23,6 @@
 #include "store/sign_keys.h"
 #include "store/tokens.h"
 #include "store/usage.h"
-#include "store/users.h"
 
 /*
  * The exceptions: functions that cross organizations or run before one is known. No handler of a
@@ -30,7 +30,7 @@
  * a test refuses a statement over tenant data that has neither an org nor a reason.
  *
  * Those of people stand in headers of their own, since no org comes into them at all:
- *   users.h      a user may be a member of many orgs, and is found by mail before any is known
+ *   users.h, leaving.h: a user may be in many orgs, and is found by mail before any is known
  *   sessions.h   a session is a user's, and decides the org of a request
  *   tokens.h     who uses a one-time token is known by it alone
  *   directory.h  whose call it is, is answered from memory, for all orgs

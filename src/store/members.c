@@ -13,7 +13,7 @@
 #define LETTERS "iititt"
 #define FROM " from memberships m join users u on u.id = m.user_id where m.org_id = $1"
 
-enum { INSERT, GET, BY_MAIL, LIST, COUNT, ROLE_OF, OWNERS, SET, REMOVE };
+enum { INSERT, GET, BY_MAIL, LIST, COUNT, ROLE_OF, OWNERS, OWNER_TO_BE, SET, REMOVE };
 static const struct query queries[] = {
 	[INSERT] = {
 		.name = "member_insert", .args = "iiti", .cols = "",
@@ -42,8 +42,15 @@ static const struct query queries[] = {
 		.sql = "select role from memberships where org_id = $1 and user_id = $2",
 	},
 	[OWNERS] = {
-		.name = "member_owners", .args = "i", .cols = "i",
-		.sql = "select count(*) from memberships where org_id = $1 and role = 'owner'",
+		.name = "member_owners", .args = "ii", .cols = "i",
+		.sql = "select count(*) from memberships m join users u on u.id = m.user_id"
+		       " where m.org_id = $1 and m.role = 'owner'"
+		       " and (u.delete_after is null or u.id = $2)",
+	},
+	[OWNER_TO_BE] = {
+		.name = "member_owner_to_be", .args = "i", .cols = "i",
+		.sql = "select delete_after from users where id = $1" DB_FOR_UPDATE,
+		.global = "a user may be a member of many orgs",
 	},
 	[SET] = {
 		.name = "member_set", .args = "iit", .cols = "",
@@ -110,19 +117,45 @@ bool store_member_list(struct org_id org, struct db *db, const struct page *page
 	return true;
 }
 
-static bool count(struct org_id org, struct db *db, const struct query *q, uint64_t *out,
-		  struct err *err)
+bool store_member_count(struct org_id org, struct db *db, uint64_t *out, struct err *err)
 {
 	int64_t n = 0;
-	bool ok = row_int(db, q, DB_ARGS(db_id(org.v)), &n, err);
+	bool ok = row_int(db, &queries[COUNT], DB_ARGS(db_id(org.v)), &n, err);
 
 	*out = (uint64_t)n;
 	return ok;
 }
 
-bool store_member_count(struct org_id org, struct db *db, uint64_t *out, struct err *err)
+/* Those who stay, and the member that is asked about. */
+static bool count_owners(struct org_id org, struct db *db, struct user_id member, uint64_t *out,
+			 struct err *err)
 {
-	return count(org, db, &queries[COUNT], out, err);
+	int64_t n = 0;
+	bool ok = row_int(db, &queries[OWNERS], DB_ARGS(db_id(org.v), db_id(member.v)), &n, err);
+
+	*out = (uint64_t)n;
+	return ok;
+}
+
+/*
+ * Nobody becomes an owner and leaves at the same time, or the org may end up without one. Before
+ * the lock of the org, as leaving does it (store/leaving.c).
+ */
+static bool lock_owner_to_be(struct db *db, struct user_id user, struct err *err)
+{
+	bool leaves = false;
+	enum found found;
+
+	if (!db_run(db, &queries[OWNER_TO_BE], DB_ARGS(db_id(user.v)), err)) {
+		return false;
+	}
+	while ((found = db_next(db, err)) == FOUND) {
+		leaves = !db_col_null(db, 0);
+	}
+	if (found == FAILED) {
+		return false;
+	}
+	return !leaves || err_set(err, ERR_CONFLICT, "this account is about to be deleted");
 }
 
 static bool lock(struct org_id org, struct db *db, struct err *err)
@@ -185,9 +218,10 @@ bool store_member_change(struct org_id org, struct db *db, const struct member_a
 					.self = ask->actor.v == ask->user.v };
 
 	ensure(db_in_transaction(db) && ask->user.v != 0);
-	if (!lock(org, db, err) || !role_of(org, db, ask->user, &change.from, err) ||
+	if ((ask->to == ROLE_OWNER && !lock_owner_to_be(db, ask->user, err)) ||
+	    !lock(org, db, err) || !role_of(org, db, ask->user, &change.from, err) ||
 	    (ask->actor.v != 0 && !role_of(org, db, ask->actor, &change.actor, err)) ||
-	    !count(org, db, &queries[OWNERS], &change.owners, err)) {
+	    !count_owners(org, db, ask->user, &change.owners, err)) {
 		return false;
 	}
 	if (change.from == ROLE_NONE || change.actor == ROLE_NONE) {
@@ -202,8 +236,8 @@ bool store_member_transfer(struct org_id org, struct db *db, struct user_id from
 	enum role giver, taker;
 
 	ensure(db_in_transaction(db));
-	if (!lock(org, db, err) || !role_of(org, db, from, &giver, err) ||
-	    !role_of(org, db, to, &taker, err)) {
+	if (!lock_owner_to_be(db, to, err) || !lock(org, db, err) ||
+	    !role_of(org, db, from, &giver, err) || !role_of(org, db, to, &taker, err)) {
 		return false;
 	}
 	if (giver == ROLE_NONE || taker == ROLE_NONE) {

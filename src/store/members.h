@@ -48,7 +48,7 @@ struct member_ask {
 /*
  * Change or remove a member, as member_change of model/role.h decides on what the transaction sees.
  * In a transaction. ERR_NOT_FOUND: no such member, or the actor is none; ERR_FORBIDDEN;
- * ERR_CONFLICT: the last owner.
+ * ERR_CONFLICT: the last owner who stays (store/leaving.h), or a new one who does not.
  */
 NODISCARD bool store_member_change(struct org_id org, struct db *db, const struct member_ask *ask,
 				   struct err *err);

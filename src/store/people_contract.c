@@ -70,7 +70,6 @@ CONTRACT(users_are_found_and_changed)
 	T_INT(store_user_set_name(f->db, ANA, S("Ana B"), &err), FOUND);
 	T_INT(store_user_set_password(f->db, ANA, S(""), AT + 5, &err), FOUND);
 	T_INT(store_user_set_mail(f->db, ANA, S("a@b.example"), AT + 6, &err), FOUND);
-	T_INT(store_user_set_delete(f->db, ANA, AT + DAY_US, &err), FOUND);
 	T_INT(store_user_logged_in(f->db, ANA, AT + 7, &err), FOUND);
 	T_INT(store_user_get(f->db, ANA, &f->arena, &row, &err), FOUND);
 	T_SLICE(row.name, "Ana B");
@@ -79,7 +78,6 @@ CONTRACT(users_are_found_and_changed)
 	T_INT(row.password_us, AT + 5);
 	T_INT(row.mail_verified_us, AT + 6);
 	T_INT(row.login_us, AT + 7);
-	T_INT(row.delete_after_us, AT + DAY_US);
 	T_INT(store_user_set_name(f->db, (struct user_id) { 9 }, S("x"), &err), NOT_FOUND);
 	T_OK(store_user_list(f->db, PAGE_OF(1), &f->arena, &list, &err));
 	T_INT(list.rows[0].id.v, 2);

@@ -19,6 +19,7 @@ extern const struct query_set user_queries;
 extern const struct query_set session_queries;
 extern const struct query_set token_queries;
 extern const struct query_set sign_key_queries;
+extern const struct query_set leaving_queries;
 extern const struct query_set member_queries;
 extern const struct query_set invite_queries;
 extern const struct query_set directory_queries;
@@ -44,8 +45,8 @@ extern const struct query_set usage_queries;
 			&courier_queries, &outcome_queries, &plan_queries, &retention_queries, \
 			&rollup_queries, &global_queries, &guess_queries, &save_queries, \
 			&usage_queries, &user_queries, &session_queries, &token_queries, \
-			&sign_key_queries, &member_queries, &invite_queries, &directory_queries, \
-			&reply_queries, &billing_queries \
+			&sign_key_queries, &leaving_queries, &member_queries, &invite_queries, \
+			&directory_queries, &reply_queries, &billing_queries \
 	}
 
 #endif

@@ -77,6 +77,7 @@ struct row_shape {
 
 /* Shapes that tenant and global functions share. */
 extern const struct row_shape org_shape;
+extern const struct row_shape user_shape;
 extern const struct row_shape key_shape;
 extern const struct row_shape rule_shape;
 extern const struct row_shape alert_shape;

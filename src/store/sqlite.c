@@ -448,11 +448,11 @@ static bool set_up(struct sqlite_db *s, struct err *err)
 		 "pragma wal_autocheckpoint = 0;"
 		 "pragma journal_size_limit = 67108864;"
 		 "pragma mmap_size = 0;"
-		 "pragma secure_delete = fast;"
+		 "pragma secure_delete = %s;"
 		 "pragma trusted_schema = off;"
 		 "pragma cell_size_check = on;"
 		 "pragma cache_size = -%d;",
-		 cache_kib[s->base.role]);
+		 s->base.role == STORE_API ? "on" : "fast", cache_kib[s->base.role]);
 	return run_text(s, pragmas, err);
 }
 
@@ -582,6 +582,32 @@ bool sqlite_checkpoint(struct db *db, struct err *err)
 	}
 	store_write_leave(db->store);
 	return ok;
+}
+
+bool sqlite_wipe_begin(struct db *db, struct err *err)
+{
+	return run_text(from(db), "pragma secure_delete = on", err);
+}
+
+/* What is older than the log's newest frame of a page stands in the file until it is cut off. */
+enum found sqlite_wipe(struct db *db, struct err *err)
+{
+	struct sqlite_db *s = from(db);
+	int code;
+
+	if (!checkpoint(s, err)) {
+		return FAILED;
+	}
+	store_write_enter(db->store);
+	code = sqlite3_wal_checkpoint_v2(s->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (code == SQLITE_OK) {
+		store_set_log_bytes(db->store, 0);
+	}
+	store_write_leave(db->store);
+	if ((code & 0xff) == SQLITE_BUSY) {
+		return NOT_FOUND;
+	}
+	return code == SQLITE_OK || fail_write(s, err) ? FOUND : FAILED;
 }
 
 /* Zeroes behind the end; a file that could not take them is left as it was. */

@@ -214,6 +214,18 @@ bool store_make_log_room(struct db *db, struct err *err)
 	never("store kind");
 }
 
+bool store_wipe_begin(struct db *db, struct err *err)
+{
+	ensure(!db_in_transaction(db));
+	return db->store->kind != STORE_SQLITE || sqlite_wipe_begin(db, err);
+}
+
+enum found store_wipe(struct db *db, struct err *err)
+{
+	ensure(!db_in_transaction(db));
+	return db->store->kind == STORE_SQLITE ? sqlite_wipe(db, err) : FOUND;
+}
+
 bool store_ticket(struct db *db, struct slice journal_id, struct err *err)
 {
 	struct arena tick;

@@ -87,6 +87,15 @@ uint64_t store_log_bytes(const struct store *store);
 NODISCARD bool store_make_log_room(struct db *db, struct err *err);
 
 /*
+ * What has to be gone from the files, and not just from the tables. SQLite: what this connection
+ * deletes from wipe_begin on is overwritten, and store_wipe cuts off the write-ahead log, with all
+ * that it still held. PostgreSQL does the like by itself, in its own time: neither does anything.
+ * NOT_FOUND: a reader is in the way, try again. Not in a transaction; block.
+ */
+NODISCARD bool store_wipe_begin(struct db *db, struct err *err);
+NODISCARD enum found store_wipe(struct db *db, struct err *err);
+
+/*
  * Tie this state to a journal. The first call remembers the id; later ones with another id are
  * ERR_CONFLICT, because decisions of one log must not meet the events of another. At most 64
  * characters.

@@ -26,7 +26,6 @@ enum {
 	SET_STATUS,
 	END_SESSIONS,
 	END_TOKENS,
-	SET_DELETE,
 	LINK_INSERT,
 	LINK_GET,
 	LINK_USED,
@@ -98,10 +97,6 @@ static const struct query queries[] = {
 		.name = "user_end_tokens", .args = "i", .cols = "", .global = WHY,
 		.sql = "delete from one_time_tokens where user_id = $1",
 	},
-	[SET_DELETE] = {
-		.name = "user_set_delete", .args = "ii", .cols = "", .global = WHY,
-		.sql = "update users set delete_after = $2 where id = $1",
-	},
 	[LINK_INSERT] = {
 		.name = "link_insert", .args = LINK_LETTERS, .cols = "", .global = WHY,
 		.sql = "insert into oidc_links (" LINK_COLS ") values ($1, $2, $3, $4, $5, $6)",
@@ -145,7 +140,7 @@ static const struct row_field fields[] = {
 	FIELD_OPT(struct user_row, login_us),
 	FIELD_OPT(struct user_row, delete_after_us),
 };
-static const struct row_shape shape = SHAPE(struct user_row, fields);
+const struct row_shape user_shape = SHAPE(struct user_row, fields);
 
 static const struct row_field link_fields[] = {
 	FIELD(struct link_row, issuer),	    FIELD(struct link_row, subject),
@@ -162,26 +157,26 @@ const char *user_status_name(enum user_status status)
 
 bool store_user_insert(struct db *db, const struct user_row *row, struct err *err)
 {
-	return row_insert(db, &queries[INSERT], &shape, row, NULL, err);
+	return row_insert(db, &queries[INSERT], &user_shape, row, NULL, err);
 }
 
 enum found store_user_get(struct db *db, struct user_id id, struct arena *req, struct user_row *out,
 			  struct err *err)
 {
-	return row_get(db, &queries[GET], DB_ARGS(db_id(id.v)), &shape, req, out, err);
+	return row_get(db, &queries[GET], DB_ARGS(db_id(id.v)), &user_shape, req, out, err);
 }
 
 enum found store_user_lock(struct db *db, struct user_id id, struct arena *req,
 			   struct user_row *out, struct err *err)
 {
 	ensure(db_in_transaction(db));
-	return row_get(db, &queries[LOCK], DB_ARGS(db_id(id.v)), &shape, req, out, err);
+	return row_get(db, &queries[LOCK], DB_ARGS(db_id(id.v)), &user_shape, req, out, err);
 }
 
 enum found store_user_by_mail(struct db *db, struct slice mail, struct arena *req,
 			      struct user_row *out, struct err *err)
 {
-	return row_get(db, &queries[BY_MAIL], DB_ARGS(db_text(mail)), &shape, req, out, err);
+	return row_get(db, &queries[BY_MAIL], DB_ARGS(db_text(mail)), &user_shape, req, out, err);
 }
 
 bool store_user_list(struct db *db, const struct page *page, struct arena *req,
@@ -193,7 +188,7 @@ bool store_user_list(struct db *db, const struct page *page, struct arena *req,
 	if (!row_page(db, &queries[LIST],
 		      DB_ARGS(page_before_at(page), page_before_id(page), page_limit(page),
 			      page_offset(page)),
-		      &shape, page, req, &rows, &out->n, &more, err)) {
+		      &user_shape, page, req, &rows, &out->n, &more, err)) {
 		return false;
 	}
 	out->rows = rows;
@@ -268,12 +263,6 @@ enum found store_user_set_status(struct db *db, struct user_id id, enum user_sta
 			       db_exec(db, &queries[END_TOKENS], of_user, NULL, err)
 		       ? FOUND
 		       : FAILED;
-}
-
-enum found store_user_set_delete(struct db *db, struct user_id id, int64_t after_us,
-				 struct err *err)
-{
-	return row_touch(db, &queries[SET_DELETE], DB_ARGS(db_id(id.v), db_opt(after_us)), err);
 }
 
 bool store_link_insert(struct db *db, const struct link_row *row, struct err *err)

@@ -29,7 +29,7 @@ struct user_row {
 	int64_t totp_step; /* the newest step of a code that was taken */
 	int64_t created_us;
 	int64_t login_us;	 /* 0: never */
-	int64_t delete_after_us; /* 0: stays */
+	int64_t delete_after_us; /* 0: stays; see store/leaving.h */
 };
 struct user_list {
 	struct user_row *rows;
@@ -72,9 +72,6 @@ NODISCARD enum found store_user_logged_in(struct db *db, struct user_id id, int6
 /* Disabling ends the user's sessions and one-time tokens with it. In a transaction. */
 NODISCARD enum found store_user_set_status(struct db *db, struct user_id id,
 					   enum user_status status, struct err *err);
-/* When the user may be purged; 0: stays after all. */
-NODISCARD enum found store_user_set_delete(struct db *db, struct user_id id, int64_t after_us,
-					   struct err *err);
 
 /* Who a user is at an issuer of identities; one user per issuer and subject. */
 struct link_row {

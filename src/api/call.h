@@ -36,6 +36,7 @@ struct caller {
 	int64_t expires_at_us; /* of key or session; 0: never */
 	bool proved;	       /* the user gave password or code a short time ago */
 	bool closed;	       /* the org is suspended, or is to be deleted */
+	bool leaving;	       /* the user is to be deleted, and has no org meanwhile */
 };
 
 #define ROUTE_PARAMS_MAX 2

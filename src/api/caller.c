@@ -84,6 +84,7 @@ static bool become_person(struct call *c, struct session_id session, struct user
 		.expires_at_us = p.expires_us,
 		.proved = p.proved_us != 0 && now_us - p.proved_us <= CALLER_PROOF_US,
 		.closed = p.suspended || p.leaving,
+		.leaving = p.user_leaving,
 	};
 	return true;
 }

@@ -37,6 +37,7 @@ static void errors_of_caller(const struct route *r, struct kinds *k)
 	may(k, !anybody, ERR_UNAUTHORIZED);
 	may(k, !anybody, ERR_FORBIDDEN);
 	may(k, !anybody, ERR_NOT_FOUND); /* X-Project-Id */
+	may(k, !anybody && !r->while_leaving, ERR_LEAVING);
 	may(k, !anybody && !r->while_closed && (r->who != WHO_USER || r->role != ROLE_NONE),
 	    ERR_CLOSED);
 	may(k, r->proof, ERR_PROOF);

@@ -55,6 +55,12 @@ static bool key_admitted(const struct route *r, const struct caller *caller, str
 
 static bool user_admitted(const struct route *r, const struct caller *caller, struct err *err)
 {
+	if (caller->leaving && !r->while_leaving) {
+		return err_set(err, ERR_LEAVING,
+			       "this account is to be deleted: keep it with POST "
+			       "/api/v1/auth/me/restore, or take its data along with GET "
+			       "/api/v1/auth/me/export");
+	}
 	if (caller->role < r->role && caller->role == ROLE_NONE) {
 		return err_set(err, ERR_FORBIDDEN,
 			       "this session acts in no organization: choose one of yours with "

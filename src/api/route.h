@@ -99,8 +99,9 @@ struct route {
 	enum route_who who;
 	uint32_t scope; /* enum scope */
 	enum role role;
-	bool proof;	   /* of a user: password or code were given a short time ago */
-	bool while_closed; /* also when the org is suspended or is to be deleted */
+	bool proof;	    /* of a user: password or code were given a short time ago */
+	bool while_closed;  /* also when the org is suspended or is to be deleted */
+	bool while_leaving; /* also of a user who is to be deleted */
 	enum route_limit limit;
 	size_t body_max; /* bytes, decoded */
 	struct route_param params[ROUTE_PARAMS_MAX];
@@ -134,7 +135,7 @@ struct route_set {
 const struct route *route_next(size_t *at);
 /*
  * Whether the row lets this caller in: ERR_UNAUTHORIZED when it needs one, ERR_FORBIDDEN,
- * ERR_CLOSED, ERR_PROOF. Rows whose handler decides let everybody in. Pure.
+ * ERR_CLOSED, ERR_LEAVING, ERR_PROOF. Rows whose handler decides let everybody in. Pure.
  */
 NODISCARD bool route_admits(const struct route *r, const struct caller *caller, struct err *err);
 /*

@@ -86,6 +86,21 @@ TEST(a_closed_org_opens_nothing_but_what_says_so)
 	T_TRUE(route_admits(&row, &owner, &err));
 }
 
+TEST(who_is_to_be_deleted_gets_in_where_it_says_so)
+{
+	struct caller leaving = { .user = { 1 }, .leaving = true, .proved = true };
+	struct route row = { .who = WHO_USER };
+	struct err err = { 0 };
+
+	T_FALSE(route_admits(&row, &leaving, &err));
+	T_INT(err.kind, ERR_LEAVING);
+	row.who = WHO_CALLER;
+	T_FALSE(route_admits(&row, &leaving, &err));
+	T_INT(err.kind, ERR_LEAVING);
+	row.while_leaving = true;
+	T_TRUE(route_admits(&row, &leaving, &err));
+}
+
 static enum err_kind takes(const struct route *row, const char *query, bool if_match,
 			   struct err *err)
 {
@@ -430,6 +445,7 @@ TEST(the_description_is_json_and_has_every_call)
 
 T_MAIN(T(a_row_lets_in_whom_it_names), T(what_is_grave_asks_a_person_for_proof),
        T(a_closed_org_opens_nothing_but_what_says_so),
+       T(who_is_to_be_deleted_gets_in_where_it_says_so),
        T(parameters_that_nobody_knows_are_refused_but_on_older_calls),
        T(a_row_can_ask_for_the_version_that_is_changed),
        T(every_row_says_what_a_caller_has_to_know), T(every_change_is_audited_or_says_why_not),

@@ -46,6 +46,8 @@ const struct route_set *const route_sets[] = {
 	&routes_login,
 	&routes_signup,
 	&routes_me,
+	&routes_leave,
+	&routes_my_data,
 	&routes_password,
 	&routes_totp,
 	&routes_mail,

@@ -26,6 +26,7 @@ struct user_flags {
 	struct slice role;
 	struct slice to;
 	bool owner;
+	bool now;
 	bool with_password;
 	int64_t minutes;
 	bool json;
@@ -59,6 +60,11 @@ static const struct field role_rows[] = {
 };
 static const struct field link_rows[] = {
 	MINUTES_ROW("How long the link is good. Default: 15 minutes."),
+	JSON_ROW,
+};
+static const struct field delete_rows[] = {
+	FIELD_BOOL(struct user_flags, now, "now",
+		   .help = "At once, without the days in which it can be undone."),
 	JSON_ROW,
 };
 static const struct field mail_link_rows[] = {
@@ -121,6 +127,11 @@ static void body_of_password(const struct input *in, struct json_w *w)
 	json_put_str(w, "password", in->password);
 }
 
+static void body_of_delete(const struct input *in, struct json_w *w)
+{
+	json_put_bool(w, "now", in->in->now);
+}
+
 static void body_of_link(const struct input *in, struct json_w *w)
 {
 	put_given(w, "email", in->in->to);
@@ -159,6 +170,10 @@ static const struct deed {
 	  ARRAY_LEN(plain_rows) },
 	{ "disable", "Keep a user out: all sessions end, no login works.", KIND_DO, false, NULL,
 	  plain_rows, ARRAY_LEN(plain_rows) },
+	{ "delete", "Delete a user, with all that is known of him, in seven days.", KIND_DO, false,
+	  body_of_delete, delete_rows, ARRAY_LEN(delete_rows) },
+	{ "restore", "Keep a user who was to be deleted.", KIND_DO, false, NULL, plain_rows,
+	  ARRAY_LEN(plain_rows) },
 	{ "enable", "Let a user in again.", KIND_DO, false, NULL, plain_rows,
 	  ARRAY_LEN(plain_rows) },
 };
@@ -216,6 +231,9 @@ static void print_user(const struct json *user)
 	printf("  second factor  %s\n", yes_no(user, "twoFactor"));
 	printf("  sessions       %.*s\n", SARG(ask_text(user, "sessions")));
 	printf("  last login     %.*s\n", SARG(ask_text(user, "lastLoginAt")));
+	if (ask_text(user, "deleteAfter").n > 1) {
+		printf("  deleted after  %.*s\n", SARG(ask_text(user, "deleteAfter")));
+	}
 	for (const struct json *o = orgs == NULL ? NULL : orgs->child; o != NULL; o = o->next) {
 		printf("  %-13.*s  %.*s\n", SARG(ask_text(o, "role")), SARG(ask_text(o, "slug")));
 	}
@@ -413,7 +431,9 @@ int cmd_user(int argc, char **argv)
 			 "  totp-off    ask for codes no longer\n"
 			 "  logout      end all sessions\n"
 			 "  disable     keep a user out\n"
-			 "  enable      let a user in again",
+			 "  enable      let a user in again\n"
+			 "  delete      delete a user, in seven days; --now: at once\n"
+			 "  restore     keep a user who was to be deleted",
 		.with_settings = true,
 	};
 	struct user_flags in = { 0 };

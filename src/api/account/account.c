@@ -44,7 +44,7 @@ bool account_lock(struct call *c, struct user_id id, struct user_row *out, struc
 
 bool account_chain(struct call *c, const struct user_row *user, struct org_id *org, struct err *err)
 {
-	struct login l = { .user = *user };
+	struct login l = { .user = { .id = user->id } };
 	bool ok = session_choose_org(c, &l, err);
 
 	*org = l.org.id;

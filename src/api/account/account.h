@@ -67,6 +67,12 @@ NODISCARD bool account_set_password(struct call *c, struct user_id user, struct 
 /* All of a user's sessions but keep (0: all) end in memory, with their streams. */
 void account_tell_end(struct call *c, struct user_id user, struct session_id keep);
 
+/* One of a user's sessions, and one of his orgs with his role, as replies show them: an object. */
+void account_write_session(struct call *c, const struct session_row *row, struct json_w *w);
+NODISCARD bool account_write_org(struct call *c, const struct member_row *member, struct json_w *w,
+				 struct err *err);
+extern const struct shape shape_session;
+
 /*
  * Links that are good once, and for some time: they are what a user gets by mail. There is no mail
  * yet, so whoever runs the server prints them and hands them on.

@@ -70,7 +70,7 @@ static bool patch_me(struct call *c, struct err *err)
 
 /* Sessions. */
 
-static void write_session(struct call *c, const struct session_row *row, struct json_w *w)
+void account_write_session(struct call *c, const struct session_row *row, struct json_w *w)
 {
 	json_w_object(w);
 	show_id(w, "id", ID_SESSION, row->id.v);
@@ -95,7 +95,7 @@ static bool list_sessions(struct call *c, struct err *err)
 	}
 	w = page_begin(c);
 	for (size_t i = 0; i < list.n; i++) {
-		write_session(c, &list.rows[i], &w);
+		account_write_session(c, &list.rows[i], &w);
 	}
 	page_end(c, ID_SESSION, list.next, &w);
 	return true;
@@ -224,8 +224,8 @@ static bool post_switch(struct call *c, struct err *err)
 
 /* GET /orgs */
 
-static bool write_own_org(struct call *c, const struct member_row *member, struct json_w *w,
-			  struct err *err)
+bool account_write_org(struct call *c, const struct member_row *member, struct json_w *w,
+		       struct err *err)
 {
 	struct org_row org;
 	enum found found = store_org_get(member->org, c->db, c->req, &org, err);
@@ -255,7 +255,7 @@ static bool list_orgs(struct call *c, struct err *err)
 	json_w_key(&w, "data");
 	json_w_array(&w);
 	for (size_t i = 0; i < list.n; i++) {
-		if (!write_own_org(c, &list.rows[i], &w, err)) {
+		if (!account_write_org(c, &list.rows[i], &w, err)) {
 			return false;
 		}
 	}
@@ -341,9 +341,9 @@ static const struct prop session_props[] = {
 	PROP_TIME("lastUsedAt", .flags = PROP_NULL, .help = "Within a minute or so."),
 	PROP_TIME("expiresAt"),
 };
-static const struct shape shape_session = { .name = "Session",
-					    .help = "Where you are logged in.",
-					    SHAPE_PROPS(session_props) };
+const struct shape shape_session = { .name = "Session",
+				     .help = "Where you are logged in.",
+				     SHAPE_PROPS(session_props) };
 static const struct prop switched_props[] = { PROP_SHAPE("org", &shape_own_org) };
 static const struct shape shape_switched = { SHAPE_PROPS(switched_props) };
 static const struct prop orgs_props[] = {
@@ -359,6 +359,7 @@ static const struct route rows[] = {
 		.tag = "Auth",
 		.summary = "Who is logged in",
 		.who = WHO_USER,
+		.while_leaving = true,
 		.replies = { { .status = 200, .help = "Who you are.", .shape = &shape_me } },
 		.work = show_me,
 	},
@@ -435,6 +436,7 @@ static const struct route rows[] = {
 		.tag = "Auth",
 		.summary = "Give your password or a code again",
 		.who = WHO_USER,
+		.while_leaving = true,
 		.limit = LIMIT_AUTH,
 		.body_max = ACCOUNT_BODY_BYTES_MAX,
 		.doc = "Calls that answer `proof_required` then work for ten minutes.",

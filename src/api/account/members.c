@@ -355,6 +355,7 @@ static const struct route rows[] = {
 		.params = { ROUTE_ID(ID_USER) },
 		.audits = { AUDIT_ORG_TRANSFER },
 		.replies = { { .status = 200, .help = "The new owner.", .shape = &shape_member } },
+		.errors = { ERR_CONFLICT },
 		.work = post_transfer,
 	},
 };

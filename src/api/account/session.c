@@ -66,6 +66,13 @@ static void hear(struct api *api, const struct people_change *ch)
 		people_end_others(api->people, s->user, s->id);
 		live_drop_user(api->live, s->user, s->id);
 		return;
+	case PEOPLE_LEAVING:
+		people_put_leaving(api->people, s->user, ch->leaving);
+		if (ch->leaving) {
+			people_end_others(api->people, s->user, s->id);
+			live_drop_user(api->live, s->user, s->id);
+		}
+		return;
 	case PEOPLE_MEMBER:
 		api->set_up |= ch->role != ROLE_NONE;
 		people_put_member(api->people, ch->org.id, s->user, ch->role);
@@ -224,7 +231,7 @@ bool session_choose_org(struct call *c, struct login *l, struct err *err)
 			      &list, err)) {
 		return false;
 	}
-	for (size_t i = 0; i < list.n; i++) {
+	for (size_t i = 0; i < list.n && l->user.delete_after_us == 0; i++) {
 		if (oldest == NULL || list.rows[i].created_us < oldest->created_us) {
 			oldest = &list.rows[i];
 		}
@@ -277,6 +284,7 @@ void show_user_members(struct json_w *w, const struct user_row *user)
 	json_put_bool(w, "emailVerified", user->mail_verified_us != 0);
 	json_put_bool(w, "twoFactor", user->totp_us != 0);
 	json_put_time(w, "createdAt", user->created_us);
+	json_put_time_or_null(w, "deleteAfter", user->delete_after_us);
 }
 
 void show_user(struct json_w *w, const char *name, const struct user_row *user)
@@ -337,6 +345,7 @@ static const struct prop user_props[] = {
 	PROP_BOOL("emailVerified"),
 	PROP_BOOL("twoFactor", .help = "A code is asked for at each login."),
 	PROP_TIME("createdAt"),
+	PROP_TIME("deleteAfter", .flags = PROP_NULL, .help = "When the account will be deleted."),
 };
 const struct shape shape_user = { .name = "User",
 				  .help = "Somebody who can log in.",

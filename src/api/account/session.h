@@ -23,6 +23,7 @@ enum people_op {
 	PEOPLE_SESSION,	    /* .session is new, or has changed */
 	PEOPLE_SESSION_END, /* .session.id has ended */
 	PEOPLE_END_OTHERS,  /* all of .session.user but .session.id */
+	PEOPLE_LEAVING,	    /* .session.user is to be deleted, or .leaving is not set: no longer */
 	PEOPLE_MEMBER,	    /* .session.user is .role in .org.id; ROLE_NONE: no longer */
 	PEOPLE_ORG_NEW,	    /* .org was made; nothing changes when it is there */
 	PEOPLE_ORG,	    /* .org is new, or has changed */
@@ -32,6 +33,7 @@ struct people_change {
 	struct people_session session;
 	struct people_org org;
 	enum role role;
+	bool leaving;
 };
 /* After the commit. The changes are copied. */
 void people_tell(struct call *c, const struct people_change *changes, size_t n);
@@ -58,7 +60,10 @@ NODISCARD bool session_insert(struct call *c, struct login *l, bool proved, stru
 void session_tell_login(struct call *c, const struct login *l);
 /* A session has changed: memory hears of it, unless it has ended meanwhile. */
 void session_tell(struct call *c, const struct session_row *row);
-/* The org in which a user's new session acts: the one of the oldest membership, or none. */
+/*
+ * The org in which a user's new session acts: the one of the oldest membership, or none. Who is to
+ * be deleted acts in none.
+ */
 NODISCARD bool session_choose_org(struct call *c, struct login *l, struct err *err);
 /* Answer with tokens and whose they are, older rows in their own shape. */
 NODISCARD bool session_answer(struct call *c, int status, const struct login *l, struct err *err);

@@ -4,6 +4,7 @@
  * user" asks. It stands in for mail where there is none, and helps who has lost everything else.
  */
 #include "api/account/account.h"
+#include "api/account/leave.h"
 #include "api/api.h"
 #include "api/audit.h"
 #include "api/guess.h"
@@ -37,23 +38,6 @@ static void put_user(struct json_w *w, const struct user_row *user)
 	json_put_time_or_null(w, "lastLoginAt", user->login_us);
 }
 
-static bool put_org(struct call *c, const struct member_row *member, struct json_w *w,
-		    struct err *err)
-{
-	struct org_row org;
-	enum found found = store_org_get(member->org, c->db, c->req, &org, err);
-
-	if (found == FOUND) {
-		json_w_object(w);
-		show_id(w, "id", ID_ORG, org.id.v);
-		json_put_str(w, "name", org.name);
-		json_put_str(w, "slug", org.slug);
-		json_put_str(w, "role", role_name(member->role));
-		json_w_end(w);
-	}
-	return found != FAILED;
-}
-
 static bool put_orgs(struct call *c, struct user_id user, struct json_w *w, struct err *err)
 {
 	struct member_list list;
@@ -65,7 +49,7 @@ static bool put_orgs(struct call *c, struct user_id user, struct json_w *w, stru
 	json_w_key(w, "orgs");
 	json_w_array(w);
 	for (size_t i = 0; i < list.n; i++) {
-		if (!put_org(c, &list.rows[i], w, err)) {
+		if (!account_write_org(c, &list.rows[i], w, err)) {
 			return false;
 		}
 	}
@@ -426,6 +410,44 @@ static bool enable(struct call *c, struct err *err)
 	return set_status(c, USER_ACTIVE, AUDIT_USER_ENABLE, err);
 }
 
+/* POST /admin/users/:user/delete, restore */
+
+struct delete_fields {
+	bool now;
+};
+
+static const struct field delete_rows[] = {
+	FIELD_BOOL(struct delete_fields, now, "now", .help = "Without days of grace."),
+};
+
+static bool delete_user(struct call *c, struct err *err)
+{
+	struct delete_fields in = { 0 };
+	struct audit_note note;
+	struct user_row user;
+
+	if ((c->http->body.n > 0 &&
+	     !account_read(c, delete_rows, ARRAY_LEN(delete_rows), &in, err)) ||
+	    !find_user(c, &user, err)) {
+		return false;
+	}
+	note = note_of(c, AUDIT_USER_DELETE, &user);
+	return leave_begin(c, &user, c->now_us + (in.now ? 0 : LEAVE_GRACE_US), &note, err) &&
+	       answer(c, 200, user.id, NULL, err);
+}
+
+static bool restore_user(struct call *c, struct err *err)
+{
+	struct audit_note note;
+	struct user_row user;
+
+	if (!find_user(c, &user, err)) {
+		return false;
+	}
+	note = note_of(c, AUDIT_USER_RESTORE, &user);
+	return leave_end(c, &user, &note, err) && answer(c, 200, user.id, NULL, err);
+}
+
 static bool verify(struct call *c, struct err *err)
 {
 	struct user_row user;
@@ -599,6 +621,8 @@ static const struct shape shape_one = { .name = "AdminUserDetail",
 					SHAPE_PROPS(one_props) };
 static const struct field_set add_fields = { add_rows, ARRAY_LEN(add_rows) };
 static const struct shape shape_add_in = { .fields = &add_fields, .sent = true };
+static const struct field_set delete_fields = { delete_rows, ARRAY_LEN(delete_rows) };
+static const struct shape shape_delete_in = { .fields = &delete_fields, .sent = true };
 static const struct field_set role_fields = { role_rows, ARRAY_LEN(role_rows) };
 static const struct shape shape_role_in = { .fields = &role_fields, .sent = true };
 static const struct field_set password_fields = { password_rows, ARRAY_LEN(password_rows) };
@@ -653,6 +677,14 @@ static const struct route rows[] = {
 		 .errors = { ERR_NOT_FOUND }, .audits = { AUDIT_USER_DISABLE }, .work = disable),
 	USER_ROW("enable", "adminEnableUser", "Let a user in again", .errors = { ERR_NOT_FOUND },
 		 .audits = { AUDIT_USER_ENABLE }, .work = enable),
+	USER_ROW("delete", "adminDeleteUser", "Delete a user, in seven days",
+		 .body_max = ACCOUNT_BODY_BYTES_MAX,
+		 .bodies = { { .shape = &shape_delete_in, .maybe = true } },
+		 .errors = { ERR_NOT_FOUND, ERR_CONFLICT }, .audits = { AUDIT_USER_DELETE },
+		 .work = delete_user),
+	USER_ROW("restore", "adminRestoreUser", "Keep a user who was to be deleted",
+		 .errors = { ERR_NOT_FOUND, ERR_CONFLICT, ERR_GONE },
+		 .audits = { AUDIT_USER_RESTORE }, .work = restore_user),
 	USER_ROW("verify", "adminVerifyUser", "Say that a mail address is the user's",
 		 .errors = { ERR_NOT_FOUND }, .audits = { AUDIT_USER_VERIFY }, .work = verify),
 	USER_ROW("logout", "adminLogOutUser", "End all sessions of a user",

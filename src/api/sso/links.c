@@ -3,6 +3,8 @@
  * Identities elsewhere by which an account can be entered: seeing them, adding one, taking one off.
  * One is always left: a password, or a link of an issuer that can be used.
  */
+#include "api/sso/links.h"
+
 #include "api/account/account.h"
 #include "api/api.h"
 #include "api/audit.h"
@@ -40,7 +42,7 @@ static const struct sso_issuer_options *issuer_of(const struct call *c, const st
 	return NULL;
 }
 
-static void write_link(struct call *c, const struct link_row *link, struct json_w *w)
+void sso_link_write(struct call *c, const struct link_row *link, struct json_w *w)
 {
 	const struct sso_issuer_options *o = issuer_of(c, link);
 
@@ -67,7 +69,7 @@ static bool list_links(struct call *c, struct err *err)
 	json_w_key(&w, "data");
 	json_w_array(&w);
 	for (size_t i = 0; i < list.n; i++) {
-		write_link(c, &list.rows[i], &w);
+		sso_link_write(c, &list.rows[i], &w);
 	}
 	json_w_end(&w);
 	json_w_end(&w);
@@ -215,11 +217,11 @@ static const struct prop link_props[] = {
 	PROP_TIME("createdAt"),
 	PROP_TIME("lastUsedAt", .flags = PROP_NULL),
 };
-static const struct shape shape_link = { .name = "Link",
-					 .help = "Who you are elsewhere.",
-					 SHAPE_PROPS(link_props) };
+const struct shape shape_sso_link = { .name = "Link",
+				      .help = "Who you are elsewhere.",
+				      SHAPE_PROPS(link_props) };
 static const struct prop links_props[] = {
-	PROP_SHAPE("data", &shape_link, .many = PROP_LIST),
+	PROP_SHAPE("data", &shape_sso_link, .many = PROP_LIST),
 };
 static const struct shape shape_links = { SHAPE_PROPS(links_props) };
 

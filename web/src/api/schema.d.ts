@@ -762,7 +762,11 @@ export interface paths {
 		get: operations["getMe"];
 		put?: never;
 		post?: never;
-		delete?: never;
+		/**
+		 * Delete your account, in seven days
+		 * @description All your sessions end now, and you are a member of nothing. For seven days you can log in to look, to take your data along, and to restore the account; then everything that is known of you is removed. Organizations that nobody else owns are in the way: the error names them.
+		 */
+		delete: operations["deleteMe"];
 		options?: never;
 		head?: never;
 		/** Change your name */
@@ -856,6 +860,46 @@ export interface paths {
 		 * @description Where anybody may sign up, anybody may; elsewhere whoever owns one. Go there with POST /api/v1/auth/switch.
 		 */
 		post: operations["createOrg"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/me/restore": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Keep your account after all
+		 * @description You are again what you were where you were a member; this session goes on.
+		 */
+		post: operations["restoreMe"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/auth/me/export": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * All that is known of you
+		 * @description No secrets: of passwords, tokens and codes only hashes are kept.
+		 */
+		get: operations["exportMe"];
+		put?: never;
+		post?: never;
 		delete?: never;
 		options?: never;
 		head?: never;
@@ -1472,7 +1516,7 @@ export interface components {
 			 * @description What went wrong, for programs.
 			 * @enum {string}
 			 */
-			code: "invalid" | "malformed" | "unauthorized" | "code_required" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "in_progress" | "already_created" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
+			code: "invalid" | "malformed" | "unauthorized" | "code_required" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "account_leaving" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "in_progress" | "already_created" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
 		};
 		/** @description One thing that happened, as it is sent. */
 		EventInput: {
@@ -2382,6 +2426,14 @@ export interface components {
 			previousHash: string | null;
 			/** @description Covers all of this: doc/audit.md says how. */
 			hash: string;
+			/** @description Goes when name and addresses of the actor are taken out. */
+			actorSalt: string | null;
+			/** @description Stands for them in the hash. null: it covers them itself. */
+			actorMark: string | null;
+			/** @description Goes when name, before and after of the target are taken out. */
+			targetSalt: string | null;
+			/** @description Likewise. */
+			targetMark: string | null;
 		};
 		/** @description The last line; a cut connection has none. */
 		AuditEnd: {
@@ -2673,6 +2725,22 @@ export interface components {
 			/** @description What others see; may be empty. */
 			name?: string;
 		};
+		/** @description Somebody who can log in. */
+		User: {
+			id: string;
+			email: string;
+			name: string;
+			emailVerified: boolean;
+			/** @description A code is asked for at each login. */
+			twoFactor: boolean;
+			/** Format: date-time */
+			createdAt: string;
+			/**
+			 * Format: date-time
+			 * @description When the account will be deleted.
+			 */
+			deleteAfter: string | null;
+		};
 		/** @description Where you are logged in. */
 		Session: {
 			id: string;
@@ -2705,6 +2773,54 @@ export interface components {
 		/** @description An organization to be made. */
 		OrgInput: {
 			name: string;
+		};
+		/** @description All that is known of a user. */
+		UserExport: {
+			/** Format: date-time */
+			exportedAt: string;
+			account: {
+				id: string;
+				email: string;
+				name: string;
+				emailVerified: boolean;
+				/** @description A code is asked for at each login. */
+				twoFactor: boolean;
+				/** Format: date-time */
+				createdAt: string;
+				/**
+				 * Format: date-time
+				 * @description When the account will be deleted.
+				 */
+				deleteAfter: string | null;
+				hasPassword: boolean;
+				/** Format: date-time */
+				passwordSetAt: string | null;
+				/** Format: date-time */
+				emailVerifiedAt: string | null;
+				/** Format: date-time */
+				twoFactorSince: string | null;
+				/** Format: date-time */
+				lastLoginAt: string | null;
+			};
+			memberships: components["schemas"]["OwnOrg"][];
+			sessions: components["schemas"]["Session"][];
+			/** @description Who you are at issuers that you log in by. */
+			identities: components["schemas"]["Link"][];
+			/** @description Sent to your address. */
+			invites: {
+				id: string;
+				orgId: string;
+				/** @enum {string} */
+				role: "viewer" | "member" | "admin" | "owner";
+				/** @enum {string} */
+				status: "open" | "accepted" | "revoked" | "expired";
+				/** Format: date-time */
+				createdAt: string;
+				/** Format: date-time */
+				expiresAt: string;
+			}[];
+			/** @description What you did, by organization, newest first, up to 20,000 of each. */
+			audit: components["schemas"]["AuditEntry"][];
 		};
 		/** @description The password as it is, and a new one. */
 		PasswordInput: {
@@ -3040,17 +3156,6 @@ export interface components {
 			/** Format: date-time */
 			createdAt: string;
 		};
-		/** @description Somebody who can log in. */
-		User: {
-			id: string;
-			email: string;
-			name: string;
-			emailVerified: boolean;
-			/** @description A code is asked for at each login. */
-			twoFactor: boolean;
-			/** Format: date-time */
-			createdAt: string;
-		};
 	};
 	responses: {
 		/** @description `invalid`: a field is missing, of the wrong type or out of bounds. `malformed`: the bytes are not what their content type says. */
@@ -3082,8 +3187,8 @@ export interface components {
 				"application/problem+json": components["schemas"]["Problem"];
 			};
 		};
-		/** @description `forbidden`: the credential does not allow this. `org_closed`: the organization is suspended, or is to be deleted. */
-		"forbidden.org_closed": {
+		/** @description `forbidden`: the credential does not allow this. `org_closed`: the organization is suspended, or is to be deleted. `account_leaving`: this account is to be deleted; it can be restored, or its data taken along. */
+		"forbidden.org_closed.account_leaving": {
 			headers: {
 				[name: string]: unknown;
 			};
@@ -3240,6 +3345,15 @@ export interface components {
 				"application/problem+json": components["schemas"]["Problem"];
 			};
 		};
+		/** @description `forbidden`: the credential does not allow this. `org_closed`: the organization is suspended, or is to be deleted. */
+		"forbidden.org_closed": {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
 		/** @description `rate_limited`: too many requests; wait as Retry-After says. `too_many_searches`: as many searches and exports run as may; wait for one, or end one. */
 		"rate_limited.too_many_searches": {
 			headers: {
@@ -3302,8 +3416,8 @@ export interface components {
 				"application/problem+json": components["schemas"]["Problem"];
 			};
 		};
-		/** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. `org_closed`: the organization is suspended, or is to be deleted. */
-		"forbidden.proof_required.org_closed": {
+		/** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. `org_closed`: the organization is suspended, or is to be deleted. `account_leaving`: this account is to be deleted; it can be restored, or its data taken along. */
+		"forbidden.proof_required.org_closed.account_leaving": {
 			headers: {
 				[name: string]: unknown;
 			};
@@ -3322,8 +3436,26 @@ export interface components {
 				"application/problem+json": components["schemas"]["Problem"];
 			};
 		};
+		/** @description `forbidden`: the credential does not allow this. `account_leaving`: this account is to be deleted; it can be restored, or its data taken along. */
+		"forbidden.account_leaving": {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
 		/** @description `gone`: it was here and is not kept any more. */
 		gone: {
+			headers: {
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `forbidden`: the credential does not allow this. `proof_required`: enter the password or a code again, then repeat this call. `account_leaving`: this account is to be deleted; it can be restored, or its data taken along. */
+		"forbidden.proof_required.account_leaving": {
 			headers: {
 				[name: string]: unknown;
 			};
@@ -3476,7 +3608,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -3586,7 +3718,7 @@ export interface operations {
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
 			402: components["responses"]["LIMIT_EXCEEDED"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["idempotency_conflict"];
 			413: components["responses"]["too_large"];
@@ -3636,7 +3768,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -3686,7 +3818,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			413: components["responses"]["too_large"];
 			415: components["responses"]["unsupported_media_type"];
@@ -3751,7 +3883,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited.too_many_searches"];
 			503: components["responses"]["overloaded.shutting_down"];
@@ -3832,7 +3964,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited.too_many_searches"];
 			503: components["responses"]["overloaded.shutting_down"];
@@ -3892,7 +4024,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -3970,7 +4102,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -4057,7 +4189,7 @@ export interface operations {
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
 			402: components["responses"]["LIMIT_EXCEEDED"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
 			413: components["responses"]["too_large"];
@@ -4125,7 +4257,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -4165,7 +4297,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			412: components["responses"]["precondition_failed"];
 			429: components["responses"]["rate_limited"];
@@ -4254,7 +4386,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			412: components["responses"]["precondition_failed"];
 			413: components["responses"]["too_large"];
@@ -4332,7 +4464,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -4399,7 +4531,7 @@ export interface operations {
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
 			402: components["responses"]["LIMIT_EXCEEDED"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
 			413: components["responses"]["too_large"];
@@ -4460,7 +4592,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -4500,7 +4632,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			412: components["responses"]["precondition_failed"];
 			429: components["responses"]["rate_limited"];
@@ -4573,7 +4705,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			412: components["responses"]["precondition_failed"];
@@ -4654,7 +4786,7 @@ export interface operations {
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
 			402: components["responses"]["LIMIT_EXCEEDED"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			412: components["responses"]["precondition_failed"];
@@ -4739,7 +4871,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -4795,7 +4927,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -4874,7 +5006,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -4930,7 +5062,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
 			413: components["responses"]["too_large"];
@@ -4975,7 +5107,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -5058,7 +5190,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -5093,7 +5225,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			429: components["responses"]["rate_limited"];
@@ -5153,7 +5285,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			413: components["responses"]["too_large"];
@@ -5197,7 +5329,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			503: components["responses"]["overloaded"];
@@ -5243,7 +5375,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			413: components["responses"]["too_large"];
 			415: components["responses"]["unsupported_media_type"];
@@ -5313,7 +5445,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -5376,7 +5508,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -5520,7 +5652,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -5602,7 +5734,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -5696,7 +5828,7 @@ export interface operations {
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
 			402: components["responses"]["LIMIT_EXCEEDED"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			413: components["responses"]["too_large"];
@@ -5766,7 +5898,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -5809,7 +5941,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required.org_closed"];
+			403: components["responses"]["forbidden.proof_required.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			412: components["responses"]["precondition_failed"];
@@ -5901,7 +6033,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			412: components["responses"]["precondition_failed"];
@@ -5977,7 +6109,7 @@ export interface operations {
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
 			402: components["responses"]["LIMIT_EXCEEDED"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			413: components["responses"]["too_large"];
@@ -6049,7 +6181,11 @@ export interface operations {
 					 *           "userAgent": "curl/8.5.0",
 					 *           "requestId": "text",
 					 *           "previousHash": "text",
-					 *           "hash": "text"
+					 *           "hash": "text",
+					 *           "actorSalt": "text",
+					 *           "actorMark": "text",
+					 *           "targetSalt": "text",
+					 *           "targetMark": "text"
 					 *         }
 					 *       ],
 					 *       "nextCursor": null
@@ -6070,7 +6206,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -6135,7 +6271,11 @@ export interface operations {
 					 *       "userAgent": "curl/8.5.0",
 					 *       "requestId": "text",
 					 *       "previousHash": "text",
-					 *       "hash": "text"
+					 *       "hash": "text",
+					 *       "actorSalt": "text",
+					 *       "actorMark": "text",
+					 *       "targetSalt": "text",
+					 *       "targetMark": "text"
 					 *     }
 					 */
 					"application/x-ndjson": components["schemas"]["AuditEntry"] | components["schemas"]["AuditEnd"];
@@ -6144,7 +6284,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			503: components["responses"]["overloaded"];
@@ -6223,7 +6363,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -6394,7 +6534,8 @@ export interface operations {
 					 *         "name": "Ana",
 					 *         "emailVerified": true,
 					 *         "twoFactor": true,
-					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z"
 					 *       },
 					 *       "org": {
 					 *         "id": "org_2YTGWJFAYGYT1",
@@ -6449,7 +6590,8 @@ export interface operations {
 					 *         "name": "Ana",
 					 *         "emailVerified": true,
 					 *         "twoFactor": true,
-					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z"
 					 *       },
 					 *       "org": {
 					 *         "id": "org_2YTGWJFAYGYT1",
@@ -6503,7 +6645,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			413: components["responses"]["too_large"];
 			415: components["responses"]["unsupported_media_type"];
@@ -6547,7 +6689,8 @@ export interface operations {
 					 *         "name": "Ana",
 					 *         "emailVerified": true,
 					 *         "twoFactor": true,
-					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z"
 					 *       },
 					 *       "org": {
 					 *         "id": "org_2YTGWJFAYGYT1",
@@ -6594,7 +6737,8 @@ export interface operations {
 					 *         "name": "Ana",
 					 *         "emailVerified": true,
 					 *         "twoFactor": true,
-					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z"
 					 *       },
 					 *       "org": {
 					 *         "id": "org_2YTGWJFAYGYT1",
@@ -6614,6 +6758,50 @@ export interface operations {
 			401: components["responses"]["unauthorized"];
 			403: components["responses"]["forbidden"];
 			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	deleteMe: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Until when. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "user": {
+					 *         "id": "usr_2YTGWJFAYGYT1",
+					 *         "email": "ana@example.com",
+					 *         "name": "Ana",
+					 *         "emailVerified": true,
+					 *         "twoFactor": true,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z"
+					 *       }
+					 *     }
+					 */
+					"application/json": {
+						user: components["schemas"]["User"];
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required.account_leaving"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
 			503: components["responses"]["overloaded.shutting_down"];
@@ -6648,7 +6836,8 @@ export interface operations {
 					 *         "name": "Ana",
 					 *         "emailVerified": true,
 					 *         "twoFactor": true,
-					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z"
 					 *       },
 					 *       "org": {
 					 *         "id": "org_2YTGWJFAYGYT1",
@@ -6666,7 +6855,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			413: components["responses"]["too_large"];
 			415: components["responses"]["unsupported_media_type"];
@@ -6727,7 +6916,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -6753,7 +6942,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -6782,7 +6971,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -6831,7 +7020,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			413: components["responses"]["too_large"];
 			415: components["responses"]["unsupported_media_type"];
@@ -6908,7 +7097,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -6966,11 +7155,168 @@ export interface operations {
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
 			402: components["responses"]["LIMIT_EXCEEDED"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			413: components["responses"]["too_large"];
 			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	restoreMe: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It stays. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "user": {
+					 *         "id": "usr_2YTGWJFAYGYT1",
+					 *         "email": "ana@example.com",
+					 *         "name": "Ana",
+					 *         "emailVerified": true,
+					 *         "twoFactor": true,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z"
+					 *       }
+					 *     }
+					 */
+					"application/json": {
+						user: components["schemas"]["User"];
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			410: components["responses"]["gone"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	exportMe: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description One document. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "exportedAt": "2026-01-31T09:30:00.000Z",
+					 *       "account": {
+					 *         "id": "usr_2YTGWJFAYGYT1",
+					 *         "email": "ana@example.com",
+					 *         "name": "Ana",
+					 *         "emailVerified": true,
+					 *         "twoFactor": true,
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z",
+					 *         "hasPassword": true,
+					 *         "passwordSetAt": "2026-01-31T09:30:00.000Z",
+					 *         "emailVerifiedAt": "2026-01-31T09:30:00.000Z",
+					 *         "twoFactorSince": "2026-01-31T09:30:00.000Z",
+					 *         "lastLoginAt": "2026-01-31T09:30:00.000Z"
+					 *       },
+					 *       "memberships": [
+					 *         {
+					 *           "id": "org_2YTGWJFAYGYT1",
+					 *           "name": "Acme",
+					 *           "slug": "acme",
+					 *           "role": "viewer"
+					 *         }
+					 *       ],
+					 *       "sessions": [
+					 *         {
+					 *           "id": "ses_2YTGWJFAYGYT1",
+					 *           "current": true,
+					 *           "address": "192.0.2.7",
+					 *           "agent": "curl/8.5",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "lastUsedAt": "2026-01-31T09:30:00.000Z",
+					 *           "expiresAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "identities": [
+					 *         {
+					 *           "id": "lnk_0123456789abcdef",
+					 *           "provider": "google",
+					 *           "issuer": "https://accounts.google.com",
+					 *           "email": "ana@example.com",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "lastUsedAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "invites": [
+					 *         {
+					 *           "id": "inv_2YTGWJFAYGYT1",
+					 *           "orgId": "org_2YTGWJFAYGYT1",
+					 *           "role": "viewer",
+					 *           "status": "open",
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "expiresAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ],
+					 *       "audit": [
+					 *         {
+					 *           "id": "aud_2YTGWJFAYGYT1",
+					 *           "orgId": "org_2YTGWJFAYGYT1",
+					 *           "number": 1,
+					 *           "createdAt": "2026-01-31T09:30:00.000Z",
+					 *           "actor": "system",
+					 *           "actorId": "key_7XVFGFTEDR1CR",
+					 *           "actorName": "shop",
+					 *           "action": "org.create",
+					 *           "target": "org",
+					 *           "targetId": "rul_7XVFGFTEDR1CR",
+					 *           "targetName": "Checkout failures",
+					 *           "before": {},
+					 *           "after": {},
+					 *           "address": "192.0.2.7",
+					 *           "userAgent": "curl/8.5.0",
+					 *           "requestId": "text",
+					 *           "previousHash": "text",
+					 *           "hash": "text",
+					 *           "actorSalt": "text",
+					 *           "actorMark": "text",
+					 *           "targetSalt": "text",
+					 *           "targetMark": "text"
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["UserExport"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required"];
+			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
 			503: components["responses"]["overloaded.shutting_down"];
@@ -7004,7 +7350,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required"];
+			403: components["responses"]["forbidden.proof_required.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			413: components["responses"]["too_large"];
@@ -7119,7 +7465,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -7153,7 +7499,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required"];
+			403: components["responses"]["forbidden.proof_required.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			429: components["responses"]["rate_limited"];
@@ -7180,7 +7526,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required"];
+			403: components["responses"]["forbidden.proof_required.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -7224,7 +7570,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			413: components["responses"]["too_large"];
@@ -7262,7 +7608,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required"];
+			403: components["responses"]["forbidden.proof_required.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			429: components["responses"]["rate_limited"];
@@ -7305,7 +7651,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required"];
+			403: components["responses"]["forbidden.proof_required.account_leaving"];
 			404: components["responses"]["not_found"];
 			413: components["responses"]["too_large"];
 			415: components["responses"]["unsupported_media_type"];
@@ -7340,7 +7686,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			429: components["responses"]["rate_limited"];
@@ -7533,7 +7879,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -7579,7 +7925,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -7614,7 +7960,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			429: components["responses"]["rate_limited"];
@@ -7666,7 +8012,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required.org_closed"];
+			403: components["responses"]["forbidden.proof_required.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			413: components["responses"]["too_large"];
@@ -7708,7 +8054,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			429: components["responses"]["rate_limited"];
@@ -7762,9 +8108,9 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required.org_closed"];
+			403: components["responses"]["forbidden.proof_required.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
-			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
+			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
 			503: components["responses"]["overloaded.shutting_down"];
@@ -7832,7 +8178,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -7895,7 +8241,7 @@ export interface operations {
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
 			402: components["responses"]["LIMIT_EXCEEDED"];
-			403: components["responses"]["forbidden.proof_required.org_closed"];
+			403: components["responses"]["forbidden.proof_required.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			413: components["responses"]["too_large"];
@@ -7948,7 +8294,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -7983,7 +8329,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			429: components["responses"]["rate_limited"];
@@ -8039,7 +8385,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required.org_closed"];
+			403: components["responses"]["forbidden.proof_required.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			413: components["responses"]["too_large"];
@@ -8098,7 +8444,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			429: components["responses"]["rate_limited"];
@@ -8204,7 +8550,7 @@ export interface operations {
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
 			402: components["responses"]["LIMIT_EXCEEDED"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict.idempotency_conflict.in_progress.already_created"];
 			410: components["responses"]["gone"];
@@ -8260,7 +8606,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -8322,7 +8668,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.org_closed"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			412: components["responses"]["precondition_failed"];
 			413: components["responses"]["too_large"];
@@ -8461,7 +8807,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required.org_closed"];
+			403: components["responses"]["forbidden.proof_required.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -8609,7 +8955,8 @@ export interface operations {
 					 *         "name": "Ana",
 					 *         "emailVerified": true,
 					 *         "twoFactor": true,
-					 *         "createdAt": "2026-01-31T09:30:00.000Z"
+					 *         "createdAt": "2026-01-31T09:30:00.000Z",
+					 *         "deleteAfter": "2026-01-31T09:30:00.000Z"
 					 *       },
 					 *       "org": {
 					 *         "id": "org_2YTGWJFAYGYT1",
@@ -8669,7 +9016,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -8715,7 +9062,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required"];
+			403: components["responses"]["forbidden.proof_required.account_leaving"];
 			404: components["responses"]["not_found"];
 			413: components["responses"]["too_large"];
 			415: components["responses"]["unsupported_media_type"];
@@ -8747,7 +9094,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required"];
+			403: components["responses"]["forbidden.proof_required.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["conflict"];
 			429: components["responses"]["rate_limited"];

@@ -349,6 +349,27 @@ static bool hop_before(struct hops *h, struct slice *hop)
 	return true;
 }
 
+/* ":" and a number of up to five digits. */
+static bool is_port(struct slice s)
+{
+	uint64_t port;
+
+	return s.n > 1 && s.n <= 6 && s.p[0] == ':' && slice_u64(slice_from(s, 1), &port);
+}
+
+/* Some proxies write where it came from as they heard it: 192.0.2.1:4711, [2001:db8::1]:4711. */
+static struct slice without_port(struct slice hop)
+{
+	bool brackets = hop.n > 0 && hop.p[0] == '[';
+	size_t end = slice_find(hop, brackets ? ']' : ':');
+	struct slice rest = slice_from(hop, brackets ? end + 1 : end);
+
+	if (end == hop.n || (!is_port(rest) && !(brackets && rest.n == 0))) {
+		return hop;
+	}
+	return (struct slice) { hop.p + brackets, end - brackets };
+}
+
 /*
  * Backwards, because each proxy adds behind what is there whom it heard, in the same line or in
  * one more. What a client puts there itself stands before that, and is never reached.
@@ -364,6 +385,7 @@ static struct slice find_client(const struct api *api, const struct http_request
 		return client;
 	}
 	while (ip_set_has(&api->trusted_proxies, ip) && hop_before(&hops, &hop)) {
+		hop = without_port(hop);
 		if (!ip_parse(hop, &ip)) {
 			return r->peer->text;
 		}

@@ -275,6 +275,10 @@ TEST(behind_proxies_it_is_the_last_address_they_heard)
 		"X-Forwarded-For: 198.51.100.9, 203.0.113.1\r\nX-Forwarded-For: 127.0.0.2\r\n",
 		"X-Forwarded-For: 203.0.113.1\r\nX-Forwarded-For:\r\n",
 		"X-Forwarded-For: ::ffff:203.0.113.1\r\n",
+		/* Some proxies add the port. */
+		"X-Forwarded-For: 198.51.100.9:80, 203.0.113.1:4711\r\n",
+		"X-Forwarded-For: [::ffff:203.0.113.1]:65535\r\n",
+		"X-Forwarded-For: [::ffff:203.0.113.1]\r\n",
 	};
 	struct server_options options = { .rates.address = { 1, 1 },
 					  .trusted_proxies = "127.0.0.0/8" };
@@ -292,15 +296,30 @@ TEST(behind_proxies_it_is_the_last_address_they_heard)
 
 TEST(what_is_no_address_counts_as_the_proxy)
 {
+	static const char *const used_up[] = {
+		"X-Forwarded-For: 1.2.3\r\n",
+		"X-Forwarded-For: 203.0.113.1, 203.0.113.1:\r\n",
+		"X-Forwarded-For: 203.0.113.1, 203.0.113.1:port\r\n",
+		"X-Forwarded-For: 203.0.113.1, 203.0.113.1:123456\r\n",
+		"X-Forwarded-For: 203.0.113.1, [203.0.113.1\r\n",
+		"X-Forwarded-For: 203.0.113.1, [2001:db8::1]80\r\n",
+		"X-Forwarded-For: 203.0.113.1, [2001:db8::1]:80:80\r\n",
+		"X-Forwarded-For: 203.0.113.1, fe80::1%eth0\r\n",
+		"X-Forwarded-For: 203.0.113.1, []\r\n",
+		"X-Forwarded-For: 203.0.113.1, ]\r\n",
+		"X-Forwarded-For: 203.0.113.1, :80\r\n",
+		"X-Forwarded-For: 203.0.113.1, \"203.0.113.1\"\r\n",
+		"",
+	};
 	struct server_options options = { .rates.address = { 1, 1 },
 					  .trusted_proxies = "127.0.0.1" };
 	struct visitor s;
 
 	visitor_init(&s, &options);
 	T_INT(anonymous(&s, "X-Forwarded-For: nobody\r\n"), 401);
-	T_INT(anonymous(&s, "X-Forwarded-For: 1.2.3\r\n"), 429);
-	T_INT(anonymous(&s, "X-Forwarded-For: 203.0.113.1, 203.0.113.1:80\r\n"), 429);
-	T_INT(anonymous(&s, ""), 429);
+	for (size_t i = 0; i < ARRAY_LEN(used_up); i++) {
+		T_INT(anonymous(&s, used_up[i]), 429);
+	}
 	T_INT(anonymous(&s, "X-Forwarded-For: 203.0.113.1\r\n"), 401);
 	visitor_release(&s);
 }

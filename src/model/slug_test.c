@@ -58,4 +58,24 @@ TEST(tries_differ)
 	arena_release(&req);
 }
 
-T_MAIN(T(names_become_slugs), T(long_names_are_cut_and_end_in_no_dash), T(tries_differ))
+TEST(tries_of_long_names_are_slugs_as_well)
+{
+	char name[SLUG_BYTES_MAX];
+	struct slice slug = { name, sizeof(name) }, got;
+	struct arena req;
+
+	arena_init(&req, 0);
+	memset(name, 'a', sizeof(name));
+	name[SLUG_BYTES_MAX - 3] = '-';
+	T_INT(slug_try(slug, 0, 7, &req).n, SLUG_BYTES_MAX);
+	got = slug_try(slug, 1, 7, &req);
+	T_INT(got.n, SLUG_BYTES_MAX - 1);
+	T_TRUE(slice_eq(slice_from(got, got.n - 3), S("a-2")));
+	got = slug_try(slug, 9, 7, &req);
+	T_INT(got.n, SLUG_BYTES_MAX);
+	T_TRUE(slice_eq(slice_from(got, got.n - 10), S("a-00000007")));
+	arena_release(&req);
+}
+
+T_MAIN(T(names_become_slugs), T(long_names_are_cut_and_end_in_no_dash), T(tries_differ),
+       T(tries_of_long_names_are_slugs_as_well))

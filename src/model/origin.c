@@ -153,7 +153,8 @@ static bool is_below(const struct parts *item, const struct parts *origin)
 	head = origin->host.n - tail.n;
 	return slice_eq_nocase(slice_from(origin->host, head), tail) &&
 	       is_name((struct slice) { origin->host.p, head }) &&
-	       slice_eq_nocase(item->scheme, origin->scheme) && slice_eq(item->port, origin->port);
+	       slice_eq_nocase(item->scheme, origin->scheme) &&
+	       item->has_port == origin->has_port && slice_eq(item->port, origin->port);
 }
 
 bool origin_matches(struct slice item, struct slice origin)

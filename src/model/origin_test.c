@@ -94,6 +94,7 @@ TEST(an_item_lets_in_what_it_says)
 		{ "https://*.a.example", "https://evila.example", false },
 		{ "https://*.a.example", "http://b.a.example", false },
 		{ "https://*.a.example", "https://b.a.example:8443", false },
+		{ "https://*.a.example", "https://b.a.example:", false },
 		{ "https://*.a.example", "https://evil.example/.a.example", false },
 		{ "https://*.a.example:8443", "https://b.a.example:8443", true },
 	};

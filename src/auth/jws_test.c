@@ -80,6 +80,76 @@ TEST(ed25519_is_the_published_one)
 	T_FALSE(jws_is_by_ed25519(&jws, public_key));
 }
 
+/*
+ * RFC 8032 section 5.1.7: S is below the order of the group. Who adds the order to it has another
+ * text that fits the same equation, and two texts of one token are one too many.
+ */
+TEST(a_signature_has_one_text)
+{
+	static const unsigned char order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a,	     0x63,
+						 0x12, 0x58, 0xd6, 0x9c, 0xf7,	     0xa2,
+						 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
+	unsigned char public_key[JWS_PUBLIC_BYTES], secret[JWS_SECRET_BYTES];
+	unsigned carry = 0;
+	struct jws jws;
+	struct err err;
+
+	crypto_sign_ed25519_seed_keypair(public_key, secret, order);
+	T_OK(reads(jws_sign_ed25519(S("{\"alg\":\"EdDSA\"}"), S("{}"), secret, &arena), JWS_EDDSA,
+		   &jws, &err));
+	T_TRUE(jws_is_by_ed25519(&jws, public_key));
+	for (size_t i = 0; i < sizeof(order); i++) {
+		carry += jws.signature[32 + i] + order[i];
+		jws.signature[32 + i] = (unsigned char)carry;
+		carry >>= 8;
+	}
+	T_INT(carry, 0);
+	T_FALSE(jws_is_by_ed25519(&jws, public_key));
+}
+
+/* Keys of which every signature, or one of zeroes, would be right. */
+TEST(points_of_small_order_are_no_keys)
+{
+	static const unsigned char keys[][JWS_PUBLIC_BYTES] = {
+		{ 1 }, /* the neutral element, */
+		{ 0 }, /* one of order four, one of two, and the first written otherwise */
+		{ 0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f },
+		{ 0xee, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f },
+	};
+	struct jws jws;
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		T_OK(reads(token_of("{\"alg\":\"EdDSA\"}"), JWS_EDDSA, &jws, &err));
+		T_FALSE(jws_is_by_ed25519(&jws, keys[i]));
+		jws.signature[0] = 1;
+		T_FALSE(jws_is_by_ed25519(&jws, keys[i]));
+	}
+}
+
+/* RFC 7515 appendix A.1 and A.5: right, and never right here. */
+TEST(published_tokens_of_other_kinds_are_refused)
+{
+#define CLAIMS \
+	"eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt" \
+	"cGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+	static const char *const tokens[] = {
+		"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." CLAIMS
+		".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+		"eyJhbGciOiJub25lIn0." CLAIMS ".",
+	};
+	struct jws jws;
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
+		T_FALSE(reads(slice_of(tokens[i]), JWS_EDDSA | JWS_RS256 | JWS_ES256, &jws, &err));
+	}
+}
+
 TEST(the_caller_says_how_a_token_is_signed)
 {
 	static const char *const never_taken[] = {
@@ -228,6 +298,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(ed25519_is_the_published_one),
+		T(a_signature_has_one_text),
+		T(points_of_small_order_are_no_keys),
+		T(published_tokens_of_other_kinds_are_refused),
 		T(the_caller_says_how_a_token_is_signed),
 		T(the_algorithm_is_looked_at_first),
 		T(no_token_brings_its_key_or_its_rules),

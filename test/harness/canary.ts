@@ -79,12 +79,22 @@ function* filesIn(dir: string): Generator<string> {
 	}
 }
 
-/** At the end of a server: neither its log nor its files may hold what was secret. */
-export function lookEverywhere(url: string, log: string, dir: string): void {
+/** Throws when a text has one of these, as it is or as the bytes that a database shows. */
+export function lookInto(what: string, text: string, secrets: Iterable<string>): void {
+	for (const secret of secrets) {
+		const found = [secret, Buffer.from(secret).toString("hex")].find((one) => text.includes(one));
+		if (found === undefined) continue;
+		const at = text.indexOf(found);
+		throw new Error(`${what} has a secret, ${found.slice(0, 8)}..., behind: ${text.slice(Math.max(0, at - 120), at)}`);
+	}
+}
+
+/** At the end of a server: neither its log nor its files nor its database may hold what was secret. */
+export function lookEverywhere(url: string, log: string, dir: string, rows: string): void {
 	const secrets = [...(known.get(url) ?? [])];
 	known.delete(url);
-	const inLog = secrets.find((secret) => log.includes(secret));
-	if (inLog !== undefined) throw new Error(`the log has a secret: ${inLog.slice(0, 8)}...`);
+	lookInto("the log", log, secrets);
+	lookInto("the database", rows, secrets);
 	for (const path of secrets.length > 0 ? filesIn(dir) : []) {
 		const bytes = readFileSync(path);
 		const found = secrets.find((secret) => bytes.includes(secret));

@@ -17,7 +17,7 @@ import { createInterface } from "node:readline";
 import { closeIdle } from "./api.ts";
 import { checkBooks } from "./books.ts";
 import { lookEverywhere } from "./canary.ts";
-import { type Store, makeDatabase } from "./store.ts";
+import { everyRow, type Store, makeDatabase } from "./store.ts";
 
 /** Sanitizers make everything slower; waits grow with it. */
 export const slower = Number(process.env.TOCSIN_TEST_SLOWER ?? 1);
@@ -269,7 +269,8 @@ export class Server {
 				throw new Error(`the audit log was not told: ${JSON.stringify(untold)}`);
 			}
 			await this.audit(true);
-			lookEverywhere(this.url, this.tail(this.log.length), this.data);
+			const rows = this.database === undefined ? "" : await everyRow(this.database.url);
+			lookEverywhere(this.url, this.tail(this.log.length), this.data, rows);
 		} finally {
 			await this.remove();
 		}

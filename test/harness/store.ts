@@ -29,6 +29,15 @@ export async function makeDatabase(): Promise<{ url: string; drop: () => Promise
 	};
 }
 
+/** All that is in a database, a line for each row; bytes are in hexadecimal digits. */
+export async function everyRow(url: string): Promise<string> {
+	const own = "table_schema not in ('pg_catalog', 'information_schema') and table_type = 'BASE TABLE'";
+	const names = await sql(url, `select format('%I.%I', table_schema, table_name) from information_schema.tables where ${own}`);
+	const asks = names.split("\n").flatMap((name) => ["-c", `select '${name}' as of, t::text from ${name} t`]);
+	const { stdout } = await promisify(execFile)("psql", ["-qAtX", "-d", url, ...asks], { maxBuffer: 1 << 29 });
+	return stdout;
+}
+
 const EDIT = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()";
 
 /** Change the state behind the back of the program, which does not run. */

@@ -100,6 +100,11 @@ bool event_type_check(struct slice type, const char *at, struct err *err)
 	       refuse(err, ERR_INVALID, at, "type", "must be UTF-8 without control characters");
 }
 
+bool event_type_is_system(struct slice type)
+{
+	return slice_starts(type, S(EVENT_SYSTEM_PREFIX));
+}
+
 /* No less than what event_encode writes: every text byte may become six. */
 static size_t bytes_at_most(const struct event *event)
 {
@@ -134,6 +139,11 @@ bool event_check(const struct event *event, const char *at, struct err *err)
 	ensure(event->kind < EVENT_KINDS && event->severity < SEVERITIES);
 	if (!event_type_check(event->type, at, err)) {
 		return false;
+	}
+	if (event_type_is_system(event->type)) {
+		return refuse(err, ERR_INVALID, at, "type",
+			      "must not begin with \"" EVENT_SYSTEM_PREFIX
+			      "\": such events come from the server alone");
 	}
 	for (size_t i = 0; i < ARRAY_LEN(text_limits); i++) {
 		if (!check_text(event, &text_limits[i], at, err)) {

@@ -45,6 +45,13 @@ struct event {
 	int64_t occurred_at_us; /* 0 to year 9999 */
 };
 
+/*
+ * Types that begin so are events of the server itself (doc/system-events.md): event_check refuses
+ * them, so nobody else can have sent one.
+ */
+#define EVENT_SYSTEM_PREFIX "tocsin."
+bool event_type_is_system(struct slice type);
+
 #define EVENT_OCCURRED_AT_US_MAX INT64_C(253402300799999999)
 
 /* "event", "error", "metric". */
@@ -59,7 +66,9 @@ NODISCARD bool event_kind_parse(struct slice text, enum event_kind *kind);
  * err->field is at (a path that ends in "." or "") and the name of the member.
  */
 NODISCARD bool event_check(const struct event *event, const char *at, struct err *err);
-/* "type" alone, for where nothing else of the event is there. */
+/*
+ * "type" alone, for where nothing else of the event is there; and it may be one of the server's.
+ */
 NODISCARD bool event_type_check(struct slice type, const char *at, struct err *err);
 
 /* The severity in a canonical body; SEVERITY_NONE when none was said, or it is no such body. */

@@ -218,6 +218,24 @@ TEST(an_event_fits_or_is_too_large)
 	T_STR(err.field, "occurredAt");
 }
 
+TEST(nobody_else_sends_events_of_the_server)
+{
+	struct event event = { .type = S("tocsin.usage.100") };
+	struct err err;
+
+	T_FAIL(event_check(&event, "[3].", &err), ERR_INVALID);
+	T_STR(err.field, "[3].type");
+	T_STR(err.text, "\"[3].type\" must not begin with \"tocsin.\": such events come from the "
+			"server alone");
+	event.type = S("tocsin.");
+	T_FAIL(event_check(&event, "", &err), ERR_INVALID);
+	event.type = S("tocsin");
+	T_OK(event_check(&event, "", &err));
+	event.type = S("tocsins.usage");
+	T_OK(event_check(&event, "", &err));
+	T_OK(event_type_check(S("tocsin.usage.100"), "", &err));
+}
+
 TEST(kinds_come_back)
 {
 	enum event_kind kind;
@@ -233,4 +251,5 @@ TEST(kinds_come_back)
 T_MAIN(T(the_canonical_form_has_one_order), T(every_mix_of_members_comes_back),
        T(damaged_forms_are_refused_or_read_within_bounds),
        T(other_orders_and_white_space_are_not_canonical), T(limits_name_the_member),
-       T(an_event_fits_or_is_too_large), T(kinds_come_back))
+       T(an_event_fits_or_is_too_large), T(nobody_else_sends_events_of_the_server),
+       T(kinds_come_back))

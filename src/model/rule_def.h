@@ -57,6 +57,7 @@ struct rule_def {
 	struct org_id org;
 	struct project_id project;
 	uint64_t version; /* from 1 */
+	bool builtin;	  /* an org's instance of one of model/builtin.h */
 	struct slice name;
 	struct slice event_type; /* exact, "prefix.*" or "*" */
 	enum rule_condition condition;

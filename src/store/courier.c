@@ -215,6 +215,20 @@ static void on_recorded(struct db *db, size_t i, void *arg)
 	}
 }
 
+static bool add_sayings(struct db *db, const struct delivery_result *results, size_t n,
+			struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct saying_row *saying = results[i].saying;
+
+		if (saying != NULL && !results[i].stale &&
+		    store_saying_add(saying->org, db, saying, err) == FAILED) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool record_batch(struct db *db, struct recorded *done, struct delivery_result *results,
 			 size_t n, struct err *err)
 {
@@ -234,7 +248,8 @@ static bool record_batch(struct db *db, struct recorded *done, struct delivery_r
 			put_attempt(done->orgs[i], results[i].attempt, &v[tried++ * ATTEMPT_ARGS]);
 		}
 	}
-	return db_exec_many(db, &queries[ATTEMPT], v, tried, NULL, NULL, err);
+	return db_exec_many(db, &queries[ATTEMPT], v, tried, NULL, NULL, err) &&
+	       add_sayings(db, results, n, err);
 }
 
 bool store_deliveries_record(struct db *db, struct delivery_result *results, size_t n,

@@ -75,6 +75,7 @@ extern const struct contract_list replies_contract;
 extern const struct contract_list retention_contract;
 extern const struct contract_list rollups_contract;
 extern const struct contract_list save_contract;
+extern const struct contract_list sayings_contract;
 extern const struct contract_list usage_contract;
 extern const struct contract_list walls_contract;
 

@@ -19,6 +19,7 @@
 #include "store/retention.h"
 #include "store/rollups.h"
 #include "store/rules.h"
+#include "store/sayings.h"
 #include "store/sessions.h"
 #include "store/sign_keys.h"
 #include "store/tokens.h"
@@ -35,7 +36,7 @@
  *   tokens.h     who uses a one-time token is known by it alone
  *   directory.h  whose call it is, is answered from memory, for all orgs
  *   sign_keys.h  access tokens are signed for the installation
- *   replies.h    besides those of one org, what engine and keeper do for all
+ *   replies.h    besides those of one org, what engine and keeper do for all; sayings.h likewise
  *   audit.h      with an org of 0: the chain of the installation itself
  *   billing.h    the payment provider knows customers, and the biller asks it for all orgs
  *
@@ -135,6 +136,7 @@ struct delivery_result {
 	struct slice held_for;	     /* given back until store_deliveries_free; or empty */
 	/* The attempt that was made; delivery and n are filled by the call. NULL: none was. */
 	struct attempt_row *attempt;
+	const struct saying_row *saying; /* to be told of it in the same commit; or NULL */
 	bool stale; /* set by the call: the claim had lapsed, nothing was recorded */
 };
 /* Results of many orgs go into one commit. In a transaction. */

@@ -10,7 +10,7 @@
 /* Projects times hours times outcomes: forty bytes each, in a command that looks. */
 #define SUMS_MAX 20000000
 
-enum { ADD, LIST, PRUNE, SUM };
+enum { ADD, LIST, PRUNE, SUM, SENDERS };
 static const struct query queries[] = {
 	[ADD] = {
 		.name = "outcome_add", .args = OUTCOME_LETTERS, .cols = "",
@@ -33,6 +33,12 @@ static const struct query queries[] = {
 		.name = "outcome_sum", .args = "ii", .cols = OUTCOME_LETTERS,
 		.sql = "select " OUTCOME_COLS " from outcomes where step = $1 and start_at >= $2",
 		.global = "the checker of the books adds up all orgs",
+	},
+	[SENDERS] = {
+		.name = "outcome_senders", .args = "iit", .cols = "ii",
+		.sql = "select org_id, project_id from outcomes where step = $1 and start_at = $2"
+		       " and outcome = $3 and count > 0",
+		.global = "one watchman looks at all orgs",
 	},
 };
 const struct query_set outcome_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
@@ -92,4 +98,23 @@ bool store_outcomes_sum(struct db *db, int64_t step_us, int64_t from_us,
 	}
 	arena_release(&tick);
 	return ok;
+}
+
+bool store_outcomes_senders(struct db *db, int64_t hour_us,
+			    void (*each)(void *arg, struct org_id org, struct project_id project),
+			    void *arg, struct err *err)
+{
+	enum found found;
+
+	if (!db_run(db, &queries[SENDERS],
+		    DB_ARGS(db_int(ROLLUP_HOUR_US), db_int(hour_us),
+			    db_text(slice_of(outcome_names[OUTCOME_RECEIVED]))),
+		    err)) {
+		return false;
+	}
+	while ((found = db_next(db, err)) == FOUND) {
+		each(arg, (struct org_id) { (uint64_t)db_col_int(db, 0) },
+		     (struct project_id) { (uint64_t)db_col_int(db, 1) });
+	}
+	return found == NOT_FOUND;
 }

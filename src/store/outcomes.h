@@ -33,4 +33,13 @@ NODISCARD bool store_outcome_list(struct org_id org, struct db *db,
 				  const struct outcome_filter *filter, size_t max,
 				  struct arena *req, struct outcome_list *out, struct err *err);
 
+/*
+ * Who sent anything in one hour, of all orgs: calls each in no order, walking the rows; the
+ * connection must not be used meanwhile.
+ */
+NODISCARD bool store_outcomes_senders(struct db *db, int64_t hour_us,
+				      void (*each)(void *arg, struct org_id org,
+						   struct project_id project),
+				      void *arg, struct err *err);
+
 #endif

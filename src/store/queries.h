@@ -37,6 +37,7 @@ extern const struct query_set rollup_queries;
 extern const struct query_set global_queries;
 extern const struct query_set save_queries;
 extern const struct query_set usage_queries;
+extern const struct query_set saying_queries;
 
 #define QUERY_SETS \
 	{ \
@@ -46,7 +47,7 @@ extern const struct query_set usage_queries;
 			&rollup_queries, &global_queries, &guess_queries, &save_queries, \
 			&usage_queries, &user_queries, &session_queries, &token_queries, \
 			&sign_key_queries, &leaving_queries, &member_queries, &invite_queries, \
-			&directory_queries, &reply_queries, &billing_queries \
+			&directory_queries, &reply_queries, &billing_queries, &saying_queries \
 	}
 
 #endif

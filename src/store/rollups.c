@@ -35,8 +35,8 @@ static const struct query queries[] = {
 		       ") as slice)",
 	},
 	[LIST] = {
-		/* $6: the type, $7: what it starts with; $8: the severity. */
-		.name = "rollup_list", .args = "iiiiitti", .cols = "iiii",
+		/* $6: the type, $7: what it starts with; $8: the severity; $9: no such types. */
+		.name = "rollup_list", .args = "iiiiittit", .cols = "iiii",
 		.sql = "select start_at, severity,"
 		       " cast(sum(case when type = '' and $6 || $7 <> '' then 0 else count end)"
 		       " as bigint),"
@@ -48,6 +48,7 @@ static const struct query queries[] = {
 		       " and (type = '' or (($6 = '' or type = $6)"
 		       " and substr(type, 1, length($7)) = $7))"
 		       " and ($8 = 0 or severity = $8)"
+		       " and ($9 = '' or substr(type, 1, length($9)) <> $9)"
 		       " group by start_at, severity order by start_at, severity",
 	},
 	[NEWEST] = {
@@ -101,7 +102,7 @@ bool store_rollup_list(struct org_id org, struct db *db, const struct rollup_fil
 	if (!row_list(db, &queries[LIST],
 		      DB_ARGS(db_id(org.v), db_id(filter->project.v), db_int(filter->step_us),
 			      db_int(filter->from_us), db_int(filter->to_us), db_text(type),
-			      db_text(prefix), db_int(filter->severity)),
+			      db_text(prefix), db_int(filter->severity), db_text(filter->without)),
 		      &bucket_shape, max, req, &rows, &out->n, err)) {
 		return false;
 	}

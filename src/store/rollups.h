@@ -29,6 +29,7 @@ struct rollup_filter {
 	int64_t from_us, to_us; /* buckets that start in [from, to) */
 	struct slice type;	/* exact, or a prefix that ends in ".*"; "": all */
 	enum severity severity; /* SEVERITY_NONE: all */
+	struct slice without;	/* types that begin so are left out; "": none are */
 };
 /* The events of one bucket and severity. */
 struct rollup_bucket {

@@ -90,6 +90,9 @@ CONTRACT(counts_are_found_by_type_severity_and_time)
 	got = list(f, (struct rollup_filter) { .type = S("pay.*"), .severity = SEVERITY_HIGH });
 	T_INT(got.n, 3);
 	T_INT(got.rows[0].count, 13);
+	got = list(f, (struct rollup_filter) { .without = S("pay.") });
+	T_INT(got.n, 1);
+	T_INT(got.rows[0].count, 1100);
 	got = list(f, (struct rollup_filter) { .type = S("pay%*") });
 	T_INT(got.n, 1);
 	T_INT(got.rows[0].count, 0);

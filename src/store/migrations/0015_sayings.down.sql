@@ -1,0 +1,2 @@
+drop table builtin_rules;
+drop table sayings;

@@ -31,34 +31,6 @@ static void count_event(struct engine *e, const struct record *record)
 	usage_add(e->usage, record);
 }
 
-static bool apply_event(struct engine *e, const struct record *record, struct err *err)
-{
-	struct rule_input input = input_of(record);
-	struct firings firings;
-	struct event event;
-
-	if (e->with_effects) {
-		count_event(e, record);
-	}
-	if (!rule_apply(e->state.rules, &input, &e->tick, &firings, err)) {
-		return false;
-	}
-	if (firings.n == 0) {
-		return true;
-	}
-	if (!event_decode(record->body, &e->tick, &event, err)) {
-		return false;
-	}
-	if (e->with_effects) {
-		/* The record is borrowed from the iterator; the rows outlive it. */
-		event.payload = arena_dup(&e->tick, event.payload);
-	}
-	for (size_t i = 0; i < firings.n; i++) {
-		engine_alert(e, record, &event, &firings.items[i]);
-	}
-	return true;
-}
-
 /* The first record received after since_us, found by walking back from a record. */
 static uint64_t seq_after(struct engine *e, uint64_t from_seq, int64_t since_us)
 {
@@ -120,6 +92,96 @@ static void rebuild(struct engine *e, struct rule_id id, const struct record *un
 	}
 	arena_release(&tick);
 	journal_iter_free(&iter);
+}
+
+/* Nobody else's event: it came without a key, and nobody else may send one of this type. */
+static bool is_ours(const struct record *record)
+{
+	return record->key.v == 0 && event_type_is_system(record->type);
+}
+
+/* It is in the log now: whoever wanted to say it need not any more. */
+static void mark_said(struct engine *e, const struct record *record)
+{
+	struct event event;
+	struct err err;
+
+	if (is_ours(record) && event_decode(record->body, &e->tick, &event, &err) &&
+	    event.fingerprint.n > 0) {
+		*effects_said(&e->effects) =
+			(struct saying_row) { .org = record->org,
+					      .name = arena_dup(&e->tick, event.fingerprint),
+					      .said_seq = record->seq };
+	}
+}
+
+/* It counts what comes behind record since_seq. given may be what the book has of it now. */
+static void put_in_force(struct engine *e, const struct record *record,
+			 const struct rule_def *given, uint64_t since_seq)
+{
+	struct rule_id id = given->id;
+	const struct rule_def *def;
+
+	rulebook_put(e->state.rulebook, given);
+	def = rulebook_get(e->state.rulebook, id);
+	if (rule_set_put(e->state.rules, def, since_seq, record->received_at_us) == RULE_REBUILD) {
+		rebuild(e, id, record);
+		rule_set_rebuilt(e->state.rules, id);
+	}
+}
+
+/*
+ * Have the built-in rule that takes this event in force: an org's instance is made when its first
+ * event comes, and follows the project that those events go to.
+ */
+static void hold_builtin(struct engine *e, const struct record *record)
+{
+	const struct hash_key *key = &journal_meta(e->o.journal)->hash;
+	const struct rule_def *old;
+	struct rule_def def;
+	enum builtin which;
+
+	if (rulebook_table(e->state.rulebook) == 0 || !is_ours(record) ||
+	    !builtin_for(record->type, &which)) {
+		return;
+	}
+	old = rulebook_get(e->state.rulebook, builtin_id(key, record->org, which));
+	if (old != NULL && old->project.v == record->project.v) {
+		return;
+	}
+	def = old != NULL ? *old : builtin_def(key, record->org, record->project, which);
+	def.project = record->project;
+	put_in_force(e, record, &def, record->seq - 1);
+}
+
+static bool apply_event(struct engine *e, const struct record *record, struct err *err)
+{
+	struct rule_input input = input_of(record);
+	struct firings firings;
+	struct event event;
+
+	if (e->with_effects) {
+		count_event(e, record);
+		mark_said(e, record);
+	}
+	hold_builtin(e, record);
+	if (!rule_apply(e->state.rules, &input, &e->tick, &firings, err)) {
+		return false;
+	}
+	if (firings.n == 0) {
+		return true;
+	}
+	if (!event_decode(record->body, &e->tick, &event, err)) {
+		return false;
+	}
+	if (e->with_effects) {
+		/* The record is borrowed from the iterator; the rows outlive it. */
+		event.payload = arena_dup(&e->tick, event.payload);
+	}
+	for (size_t i = 0; i < firings.n; i++) {
+		engine_alert(e, record, &event, &firings.items[i]);
+	}
+	return true;
 }
 
 static void say(struct engine *e, const struct record *record, struct verdict verdict)
@@ -233,12 +295,7 @@ static void put_rule(struct engine *e, const struct record *record, struct contr
 		say(e, record, refusal(ERR_LIMIT, "a project has at most 10000 rules"));
 		return;
 	}
-	rulebook_put(e->state.rulebook, def);
-	if (rule_set_put(e->state.rules, def, record->seq, record->received_at_us) ==
-	    RULE_REBUILD) {
-		rebuild(e, def->id, record);
-		rule_set_rebuilt(e->state.rules, def->id);
-	}
+	put_in_force(e, record, def, record->seq);
 	if (e->with_effects) {
 		const struct rule_row *row = effect_put(e, record, def);
 
@@ -264,6 +321,45 @@ static void delete_rule(struct engine *e, const struct record *record,
 	}
 	keep_audit(e, record, control);
 	say(e, record, (struct verdict) { .ok = true });
+}
+
+static void keep_builtin(struct engine *e, const struct record *record, enum builtin which,
+			 const struct rule_def *def)
+{
+	struct slice json = rule_def_text(def, &e->tick);
+
+	if (e->with_effects) {
+		*effects_builtin(&e->effects) =
+			(struct builtin_row) { .org = def->org,
+					       .name = slice_of(builtin_word(which)),
+					       .version = def->version,
+					       .definition = json,
+					       .updated_us = record->received_at_us,
+					       .seq = record->seq };
+		e->effects.bytes += json.n;
+	}
+}
+
+/* What nobody has changed yet is at version 1, whether an instance of it was made or not. */
+static void put_builtin(struct engine *e, const struct record *record, struct control *control)
+{
+	struct rule_id id = builtin_id(&journal_meta(e->o.journal)->hash, record->org,
+				       control->builtin);
+	const struct rule_def *old = rulebook_get(e->state.rulebook, id);
+	struct rule_def *def = &control->rule;
+
+	if (control->expect != (old != NULL ? old->version : 1)) {
+		say(e, record, refusal(ERR_PRECONDITION, "the rule was changed meanwhile"));
+		return;
+	}
+	def->id = id;
+	def->org = record->org;
+	def->project = record->project;
+	def->builtin = true;
+	put_in_force(e, record, def, record->seq);
+	keep_builtin(e, record, control->builtin, def);
+	keep_audit(e, record, control);
+	say(e, record, (struct verdict) { .ok = true, .version = def->version });
 }
 
 /* Known since the start at the latest: the state now keeps it. */
@@ -319,10 +415,29 @@ static bool apply_control(struct engine *e, const struct record *record, struct 
 	case CONTROL_EVENTS_DELETE:
 		delete_events(e, record, &control);
 		return true;
+	case CONTROL_BUILTIN_PUT:
+		put_builtin(e, record, &control);
+		return true;
 	case CONTROL_OPS:
 		break;
 	}
 	never("a control record without an operation");
+}
+
+/* Which built-in rules the program has that begins to write here. */
+static void learn_table(struct engine *e, const struct record *record)
+{
+	const struct json *root, *table = NULL;
+	uint64_t number;
+	struct err err;
+
+	if (json_parse(&e->tick, record->body, JSON_DEPTH_MAX, &root, &err)) {
+		table = json_get(root, "builtins");
+	}
+	if (table != NULL && table->type == JSON_NUMBER && slice_u64(table->text, &number) &&
+	    number > rulebook_table(e->state.rulebook)) {
+		rulebook_set_table(e->state.rulebook, number);
+	}
 }
 
 /* It decides nothing; that it happened is still counted. */
@@ -330,6 +445,7 @@ static void pass_over(struct engine *e, const struct record *record)
 {
 	if (e->with_effects && record->kind == RECORD_EVENT) {
 		count_event(e, record);
+		mark_said(e, record);
 	}
 	e->state.seq = record->seq;
 }
@@ -354,9 +470,11 @@ bool engine_apply(struct engine *e, const struct record *record, struct err *err
 	case RECORD_CONTROL:
 		ok = apply_control(e, record, err);
 		break;
-	case RECORD_TICK:
 	case RECORD_START:
-		/* Their time is all they bring, and every record brings that. */
+		learn_table(e, record);
+		break;
+	case RECORD_TICK:
+		/* Its time is all it brings, and every record brings that. */
 		break;
 	}
 	ends = rule_set_ends(e->state.rules);

@@ -13,6 +13,7 @@ static const char *const types[CONTROL_OPS] = {
 	[CONTROL_RULE_DELETE] = "rule.delete",
 	[CONTROL_RECORD_QUARANTINE] = "record.quarantine",
 	[CONTROL_EVENTS_DELETE] = "events.delete",
+	[CONTROL_BUILTIN_PUT] = "builtin.put",
 };
 
 struct slice control_type(enum control_op op)
@@ -49,6 +50,14 @@ static void put_rule(struct json_w *w, const struct control *control, struct are
 	}
 }
 
+static void put_builtin(struct json_w *w, const struct control *control, struct arena *req)
+{
+	json_put_int(w, "expect", (int64_t)control->expect);
+	json_put_str(w, "builtin", slice_of(builtin_word(control->builtin)));
+	json_w_key(w, "rule");
+	json_w_raw(w, rule_def_text(&control->rule, req));
+}
+
 void control_encode(const struct control *control, struct arena *req, struct buf *out)
 {
 	struct json_w w;
@@ -60,6 +69,9 @@ void control_encode(const struct control *control, struct arena *req, struct buf
 	case CONTROL_RULE_PUT:
 	case CONTROL_RULE_DELETE:
 		put_rule(&w, control, req);
+		break;
+	case CONTROL_BUILTIN_PUT:
+		put_builtin(&w, control, req);
 		break;
 	case CONTROL_RECORD_QUARANTINE:
 		json_put_int(&w, "record", (int64_t)control->record);
@@ -123,23 +135,40 @@ static bool read_once(const struct json *root, struct control *out, struct err *
 	       bad(err, "once");
 }
 
-static bool read_rule(const struct json *root, struct arena *tick, struct control *out,
-		      struct err *err)
+static bool read_def(const struct json *root, struct arena *tick, struct control *out,
+		     struct err *err)
 {
 	const struct json *rule = json_get(root, "rule");
 
-	if (json_get(root, "rulesMax") != NULL && !number(root, "rulesMax", &out->rules_max)) {
-		return bad(err, "rulesMax");
-	}
-	if (!read_once(root, out, err)) {
-		return false;
-	}
 	if (rule == NULL || !rule_def_read(rule->raw, tick, &out->rule, err)) {
 		return bad(err, "rule");
 	}
 	out->rule.id = out->rule_id;
 	out->rule.version = out->expect + 1;
 	return true;
+}
+
+static bool read_builtin(const struct json *root, struct arena *tick, struct control *out,
+			 struct err *err)
+{
+	const struct json *which = json_get(root, "builtin");
+
+	if (!number(root, "expect", &out->expect)) {
+		return bad(err, "expect");
+	}
+	if (which == NULL || !builtin_parse(which->text, &out->builtin)) {
+		return bad(err, "builtin");
+	}
+	return read_def(root, tick, out, err);
+}
+
+static bool read_rule(const struct json *root, struct arena *tick, struct control *out,
+		      struct err *err)
+{
+	if (json_get(root, "rulesMax") != NULL && !number(root, "rulesMax", &out->rules_max)) {
+		return bad(err, "rulesMax");
+	}
+	return read_once(root, out, err) && read_def(root, tick, out, err);
 }
 
 static bool read_body(const struct json *root, struct arena *tick, struct control *out,
@@ -154,6 +183,8 @@ static bool read_body(const struct json *root, struct arena *tick, struct contro
 		       bad(err, "record");
 	case CONTROL_EVENTS_DELETE:
 		return true;
+	case CONTROL_BUILTIN_PUT:
+		return read_builtin(root, tick, out, err);
 	case CONTROL_RULE_PUT:
 	case CONTROL_RULE_DELETE:
 	case CONTROL_OPS:

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "model/audit.h"
+#include "model/builtin.h"
 #include "model/rule_def.h"
 
 /*
@@ -15,6 +16,7 @@
  *   {"type":"rule.put",...,"once":{"key":"...","request":"..."}} its reply is kept under this key
  *   {"type":"rule.delete","expect":2,"id":"rul_..."}             expect 0: any version
  *   {"type":"events.delete"}                                     all events before this record
+ *   {"type":"builtin.put","expect":1,"builtin":"usage_80","rule":{...}}  see model/builtin.h
  *   {"type":"record.quarantine","record":17,"exits":3}           see poison.h
  *
  * once is what an Idempotency-Key became (store/replies.h); it decides nothing: that the rule is
@@ -31,6 +33,7 @@ enum control_op {
 	CONTROL_RULE_DELETE,
 	CONTROL_RECORD_QUARANTINE,
 	CONTROL_EVENTS_DELETE,
+	CONTROL_BUILTIN_PUT,
 	CONTROL_OPS
 };
 
@@ -41,6 +44,8 @@ struct control {
 	/* CONTROL_RULE_PUT: org and project come from the record, the version is expect + 1. */
 	struct rule_def rule;
 	uint64_t rules_max; /* of a new rule; 0: no limit */
+	/* CONTROL_BUILTIN_PUT: the same of a built-in rule; its id is made of the org. */
+	enum builtin builtin;
 	/* CONTROL_RULE_PUT: see struct reply_row; both empty: the request had no key. */
 	struct slice once_key, once_request;
 	/* CONTROL_RECORD_QUARANTINE: the record, and how many unclean exits it has cost. */

@@ -84,19 +84,31 @@ struct audit_entry *effects_audit(struct effects *e)
 	return PUSH(e, audits);
 }
 
+struct builtin_row *effects_builtin(struct effects *e)
+{
+	return PUSH(e, builtins);
+}
+
+struct saying_row *effects_said(struct effects *e)
+{
+	return PUSH(e, said);
+}
+
 #undef PUSH
 
 bool effects_empty(const struct effects *e)
 {
 	return e->rules.n + e->alerts.n + e->ends.n + e->deliveries.n + e->changes.n +
-			       e->verdicts.n + e->deletions.n + e->replies.n + e->audits.n ==
+			       e->verdicts.n + e->deletions.n + e->replies.n + e->audits.n +
+			       e->builtins.n + e->said.n ==
 		       0 &&
 	       !e->poison;
 }
 
 bool effects_full(const struct effects *e)
 {
-	return e->rules.n + e->alerts.n + e->ends.n + e->deliveries.n >= EFFECTS_BATCH_ROWS ||
+	return e->rules.n + e->alerts.n + e->ends.n + e->deliveries.n + e->said.n >=
+		       EFFECTS_BATCH_ROWS ||
 	       e->bytes >= EFFECTS_BATCH_BYTES;
 }
 
@@ -117,9 +129,20 @@ static bool write_rules(const struct effects *e, struct db *db, struct err *err)
 	return true;
 }
 
+static bool write_builtins(const struct effects *e, struct db *db, struct err *err)
+{
+	for (size_t i = 0; i < e->builtins.n; i++) {
+		if (!store_builtin_put(e->builtins.rows[i].org, db, &e->builtins.rows[i], err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool effects_write(const struct effects *e, struct db *db, struct err *err)
 {
-	return write_rules(e, db, err) &&
+	return write_rules(e, db, err) && write_builtins(e, db, err) &&
+	       store_sayings_said(db, e->said.rows, e->said.n, err) &&
 	       store_replies_add(db, e->replies.rows, e->replies.n, err) &&
 	       store_retention_delete(db, e->deletions.rows, e->deletions.n, err) &&
 	       store_alerts_insert(db, e->alerts.rows, e->alerts.n, err) &&

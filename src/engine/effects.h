@@ -42,6 +42,8 @@ struct effects {
 	EFFECT_ROWS(struct retention_row) deletions;
 	EFFECT_ROWS(struct reply_row) replies;
 	EFFECT_ROWS(struct audit_entry) audits;
+	EFFECT_ROWS(struct builtin_row) builtins;
+	EFFECT_ROWS(struct saying_row) said;
 	bool poison;	 /* the list of quarantined records has grown */
 	size_t resolved; /* alerts that ended */
 	size_t bytes;	 /* of the texts that the rows keep alive, roughly */
@@ -61,6 +63,9 @@ struct retention_row *effects_deletion(struct effects *e);
 struct reply_row *effects_reply(struct effects *e);
 /* What the audit log is to tell: likewise. */
 struct audit_entry *effects_audit(struct effects *e);
+/* A built-in rule that was changed; and what the server wanted to tell, and has told now. */
+struct builtin_row *effects_builtin(struct effects *e);
+struct saying_row *effects_said(struct effects *e);
 /* Nothing to commit but the cursor. */
 bool effects_empty(const struct effects *e);
 /* Time to commit. */

@@ -9,6 +9,10 @@
 #include "base/map.h"
 #include "model/rule_json.h"
 
+/* In front of everything else; not there while there is no table. */
+#define TABLE_MARK "builtin table "
+#define BUILTIN_MARK "builtin "
+
 struct entry {
 	struct rule_id id;
 	struct rule_def *def;
@@ -24,6 +28,7 @@ struct rulebook {
 	struct map by_id;
 	struct map by_project; /* struct count */
 	struct map by_org;     /* likewise */
+	uint64_t table;	       /* of built-in rules */
 };
 
 struct rulebook *rulebook_new(void)
@@ -95,11 +100,14 @@ void rulebook_del(struct rulebook *b, struct rule_id id)
 {
 	struct entry *entry = map_del(&b->by_id, MAP_KEY(id));
 
-	if (entry != NULL) {
+	if (entry == NULL) {
+		return;
+	}
+	if (!entry->def->builtin) {
 		count_of(&b->by_project, entry->def->project.v)->n--;
 		count_of(&b->by_org, entry->def->org.v)->n--;
-		entry_free(entry);
 	}
+	entry_free(entry);
 }
 
 void rulebook_put(struct rulebook *b, const struct rule_def *def)
@@ -111,8 +119,20 @@ void rulebook_put(struct rulebook *b, const struct rule_def *def)
 	entry->id = entry->def->id;
 	rulebook_del(b, entry->id);
 	map_put(&b->by_id, MAP_KEY(entry->id), entry);
-	count_of(&b->by_project, entry->def->project.v)->n++;
-	count_of(&b->by_org, entry->def->org.v)->n++;
+	if (!entry->def->builtin) {
+		count_of(&b->by_project, entry->def->project.v)->n++;
+		count_of(&b->by_org, entry->def->org.v)->n++;
+	}
+}
+
+uint64_t rulebook_table(const struct rulebook *b)
+{
+	return b->table;
+}
+
+void rulebook_set_table(struct rulebook *b, uint64_t table)
+{
+	b->table = table;
 }
 
 size_t rulebook_count(const struct rulebook *b, struct project_id project)
@@ -137,7 +157,7 @@ static int by_id(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A line: four numbers and the JSON of the definition, which holds no line break. */
+/* A line: four numbers, a word for a built-in rule, the JSON without a line break. */
 static void save_one(const struct rule_def *def, struct buf *out)
 {
 	struct arena tick;
@@ -145,6 +165,7 @@ static void save_one(const struct rule_def *def, struct buf *out)
 	arena_init(&tick, 0);
 	buf_printf(out, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " ", def->id.v, def->org.v,
 		   def->project.v, def->version);
+	buf_puts(out, def->builtin ? S(BUILTIN_MARK) : S(""));
 	buf_puts(out, rule_def_text(def, &tick));
 	buf_putc(out, '\n');
 	arena_release(&tick);
@@ -160,6 +181,9 @@ void rulebook_save(const struct rulebook *b, struct buf *out)
 		all[n++] = entry;
 	}
 	qsort(all, n, sizeof(struct entry *), by_id);
+	if (b->table > 0) {
+		buf_printf(out, TABLE_MARK "%" PRIu64 "\n", b->table);
+	}
 	for (size_t i = 0; i < n; i++) {
 		save_one(all[i]->def, out);
 	}
@@ -170,6 +194,7 @@ static bool load_one(struct slice line, struct arena *tick, struct rule_def *def
 {
 	uint64_t numbers[4];
 	struct err why;
+	bool builtin;
 
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
 		struct slice word;
@@ -178,9 +203,12 @@ static bool load_one(struct slice line, struct arena *tick, struct rule_def *def
 			return err_set(err, ERR_CORRUPT, "a saved rule without its numbers");
 		}
 	}
-	if (!rule_def_read(line, tick, def, &why)) {
+	builtin = slice_starts(line, S(BUILTIN_MARK));
+	if (!rule_def_read(slice_from(line, builtin ? sizeof(BUILTIN_MARK) - 1 : 0), tick, def,
+			   &why)) {
 		return err_set(err, ERR_CORRUPT, "a saved rule: %.200s", why.text);
 	}
+	def->builtin = builtin;
 	def->id.v = numbers[0];
 	def->org.v = numbers[1];
 	def->project.v = numbers[2];
@@ -188,11 +216,24 @@ static bool load_one(struct slice line, struct arena *tick, struct rule_def *def
 	return true;
 }
 
+/* Snapshots from before there were built-in rules begin with a rule. */
+static bool load_table(struct rulebook *b, struct slice *saved, struct err *err)
+{
+	struct slice line;
+
+	if (!slice_starts(*saved, S(TABLE_MARK))) {
+		return true;
+	}
+	ensure(slice_split(saved, '\n', &line));
+	return (slice_u64(slice_from(line, sizeof(TABLE_MARK) - 1), &b->table) && b->table > 0) ||
+	       err_set(err, ERR_CORRUPT, "a saved table of rules without its number");
+}
+
 bool rulebook_load(struct rulebook *b, struct slice saved, struct err *err)
 {
 	struct arena tick;
 	struct slice line;
-	bool ok = true;
+	bool ok = load_table(b, &saved, err);
 
 	arena_init(&tick, 0);
 	while (ok && slice_split(&saved, '\n', &line)) {

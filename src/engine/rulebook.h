@@ -19,9 +19,16 @@ const struct rule_def *rulebook_get(const struct rulebook *b, struct rule_id id)
 /* Add or replace; def is copied. */
 void rulebook_put(struct rulebook *b, const struct rule_def *def);
 void rulebook_del(struct rulebook *b, struct rule_id id);
-/* How many rules a project has, and all projects of an org. */
+/* How many rules a project has, and all projects of an org; built-in ones do not count. */
 size_t rulebook_count(const struct rulebook *b, struct project_id project);
 size_t rulebook_count_org(const struct rulebook *b, struct org_id org);
+
+/*
+ * The highest number of a table of built-in rules that a start of a server brought
+ * (model/builtin.h); 0: there was none yet.
+ */
+uint64_t rulebook_table(const struct rulebook *b);
+void rulebook_set_table(struct rulebook *b, uint64_t table);
 
 /* Append all rules in the order of their ids. */
 void rulebook_save(const struct rulebook *b, struct buf *out);

@@ -96,9 +96,48 @@ TEST(equal_books_have_equal_bytes)
 	arena_release(&arena);
 }
 
+TEST(built_in_rules_do_not_count)
+{
+	static const struct hash_key key;
+	struct rule_def def = builtin_def(&key, (struct org_id) { 3 }, (struct project_id) { 1 },
+					  BUILTIN_USAGE_80);
+	struct rulebook *a = rulebook_new(), *b = rulebook_new(), *c = rulebook_new();
+	struct buf x, y;
+	struct err err;
+
+	buf_init(&x, 1 << 20);
+	buf_init(&y, 1 << 20);
+	rulebook_put(a, &def);
+	rulebook_set_table(a, 4);
+	T_INT(rulebook_count(a, def.project), 0);
+	T_INT(rulebook_count_org(a, def.org), 0);
+	rulebook_save(a, &x);
+	T_OK(rulebook_load(b, buf_slice(&x), &err));
+	T_INT(rulebook_table(b), 4);
+	T_TRUE(rulebook_get(b, def.id)->builtin);
+	T_INT(rulebook_count_org(b, def.org), 0);
+	rulebook_save(b, &y);
+	T_TRUE(slice_eq(buf_slice(&x), buf_slice(&y)));
+	rulebook_del(b, def.id);
+	T_INT(rulebook_count_org(b, def.org), 0);
+	T_OK(rulebook_load(c, S(""), &err));
+	T_INT(rulebook_table(c), 0);
+	rulebook_free(&a);
+	rulebook_free(&b);
+	rulebook_free(&c);
+	buf_release(&x);
+	buf_release(&y);
+}
+
 TEST(what_was_not_saved_is_refused)
 {
-	static const char *const bad[] = { "x", "1 2 3\n", "1 2 3 4 {}\n", "1 2 3 4 {\"name\":1}\n",
+	static const char *const bad[] = { "builtin table x\n",
+					   "builtin table 0\n",
+					   "1 2 3 4 builtin {}\n",
+					   "x",
+					   "1 2 3\n",
+					   "1 2 3 4 {}\n",
+					   "1 2 3 4 {\"name\":1}\n",
 					   "1 2 3 99999999999999999999 {}\n" };
 	struct err err;
 
@@ -132,6 +171,20 @@ TEST(a_control_record_comes_back_as_it_was)
 	control_encode(&in, &arena, &text);
 	T_OK(control_decode(buf_slice(&text), &arena, &out, &err));
 	T_INT(out.op, CONTROL_RULE_DELETE);
+	buf_cut(&text, 0);
+	in.op = CONTROL_BUILTIN_PUT;
+	in.builtin = BUILTIN_DEAD_LETTERS;
+	control_encode(&in, &arena, &text);
+	T_OK(control_decode(buf_slice(&text), &arena, &out, &err));
+	T_INT(out.op, CONTROL_BUILTIN_PUT);
+	T_INT(out.builtin, BUILTIN_DEAD_LETTERS);
+	T_INT(out.rule.version, 7);
+	T_FAIL(control_decode(S("{\"type\":\"builtin.put\",\"expect\":0,\"builtin\":\"x\"}"),
+			      &arena, &out, &err),
+	       ERR_CORRUPT);
+	T_FAIL(control_decode(S("{\"type\":\"builtin.put\",\"builtin\":\"usage_80\"}"), &arena,
+			      &out, &err),
+	       ERR_CORRUPT);
 	T_FAIL(control_decode(S("{}"), &arena, &out, &err), ERR_CORRUPT);
 	T_FAIL(control_decode(S("[]"), &arena, &out, &err), ERR_CORRUPT);
 	T_FAIL(control_decode(S("{\"type\":\"rule.put\",\"expect\":0}"), &arena, &out, &err),
@@ -145,4 +198,5 @@ TEST(a_control_record_comes_back_as_it_was)
 }
 
 T_MAIN(T(rules_are_found_replaced_and_counted), T(equal_books_have_equal_bytes),
-       T(what_was_not_saved_is_refused), T(a_control_record_comes_back_as_it_was))
+       T(built_in_rules_do_not_count), T(what_was_not_saved_is_refused),
+       T(a_control_record_comes_back_as_it_was))

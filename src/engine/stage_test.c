@@ -187,6 +187,55 @@ uint64_t stage_mark(struct stage *stage, enum record_kind kind)
 	return flush(stage);
 }
 
+uint64_t stage_start(struct stage *stage, uint64_t table)
+{
+	struct record *item;
+	uint64_t seq;
+
+	request_clear(&request);
+	item = request_add(&request, 0, NULL,
+			   arena_printf(&stage->arena,
+					"{\"type\":\"start\",\"outageUs\":0,\"builtins\":%llu}",
+					(unsigned long long)table));
+	item->kind = RECORD_START;
+	item->project.v = item->key.v = 0;
+	item->type = S("start");
+	seq = flush(stage);
+	arena_clear(&stage->arena);
+	return seq;
+}
+
+uint64_t stage_system(struct stage *stage, struct org_id org, const char *type, const char *name,
+		      const char *payload)
+{
+	struct event event = { .type = slice_of(type),
+			       .source = S("tocsin"),
+			       .fingerprint = slice_of(name),
+			       .payload = slice_of(payload) };
+	struct record *item;
+	struct buf out;
+	uint64_t seq;
+
+	buf_init(&out, EVENT_BYTES_MAX);
+	event_encode(&event, &out);
+	request_clear(&request);
+	item = request_add(&request, org.v, NULL, buf_slice(&out));
+	item->type = event.type;
+	item->key.v = 0;
+	seq = flush(stage);
+	buf_release(&out);
+	return seq;
+}
+
+uint64_t stage_builtin(struct stage *stage, enum builtin which, uint64_t expect, const char *json)
+{
+	struct control c = { .op = CONTROL_BUILTIN_PUT, .expect = expect, .builtin = which };
+	struct err err;
+
+	T_OK(rule_def_read(slice_of(json), &stage->arena, &c.rule, &err));
+	return control(stage, STAGE_ORG, &c);
+}
+
 void stage_pass(struct stage *stage, int64_t us)
 {
 	stage->bed.wall_us += us;
@@ -398,6 +447,7 @@ void home_dump(struct home *home, struct buf *out)
 		"select journal, seq, alerts, deliveries, rollup_seq, usage_seq from engine_cursors",
 		"select * from retention order by org_id, project_id",
 		"select * from replies order by org_id, key_hash",
+		"select * from builtin_rules order by org_id, name",
 		"select org_id, number, created_at, actor, action, target_id from audit_entries"
 		" order by org_id, number",
 		"select * from usage_events order by org_id, day, project_id, key_id, type",

@@ -4,6 +4,7 @@
 
 #include "base/queue.h"
 #include "engine/engine.h"
+#include "model/builtin.h"
 #include "journal/bed_test.h"
 
 /*
@@ -59,6 +60,13 @@ uint64_t stage_rule_delete(struct stage *stage, struct org_id org, uint64_t id, 
 uint64_t stage_delete_events(struct stage *stage, struct org_id org);
 /* Store a tick or a start; returns its number. */
 uint64_t stage_mark(struct stage *stage, enum record_kind kind);
+/* The start of a server with this table of built-in rules. */
+uint64_t stage_start(struct stage *stage, uint64_t table);
+/* An event of the server itself, which tells what is named name. */
+uint64_t stage_system(struct stage *stage, struct org_id org, const char *type, const char *name,
+		      const char *payload);
+/* Change a built-in rule of STAGE_ORG; json is all of it. */
+uint64_t stage_builtin(struct stage *stage, enum builtin which, uint64_t expect, const char *json);
 /* Let the log's time pass. */
 void stage_pass(struct stage *stage, int64_t us);
 

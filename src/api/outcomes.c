@@ -7,6 +7,7 @@
 #include "api/route.h"
 #include "api/span.h"
 #include "base/json_put.h"
+#include "model/event.h"
 
 struct outcomes_query {
 	struct span span;
@@ -33,7 +34,9 @@ static bool read_sheet(struct call *c, const struct span *span, struct sheet *ou
 					.step_us = span_step_us(span),
 					.from_us = span->from_us,
 					.to_us = span->to_us };
+	/* What the server itself has said nobody sent. */
 	struct rollup_filter logged = { .project = c->caller.project,
+					.without = S(EVENT_SYSTEM_PREFIX),
 					.step_us = span_step_us(span),
 					.from_us = span->from_us,
 					.to_us = span->to_us };

@@ -22,6 +22,7 @@
 #include "cmd/data_dir.h"
 #include "cmd/secret_key.h"
 #include "cmd/sso_setting.h"
+#include "cmd/start.h"
 #include "engine/heartbeat.h"
 #include "engine/keeper.h"
 #include "engine/ticker.h"
@@ -63,6 +64,7 @@ struct app {
 	struct retain *retain;
 	struct seal *seal;
 	struct meter *meter;
+	struct watchman *watchman;
 	struct people *people;
 	struct signer *signer;
 	struct password_gate gate;
@@ -472,6 +474,7 @@ static bool open_keeper(struct app *app, struct err *err)
 		.seal = app->settings->seal,
 		.retain = app->retain,
 		.metrics = app->metrics,
+		.watchman = app->watchman,
 		.scrub_us = app->settings->scrub * 24 * 3600 * US_PER_S,
 	};
 
@@ -548,33 +551,25 @@ static void open_network(struct app *app)
 	loop_turn_end(app->loop, end_turn, app);
 }
 
-static void start_stored(struct journal_batch *batch UNUSED, const struct err *failure)
+static void heard(void *arg, struct org_id org, struct project_id project, int64_t minute_us)
 {
-	if (failure != NULL) {
-		log_error("start_record_failed", log_str("error", failure->text));
-	}
+	watchman_heard(((struct app *)arg)->watchman, org, project, minute_us, clock_mono_us());
 }
 
-/* Our own downtime is in the log, so that it never reads as somebody's silence. */
-static bool append_start(struct app *app, struct err *err)
+/* Before the start is in the log: until when somebody was there is known then. */
+static void open_watchman(struct app *app)
 {
-	int64_t last_us = journal_last_received_at(app->journal);
-	int64_t now_us = clock_wall_us();
-	int64_t outage_us = last_us == 0 || last_us > now_us ? 0 : now_us - last_us;
-	struct record record = { .kind = RECORD_START, .type = S("start") };
-	struct journal_batch *batch = arena_new(&app->boot, struct journal_batch);
+	struct watchman_options options = {
+		.loop = app->loop,
+		.journal = app->journal,
+		.meter = app->meter,
+		.down_us = journal_last_received_at(app->journal),
+		.up_us = clock_wall_us(),
+		.mono_us = clock_mono_us(),
+	};
 
-	record.body = arena_printf(&app->boot, "{\"type\":\"start\",\"outageUs\":%lld}",
-				   (long long)outage_us);
-	*batch = (struct journal_batch) { .items = &record,
-					  .n = 1,
-					  .results = arena_new(&app->boot, struct journal_result),
-					  .done = start_stored };
-	if (!journal_append(app->journal, batch, now_us, clock_mono_us(), err)) {
-		return false;
-	}
-	journal_turn(app->journal);
-	return true;
+	app->watchman = watchman_new(&options);
+	ledger_on_heard(app->ledger, heard, app);
 }
 
 static bool open_all(struct app *app, struct err *err)
@@ -598,8 +593,12 @@ static bool open_all(struct app *app, struct err *err)
 	/* The log writes when it is opened: what a newer program left has to be refused before. */
 	if (!lock_data(app, err) || !store_not_newer(state_url(app), err) ||
 	    !open_journal(app, err) || !open_store(app, err) || !open_seal(app, err) ||
-	    !load_memory(app, err) || !open_engine(app, err) || !load_meter(app, err) ||
-	    !append_start(app, err) || !open_workers(app, err) || !fill_api(app, err)) {
+	    !load_memory(app, err) || !open_engine(app, err) || !load_meter(app, err)) {
+		return false;
+	}
+	open_watchman(app);
+	if (!start_append(app->journal, &app->boot, err) || !open_workers(app, err) ||
+	    !fill_api(app, err)) {
 		return false;
 	}
 	app->api.workers = app->workers;
@@ -763,6 +762,7 @@ void app_close(struct app **ap)
 	live_free(&app->live);
 	journal_close(&app->journal);
 	ticker_free(&app->ticker);
+	watchman_free(&app->watchman);
 	heartbeat_free(&app->heartbeat);
 	store_close(&app->store);
 	keyring_free(&app->keys);

@@ -17,8 +17,10 @@
 #include "engine/receiver.h"
 #include "model/retry.h"
 #include "net/http_client.h"
+#include "model/builtin.h"
 #include "net/url.h"
 #include "store/global.h"
+#include "store/sayings.h"
 
 #define LEASE_US (60 * US_PER_S)  /* four times the longest call */
 #define IDLE_US (500 * US_PER_MS) /* between looks for what has become due by itself */
@@ -45,6 +47,7 @@ struct outcome {
 	struct org_id org;
 	struct project_id project;
 	struct slice change; /* JSON; empty: none */
+	struct saying_row saying;
 	struct arena arena;
 };
 
@@ -174,6 +177,55 @@ static void write_change(struct outcome *o, const struct courier *c, const struc
 	buf_release(&out);
 }
 
+/* The payload of the event that tells of a dead letter. */
+static struct slice describe_dead(struct outcome *o, const struct courier *c,
+				  const struct delivery_row *row)
+{
+	struct log_id id = { .at_ms = row->created_us / US_PER_MS, .number = row->number.v };
+	struct id_text delivery = log_id_format(&c->o.cipher, ID_DELIVERY, id);
+	struct id_text rule = id_format(ID_RULE, row->rule.v);
+	struct id_text project = id_format(ID_PROJECT, row->project.v);
+	struct slice text;
+	struct json_w w;
+	struct buf out;
+
+	buf_init(&out, SAYING_PAYLOAD_BYTES_MAX);
+	json_w_init(&w, &out);
+	json_w_object(&w);
+	json_put_str(&w, "deliveryId", slice_of(delivery.p));
+	json_put_str(&w, "projectId", slice_of(project.p));
+	json_put_str(&w, "ruleId", slice_of(rule.p));
+	json_put_str(&w, "channel", row->channel);
+	json_put_str(&w, "error", o->attempt.error);
+	json_put_int(&w, "attempts", row->attempts_total + 1);
+	json_w_end(&w);
+	ensure(!out.overflow);
+	text = arena_dup(&o->arena, buf_slice(&out));
+	buf_release(&out);
+	return text;
+}
+
+/*
+ * The org is told, but for letters that were about the server's own events: one that tells of dead
+ * letters and dies would be told of, and so on for ever.
+ */
+static void tell_dead(struct outcome *o, const struct courier *c, const struct delivery_row *row)
+{
+	if (event_type_is_system(row->event_type)) {
+		return;
+	}
+	o->saying = (struct saying_row) {
+		.org = row->org,
+		.name = arena_printf(&o->arena, "dead:%llu:%u", (unsigned long long)row->number.v,
+				     row->attempts_total + 1),
+		.type = S(SYSTEM_DEAD_LETTER),
+		.message = S("a delivery has failed for good"),
+		.payload = describe_dead(o, c, row),
+		.created_us = o->result.done_us,
+	};
+	o->result.saying = &o->saying;
+}
+
 static void decide_retry(struct courier *c, struct outcome *o, const struct delivery_row *row,
 			 const struct channel_verdict *verdict, int64_t now_us)
 {
@@ -239,6 +291,9 @@ static void conclude(struct courier *c, const struct delivery_row *row,
 	};
 	o->result.attempt = &o->attempt;
 	decide(c, o, row, verdict, now_us);
+	if (o->result.status == DELIVERY_DEAD) {
+		tell_dead(o, c, row);
+	}
 	write_change(o, c, row, delivery_status_name(o->result.status));
 }
 

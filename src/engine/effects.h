@@ -4,6 +4,7 @@
 
 #include "engine/waiters.h"
 #include "store/global.h"
+#include "store/sayings.h"
 
 /*
  * What a batch of records changes, as rows: decided in memory first, written in one transaction

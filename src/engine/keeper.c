@@ -18,6 +18,7 @@
 #include "engine/purger.h"
 #include "journal/care.h"
 #include "store/global.h"
+#include "store/sayings.h"
 
 #define PREPARE_US (20 * US_PER_MS)    /* a segment lasts at least ten times that at full speed */
 #define SEAL_US (200 * US_PER_MS)      /* a look whether a segment was closed */
@@ -45,6 +46,9 @@
 #define PRUNE_ROWS 5000	  /* per org and round: short transactions */
 #define REPLY_ROWS 1000	  /* at a time; up to 64 KiB each */
 #define REPLY_SLICES 20
+#define SAYINGS_KEPT_US \
+	(62 * 24 * 3600 * US_PER_S) /* what is told once a month is not told again */
+#define SAYING_SLICES 20	    /* of a thousand */
 #define USES_MAX 4096
 #define SWEEP_MAX 1000 /* per round: a short transaction, a short turn of the loop */
 
@@ -187,6 +191,9 @@ static void prune(struct keeper *k)
 	    !store_tokens_sweep(k->db, now_us, SWEEP_MAX, NULL, &err)) {
 		log_warn("prune_failed", log_str("error", err.text));
 	}
+	if (!store_sayings_prune(k->db, now_us - SAYINGS_KEPT_US, SAYING_SLICES, &err)) {
+		log_warn("prune_failed", log_str("error", err.text));
+	}
 	prune_counts(k, now_us);
 }
 
@@ -267,6 +274,9 @@ static void *run(void *arg)
 		}
 		if (due(&k->prune_at_us, PRUNE_US, now_us)) {
 			prune(k);
+		}
+		if (k->o.watchman != NULL) {
+			watchman_step(k->o.watchman, k->db, clock_wall_us(), now_us);
 		}
 		if (queue_take(k->inbox, PREPARE_US) != NULL) {
 			write_uses(k);

@@ -8,6 +8,7 @@
 #include "engine/metrics.h"
 #include "engine/people.h"
 #include "engine/retain.h"
+#include "engine/watchman.h"
 #include "journal/journal.h"
 #include "net/loop.h"
 #include "store/store.h"
@@ -16,9 +17,9 @@
  * The housekeeping thread: zeroes the next segment of the log ahead of its use, moves SQLite's
  * write-ahead log into the database, writes down when keys and sessions were last used, saves what
  * became of events and who failed to log in, and drops change rows that no stream may ask for any
- * more, replies that nobody may ask for again, sessions and tokens that have expired, and counts
- * that are older than they are kept; beside it seals and purges the log, and forgets users whose
- * days of grace are over. Nobody waits for it.
+ * more, replies that nobody may ask for again, sayings long said, sessions and tokens that have
+ * expired, and counts that are older than they are kept; beside it seals and purges the log, and
+ * forgets users whose days of grace are over. Nobody waits for it.
  */
 struct keeper;
 
@@ -31,13 +32,14 @@ struct keeper_options {
 	struct journal *journal;
 	struct store *store;
 	struct keyring *keys;
-	struct people *people;	 /* NULL: nobody logs in */
-	struct ledger *ledger;	 /* NULL: there is none */
-	struct guesses *guesses; /* NULL: nobody counts them */
-	bool seal;		 /* pack closed segments, and purge what is not kept */
-	struct retain *retain;	 /* what is kept; NULL: everything */
-	struct metrics *metrics; /* needed with retain */
-	int64_t scrub_us;	 /* read each closed file again so often; 0: never */
+	struct people *people;	   /* NULL: nobody logs in */
+	struct ledger *ledger;	   /* NULL: there is none */
+	struct guesses *guesses;   /* NULL: nobody counts them */
+	bool seal;		   /* pack closed segments, and purge what is not kept */
+	struct retain *retain;	   /* what is kept; NULL: everything */
+	struct metrics *metrics;   /* needed with retain */
+	struct watchman *watchman; /* steps on this thread; NULL: nobody is told anything */
+	int64_t scrub_us;	   /* read each closed file again so often; 0: never */
 };
 
 /* Connects and starts the thread. Blocks. */

@@ -28,6 +28,8 @@ struct ledger {
 	struct map cells; /* under the lock */
 	struct cell *last;
 	struct metrics *metrics;
+	ledger_heard *heard;
+	void *heard_arg;
 	struct outcome_row *rows; /* the saver's */
 	size_t n, cap;
 };
@@ -40,6 +42,25 @@ struct ledger *ledger_new(struct metrics *metrics)
 	map_init(&l->cells);
 	l->metrics = metrics;
 	return l;
+}
+
+void ledger_on_heard(struct ledger *l, ledger_heard *fn, void *arg)
+{
+	l->heard = fn;
+	l->heard_arg = arg;
+}
+
+static void tell_heard(const struct ledger *l, const struct map *cells)
+{
+	const struct cell *cell;
+	size_t at = 0;
+
+	while (l->heard != NULL && (cell = map_next(cells, &at)) != NULL) {
+		if (cell->counts[OUTCOME_RECEIVED] > 0) {
+			l->heard(l->heard_arg, cell->key.org, cell->key.project,
+				 cell->key.minute_us);
+		}
+	}
 }
 
 static void cells_free(struct map *cells)
@@ -202,6 +223,7 @@ bool ledger_save(struct ledger *l, struct db *db, struct err *err)
 	l->last = NULL;
 	map_init(&l->cells);
 	pthread_mutex_unlock(&l->lock);
+	tell_heard(l, &cells);
 	rows_of(l, &cells);
 	if (l->n > 0) {
 		qsort(l->rows, l->n, sizeof(*l->rows), by_key);

@@ -21,6 +21,14 @@ struct ledger;
 struct ledger *ledger_new(struct metrics *metrics);
 void ledger_free(struct ledger **ledger);
 
+/*
+ * Called by ledger_save for each project and minute in which something was received since, whether
+ * that can be saved or not. Before anybody counts.
+ */
+typedef void ledger_heard(void *arg, struct org_id org, struct project_id project,
+			  int64_t minute_us);
+void ledger_on_heard(struct ledger *ledger, ledger_heard *fn, void *arg);
+
 /* n more (or, moved to another minute, less) at the time at_us. */
 void ledger_add(struct ledger *ledger, struct org_id org, struct project_id project, int64_t at_us,
 		enum event_outcome outcome, int64_t n);

@@ -31,6 +31,11 @@ struct account {
 	int64_t month_us, end_us;
 	uint64_t used;
 	bool told_soft, told_hard; /* this month, in the log of the program */
+	int64_t limit;		   /* plan_events_limit of limits */
+	int percent;		   /* the level that was come to, of that limit in this month */
+	struct meter_level level;  /* the newest that nobody has taken */
+	bool waits;		   /* in the queue, because of it */
+	struct account *next;
 };
 
 struct meter {
@@ -41,6 +46,7 @@ struct meter {
 	size_t plans_n;
 	char normal[PLAN_NAME_CHARS_MAX];
 	size_t normal_n; /* 0: the table is switched off; atomic, as it is read without the lock */
+	struct account *first_waits, *last_waits;
 };
 
 struct meter *meter_new(void)
@@ -85,6 +91,36 @@ static const struct plan *find_plan(const struct meter *m, struct slice name)
 	return slice_eq(name, plan_unlimited.name) ? &plan_unlimited : NULL;
 }
 
+static int percent_of(uint64_t used, int64_t limit)
+{
+	if (limit == 0 || used * 100 < (uint64_t)limit * 80) {
+		return 0;
+	}
+	return used < (uint64_t)limit ? 80 : 100;
+}
+
+static void note_level(struct meter *m, struct account *a)
+{
+	int percent = percent_of(a->used, a->limit);
+
+	if (percent <= a->percent) {
+		return;
+	}
+	a->percent = percent;
+	a->level = (struct meter_level) { .org = a->org,
+					  .month_us = a->month_us,
+					  .limit = a->limit,
+					  .used = a->used,
+					  .percent = percent };
+	if (a->waits) {
+		return;
+	}
+	a->waits = true;
+	a->next = NULL;
+	*(m->first_waits == NULL ? &m->first_waits : &m->last_waits->next) = a;
+	m->last_waits = a;
+}
+
 static void work_out(struct meter *m, struct account *a)
 {
 	const struct plan *plan = NULL;
@@ -97,6 +133,11 @@ static void work_out(struct meter *m, struct account *a)
 	}
 	a->limits = plan_overridden(plan != NULL ? plan : &plan_unlimited, &a->own);
 	a->told_soft = a->told_hard = false;
+	if (a->limit != plan_events_limit(&a->limits)) {
+		a->limit = plan_events_limit(&a->limits);
+		a->percent = 0;
+		note_level(m, a);
+	}
 }
 
 static void work_out_all(struct meter *m)
@@ -135,6 +176,7 @@ static void turn(struct account *a, int64_t at_us)
 		a->month_us = month_start_us(at_us);
 		a->end_us = month_end_us(at_us);
 		a->used = 0;
+		a->percent = 0;
 		a->told_soft = a->told_hard = false;
 	}
 }
@@ -192,7 +234,23 @@ void meter_add(struct meter *m, struct org_id org, int64_t at_us, uint64_t n)
 	a = account_of(m, org);
 	turn(a, at_us);
 	a->used += n;
+	note_level(m, a);
 	pthread_mutex_unlock(&m->lock);
+}
+
+bool meter_take_level(struct meter *m, struct meter_level *out)
+{
+	struct account *a;
+
+	pthread_mutex_lock(&m->lock);
+	a = m->first_waits;
+	if (a != NULL) {
+		m->first_waits = a->next;
+		a->waits = false;
+		*out = a->level;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return a != NULL;
 }
 
 /* The state: counting. */

@@ -34,6 +34,21 @@ int64_t meter_rate(struct meter *meter, struct org_id org);
 /* That many were stored, the last at that time. */
 void meter_add(struct meter *meter, struct org_id org, int64_t at_us, uint64_t n);
 
+/*
+ * That an organization has come to 80 or 100 percent of the month's events (plan_events_limit), or
+ * is found there at the start, or under new limits. Each is given once in a process; whether it was
+ * told before is not known here.
+ */
+struct meter_level {
+	struct org_id org;
+	int64_t month_us;
+	int64_t limit;
+	uint64_t used;
+	int percent; /* 80 or 100, and then 80 as well */
+};
+/* Take the next one. False when there is none: the usual case, and cheap. */
+NODISCARD bool meter_take_level(struct meter *meter, struct meter_level *out);
+
 /* What holds for an organization in the month of a time. Texts are in req. */
 struct meter_state {
 	struct plan plan; /* with the organization's own limits */

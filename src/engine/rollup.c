@@ -109,6 +109,12 @@ static struct owner *owner_of(struct tally *t, struct slice ids)
 	return owner;
 }
 
+/* The few types of the server itself are always named: the books leave them out. */
+static bool is_ours(struct slice key)
+{
+	return event_type_is_system(slice_from(key, KEY_IDS));
+}
+
 static struct cell *cell_of(struct tally *t, struct slice key)
 {
 	struct cell *cell = map_get(&t->cells, key);
@@ -118,7 +124,8 @@ static struct cell *cell_of(struct tally *t, struct slice key)
 		return cell;
 	}
 	owner = owner_of(t, (struct slice) { key.p, KEY_IDS });
-	if (key.n == KEY_IDS || owner->types >= t->types_max || t->cells.n >= ROLLUP_CELLS_MAX) {
+	if (key.n == KEY_IDS || (owner->types >= t->types_max && !is_ours(key)) ||
+	    t->cells.n >= ROLLUP_CELLS_MAX) {
 		return owner->rest;
 	}
 	owner->types++;

@@ -9,6 +9,7 @@
 #include "store/global.h"
 #include "store/queries.h"
 #include "store/row.h"
+#include "store/sayings.h"
 
 #define WHY "one courier serves all orgs"
 

@@ -19,7 +19,6 @@
 #include "store/retention.h"
 #include "store/rollups.h"
 #include "store/rules.h"
-#include "store/sayings.h"
 #include "store/sessions.h"
 #include "store/sign_keys.h"
 #include "store/tokens.h"
@@ -32,8 +31,7 @@
  *
  * Those of people stand in headers of their own, since no org comes into them at all:
  *   users.h, leaving.h: a user may be in many orgs, and is found by mail before any is known
- *   sessions.h   a session is a user's, and decides the org of a request
- *   tokens.h     who uses a one-time token is known by it alone
+ *   sessions.h, tokens.h: a session decides the org of a request, a one-time token who asks
  *   directory.h  whose call it is, is answered from memory, for all orgs
  *   sign_keys.h  access tokens are signed for the installation
  *   replies.h    besides those of one org, what engine and keeper do for all; sayings.h likewise

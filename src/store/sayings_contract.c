@@ -2,6 +2,7 @@
 /* What the server has to tell: once per name, until it is said, and never to another org. */
 #include "model/builtin.h"
 #include "store/fixture_contract.h"
+#include "store/sayings.h"
 
 static struct saying_row sample(struct org_id org, const char *name, int64_t at_us)
 {

@@ -38,12 +38,17 @@ export function settledUsage(api: Api, month?: string): Promise<Usage> {
 	);
 }
 
+/** The server's own events are free. */
+export function isOurs(event: { type: string }): boolean {
+	return event.type.startsWith("tocsin.");
+}
+
 /** "2026-11-21 key_... storm.order" by how many there were. */
 export type Ledger = Record<string, number>;
 
 export function ledgerOf(events: Pick<Event, "type" | "keyId" | "receivedAt">[]): Ledger {
 	const ledger: Ledger = {};
-	for (const { type, keyId, receivedAt } of events) {
+	for (const { type, keyId, receivedAt } of events.filter((event) => !isOurs(event))) {
 		const line = `${receivedAt.slice(0, 10)} ${keyId} ${type}`;
 		ledger[line] = (ledger[line] ?? 0) + 1;
 	}

@@ -1,6 +1,6 @@
 // Every call that is described, made by everybody who may not make it: another organization, another
 // project, too small a role, a key without the scope, a key or token that was revoked or has expired,
-// an organization that is suspended, nobody. What is not yours is as if it were not there, to the byte.
+// an organization that is suspended, somebody who has asked to be deleted, nobody. What is not yours is as if it were not there, to the byte.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, eventually, type Problem, type Reply } from "../harness/api.ts";
@@ -31,6 +31,8 @@ const OWN = new Set(["createKey", "openStream"]);
 const OF_ONES_OWN = new Set(["deleteLink"]);
 /** What who has no organization any more may still do with it: see it. */
 const WHILE_CLOSED = new Set(["getOrg"]);
+/** What is left to who has asked to be deleted: to look, and to come back. */
+const WHILE_LEAVING = new Set(["getMe", "exportMe", "restoreMe", "prove"]);
 /** The organization's own, which the scope settings:read opens to keys of all its projects. */
 const OF_THE_ORG = new Set(["listAudit", "exportAudit"]);
 /** Streams, which never end by themselves: 50_live. */
@@ -110,6 +112,7 @@ describe.each(stores)("on %s", (store) => {
 	let things: Record<string, string>;
 	let over: [string, Api][];
 	let closed: Api[];
+	let leaving: Person;
 
 	/** Credentials of A whose time is over. */
 	async function expire(): Promise<[string, Api][]> {
@@ -132,11 +135,19 @@ describe.each(stores)("on %s", (store) => {
 		return [api, cem.api];
 	}
 
+	/** Somebody who will be gone in a week, and logged in to see what there is. */
+	async function leave(): Promise<Person> {
+		const dan = await memberOf(ana, "admin");
+		expect((await dan.api.delete("/api/v1/auth/me")).status).toBe(200);
+		return Person.logIn(server.url, dan.login.user.email);
+	}
+
 	beforeAll(async () => {
 		const args = ["--signup", "open", "--rate-auth", "0", "--trusted-proxies", "127.0.0.1"];
 		server = await Server.start({ store, clock: true, args });
 		over = await expire();
 		closed = await suspend();
+		leaving = await leave();
 		ben = await Person.signUp(server.url, `${randomUUID()}@b.example`, { orgName: "B" });
 		a = (await keyOf(ana.api, [])).api;
 		b = (await keyOf(ben.api, [])).api;
@@ -217,6 +228,16 @@ describe.each(stores)("on %s", (store) => {
 				const want = WHILE_CLOSED.has(op.name) ? [false, false] : [true, true];
 				expect([reply.status === 403, reply.body.code === "org_closed"]).toEqual(want);
 			}
+		},
+	);
+
+	it.each(ops.filter((op) => op.people && !LETS_IN_NOBODY.has(op.name)).map((op) => [op.name, op] as const))(
+		"%s is not for who is leaving",
+		async (_, op) => {
+			const reply = await knock(leaving.api, op);
+			expect([reply.status === 403, reply.body.code === "account_leaving"]).toEqual(
+				WHILE_LEAVING.has(op.name) ? [false, false] : [true, true],
+			);
 		},
 	);
 

@@ -68,6 +68,7 @@ const rows: Row[] = [
 		},
 	},
 	{ name: "a user is disabled", whose: ["person"], next: [401, "unauthorized"], act: (s) => s.run("user", "disable", s.other.login.user.email) },
+	{ name: "somebody asks to be deleted", whose: ["person"], next: [401, "unauthorized"], act: (s) => good(s.other.api.delete("/api/v1/auth/me")) },
 	{
 		name: "an organization is suspended",
 		whose: ["person", "key"],

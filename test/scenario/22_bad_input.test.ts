@@ -200,8 +200,8 @@ describe("where and how", () => {
 
 	it("a method that the path does not take", async () => {
 		const rows: [string, string, string][] = [
-			["PUT", "/api/v1/events", "POST, GET, DELETE"],
-			["PATCH", "/api/v1/events", "POST, GET, DELETE"],
+			["PUT", "/api/v1/events", "GET, POST, DELETE"],
+			["PATCH", "/api/v1/events", "GET, POST, DELETE"],
 			["POST", "/health", "GET"],
 			["PATCH", "/api-keys", "POST, GET"],
 			["PUT", "/api/v1/rules/rul_1", "GET, PATCH, DELETE"],

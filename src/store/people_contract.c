@@ -475,7 +475,110 @@ CONTRACT(signing_keys_have_one_number_each)
 	T_INT(list.rows[0].number, 2);
 }
 
-CONTRACTS(people_contract, C(users_are_found_and_changed), C(a_mail_is_one_users),
+static const struct query waiting = {
+	.name = "test_waiting",
+	.args = "",
+	.cols = "i",
+	.sql = "select count(*) from pg_locks where not granted",
+	.global = "a test looks at the server",
+};
+
+struct resetting {
+	struct fixture *f;
+	enum found found;
+	struct err err;
+};
+
+static void *reset_thread(void *arg)
+{
+	struct resetting *r = arg;
+	struct db *db = fixture_connect(r->f);
+	struct token_row token;
+	struct user_row user;
+	struct arena req;
+
+	arena_init(&req, 0);
+	r->found = FAILED;
+	if (db_begin(db, &r->err)) {
+		r->found = store_token_take_user(db, TOKEN_RESET, S("h1"), AT, &req, &token, &user,
+						 &r->err);
+	}
+	db_rollback(db);
+	db_close(&db);
+	arena_release(&req);
+	return NULL;
+}
+
+static void wait_for_waiting(struct fixture *f)
+{
+	struct db *db = fixture_connect(f);
+	struct err err = { 0 };
+	int64_t n = 0;
+
+	while (n == 0) {
+		T_OK(db_run(db, &waiting, (struct db_args) { 0 }, &err));
+		T_INT(db_next(db, &err), FOUND);
+		n = db_col_int(db, 0);
+		db_end(db);
+	}
+	db_close(&db);
+}
+
+/* Whoever has the user may end the tokens, whoever comes with one meanwhile. */
+CONTRACT(a_link_that_is_used_as_it_ends_waits_in_line)
+{
+	struct token_row token = { .hash = S("h1"),
+				   .user = ANA,
+				   .purpose = TOKEN_RESET,
+				   .data = S(""),
+				   .created_us = AT,
+				   .expires_us = AT + DAY_US };
+	struct resetting r = { .f = f };
+	struct user_row row;
+	struct err err = { 0 };
+	pthread_t thread;
+
+	put_user(f, 1, "ana@example.com");
+	T_OK(store_token_put(f->db, &token, &err));
+	T_OK(db_begin(f->db, &err));
+	T_INT(store_user_lock(f->db, ANA, &f->arena, &row, &err), FOUND);
+	T_INT(pthread_create(&thread, NULL, reset_thread, &r), 0);
+	if (f->kind == STORE_POSTGRES) {
+		wait_for_waiting(f);
+	}
+	T_OK(store_token_end_all(f->db, ANA, &err));
+	T_OK(db_commit(f->db, &err));
+	pthread_join(thread, NULL);
+	T_INT(r.found, NOT_FOUND);
+}
+
+CONTRACT(a_token_is_taken_with_its_user)
+{
+	struct token_row token = { .hash = S("h1"),
+				   .user = ANA,
+				   .purpose = TOKEN_RESET,
+				   .data = S(""),
+				   .created_us = AT,
+				   .expires_us = AT + DAY_US };
+	struct user_row row;
+	struct err err = { 0 };
+
+	put_user(f, 1, "ana@example.com");
+	T_OK(store_token_put(f->db, &token, &err));
+	T_OK(db_begin(f->db, &err));
+	T_INT(store_token_take_user(f->db, TOKEN_VERIFY, S("h1"), AT, &f->arena, &token, &row,
+				    &err),
+	      NOT_FOUND);
+	T_INT(store_token_take_user(f->db, TOKEN_RESET, S("h1"), AT, &f->arena, &token, &row, &err),
+	      FOUND);
+	T_SLICE(row.mail, "ana@example.com");
+	T_INT(store_token_take_user(f->db, TOKEN_RESET, S("h1"), AT, &f->arena, &token, &row, &err),
+	      NOT_FOUND);
+	db_rollback(f->db);
+}
+
+CONTRACTS(people_contract, C(a_link_that_is_used_as_it_ends_waits_in_line),
+	  C(a_token_is_taken_with_its_user), C(users_are_found_and_changed), C(a_mail_is_one_users),
 	  C(a_code_is_taken_once), C(who_is_disabled_is_logged_out),
 	  C(who_is_disabled_cannot_log_in), C(an_open_token_is_known_by_its_user),
 	  C(an_identity_of_elsewhere_is_one_users), C(an_old_token_ends_its_session),

@@ -12,6 +12,7 @@
 enum {
 	PUT,
 	TAKE,
+	LOOK,
 	OF_USER,
 	END_ALL,
 	SWEEP,
@@ -32,6 +33,11 @@ static const struct query queries[] = {
 		.name = "token_take", .args = "tti", .cols = TOKEN_LETTERS, .global = WHY,
 		.sql = "delete from one_time_tokens where token_hash = $1 and purpose = $2"
 		       " and expires_at > $3 returning " TOKEN_COLS,
+	},
+	[LOOK] = {
+		.name = "token_look", .args = "tti", .cols = TOKEN_LETTERS, .global = WHY,
+		.sql = "select " TOKEN_COLS " from one_time_tokens where token_hash = $1"
+		       " and purpose = $2 and expires_at > $3",
 	},
 	[OF_USER] = {
 		.name = "token_of_user", .args = "iti", .cols = TOKEN_LETTERS, .global = WHY,
@@ -97,6 +103,24 @@ enum found store_token_take(struct db *db, enum token_purpose purpose, struct sl
 	return row_get(db, &queries[TAKE],
 		       DB_ARGS(db_text(hash), db_text(slice_of(purposes[purpose])), db_int(now_us)),
 		       &shape, req, out, err);
+}
+
+enum found store_token_take_user(struct db *db, enum token_purpose purpose, struct slice hash,
+				 int64_t now_us, struct arena *req, struct token_row *out,
+				 struct user_row *user, struct err *err)
+{
+	enum found found;
+
+	ensure(purpose < TOKEN_PURPOSES && db_in_transaction(db));
+	found = row_get(
+		db, &queries[LOOK],
+		DB_ARGS(db_text(hash), db_text(slice_of(purposes[purpose])), db_int(now_us)),
+		&shape, req, out, err);
+	if (found == FOUND) {
+		found = store_user_lock(db, out->user, req, user, err);
+	}
+	/* It may have ended while the other one changed the user. */
+	return found == FOUND ? store_token_take(db, purpose, hash, now_us, req, out, err) : found;
 }
 
 enum found store_token_of(struct db *db, struct user_id user, enum token_purpose purpose,

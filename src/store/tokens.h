@@ -4,6 +4,7 @@
 
 #include "model/id.h"
 #include "store/db.h"
+#include "store/users.h"
 
 /*
  * What works once: tokens in links that are sent to users, and recovery codes. Only hashes are
@@ -37,6 +38,14 @@ NODISCARD bool store_token_put(struct db *db, const struct token_row *row, struc
 NODISCARD enum found store_token_take(struct db *db, enum token_purpose purpose, struct slice hash,
 				      int64_t now_us, struct arena *req, struct token_row *out,
 				      struct err *err);
+/*
+ * The same, and nobody else changes the user until the transaction ends: the user is locked before
+ * the token is taken, as by all who change a user and then end the tokens. In a transaction.
+ */
+NODISCARD enum found store_token_take_user(struct db *db, enum token_purpose purpose,
+					   struct slice hash, int64_t now_us, struct arena *req,
+					   struct token_row *out, struct user_row *user,
+					   struct err *err);
 /* What is open for a user: there is one of a purpose at most. */
 NODISCARD enum found store_token_of(struct db *db, struct user_id user, enum token_purpose purpose,
 				    int64_t now_us, struct arena *req, struct token_row *out,

@@ -113,17 +113,14 @@ static bool take_token(struct call *c, struct slice token, struct token_row *row
 {
 	enum token_purpose purpose = slice_starts(token, S("vfy_")) ? TOKEN_VERIFY
 								    : TOKEN_MAIL_CHANGE;
-	enum found found = store_token_take(c->db, purpose, token_hash(token, c->req), c->now_us,
-					    c->req, row, err);
+	enum found found = store_token_take_user(c->db, purpose, token_hash(token, c->req),
+						 c->now_us, c->req, row, user, err);
 
 	if (found == FAILED || !guess_secret(c, token, found == FOUND, err)) {
 		return false;
 	}
 	if (found == NOT_FOUND) {
 		return is_no_link(err);
-	}
-	if (!account_lock(c, row->user, user, err)) {
-		return false;
 	}
 	/* A link to an address that is not his any more. */
 	return purpose == TOKEN_MAIL_CHANGE || slice_eq(row->data, user->mail) || is_no_link(err);

@@ -180,8 +180,8 @@ static const struct field reset_rows[] = {
 static bool take_token(struct call *c, struct slice token, struct user_row *user, struct err *err)
 {
 	struct token_row row;
-	enum found found = store_token_take(c->db, TOKEN_RESET, token_hash(token, c->req),
-					    c->now_us, c->req, &row, err);
+	enum found found = store_token_take_user(c->db, TOKEN_RESET, token_hash(token, c->req),
+						 c->now_us, c->req, &row, user, err);
 
 	if (found == FAILED || !guess_secret(c, token, found == FOUND, err)) {
 		return false;
@@ -191,7 +191,7 @@ static bool take_token(struct call *c, struct slice token, struct user_row *user
 				 "\"token\" is of no link that is good: it was used, is too old, "
 				 "or there is a newer one");
 	}
-	return account_lock(c, row.user, user, err);
+	return true;
 }
 
 static bool store_reset(struct call *c, struct slice token, struct slice password,

@@ -158,6 +158,22 @@ describe.each(stores)("on %s", (store) => {
 		}
 	});
 
+	it("looks whether the plan has a seat", async () => {
+		const server = await Server.start({ store });
+		const plan = (...words: string[]) => tocsin(["plan", ...words, ...server.stateFlags()]);
+		expect((await plan("put", "--plan", "one", "--name", "One", "--seats", "1")).code).toBe(0);
+		expect((await plan("on", "--plan", "one")).code).toBe(0);
+		expect((await user(server, ["add", mail(), "--owner"])).code).toBe(0);
+		const late = mail();
+		const refused = await user(server, ["add", late, "--org", "default"]);
+		expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("no more than 1 members")]);
+		expect((await user(server, ["show", late])).code).toBe(1);
+		expect((await user(server, ["add", late])).code).toBe(0);
+		const role = await user(server, ["role", late, "--role", "viewer"]);
+		expect([role.code, role.stderr]).toEqual([1, expect.stringContaining("no more than 1 members")]);
+		await server.stop();
+	});
+
 	it("refuses what makes no sense", async () => {
 		const server = await Server.start({ store });
 		const email = mail();

@@ -5,6 +5,7 @@
  */
 #include "api/account/account.h"
 #include "api/account/leave.h"
+#include "api/account/members.h"
 #include "api/api.h"
 #include "api/audit.h"
 #include "api/guess.h"
@@ -196,8 +197,11 @@ static bool change_member(struct call *c, const struct user_row *user, const str
 	if (p->from != ROLE_NONE) {
 		return store_member_change(p->org, c->db, &ask, err);
 	}
-	return p->to == ROLE_NONE ? err_set(err, ERR_NOT_FOUND, "the user is no member there")
-				  : store_member_insert(p->org, c->db, &row, err);
+	if (p->to == ROLE_NONE) {
+		return err_set(err, ERR_NOT_FOUND, "the user is no member there");
+	}
+	return store_org_lock(p->org, c->db, err) && member_has_seat(c, p->org, 1, err) &&
+	       store_member_insert(p->org, c->db, &row, err);
 }
 
 static bool note_member(struct call *c, const struct user_row *user, const struct place *p,
@@ -662,7 +666,7 @@ static const struct route rows[] = {
 		.body_max = ACCOUNT_BODY_BYTES_MAX,
 		.bodies = { { .shape = &shape_add_in } },
 		.replies = { { .status = 201, .help = "It was made.", .shape = &shape_one } },
-		.errors = { ERR_NOT_FOUND, ERR_CONFLICT, ERR_OVERLOADED },
+		.errors = { ERR_NOT_FOUND, ERR_CONFLICT, ERR_LIMIT, ERR_OVERLOADED },
 		.audits = { AUDIT_USER_CREATE, AUDIT_MEMBER_ADD },
 		.work = add_user,
 	},
@@ -693,7 +697,7 @@ static const struct route rows[] = {
 		 .errors = { ERR_NOT_FOUND }, .audits = { AUDIT_TOTP_DISABLE }, .work = totp_off),
 	USER_ROW("role", "adminSetRole", "Say what a user is in an organization",
 		 .body_max = ACCOUNT_BODY_BYTES_MAX, .bodies = { { .shape = &shape_role_in } },
-		 .errors = { ERR_NOT_FOUND, ERR_CONFLICT },
+		 .errors = { ERR_NOT_FOUND, ERR_CONFLICT, ERR_LIMIT },
 		 .audits = { AUDIT_MEMBER_ADD, AUDIT_MEMBER_ROLE, AUDIT_MEMBER_REMOVE },
 		 .work = set_role),
 	USER_ROW("password", "adminSetPassword", "Set a user's password",

@@ -216,6 +216,19 @@ bool rate_login(struct call *c, struct slice account, struct err *err)
 	return true;
 }
 
+bool rate_link(struct call *c, struct slice account)
+{
+	static const struct rate rate = { .per_minute = 1, .burst = RATE_LINKS_AT_ONCE };
+	static const uint8_t anywhere[16];
+	struct limit_key key;
+
+	if (c->api->limits == NULL || c->api->rates.auth.per_minute == 0) {
+		return true;
+	}
+	key = limit_key_account(c->api->limits, account, anywhere);
+	return limits_take(c->api->limits, &key, &rate, clock_mono_us()).ok;
+}
+
 int64_t rate_retry_s(const struct call *c)
 {
 	return bucket_seconds(c->rate.retry_us);

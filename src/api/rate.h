@@ -33,6 +33,14 @@ NODISCARD bool rate_admit(struct call *c, struct err *err);
  */
 NODISCARD bool rate_login(struct call *c, struct slice account, struct err *err);
 
+/*
+ * Whether another link may go to an account, whoever asks for it, from wherever: so many at once,
+ * and one a minute. No error: whoever asks hears the same, or he could find out about an account,
+ * and keep its owner from asking. Off where logins are not limited. Any thread, likewise.
+ */
+#define RATE_LINKS_AT_ONCE 3
+NODISCARD bool rate_link(struct call *c, struct slice account);
+
 #define RATE_HEADERS_MAX 7
 /* What a reply says of the tightest budget; returns how many. They live in the call's arena. */
 size_t rate_headers(const struct call *c, struct http_header out[RATE_HEADERS_MAX]);

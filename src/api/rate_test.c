@@ -422,11 +422,41 @@ TEST(logins_are_counted_by_account_and_address)
 	visitor_release(&s);
 }
 
-T_MAIN(T(without_a_limit_nothing_is_said_of_one), T(a_reply_says_what_is_left),
-       T(one_too_many_is_told_when_to_come_back), T(keys_and_classes_have_budgets_of_their_own),
-       T(it_is_said_before_the_body), T(a_key_in_the_body_or_the_query_counts_as_well),
-       T(an_org_has_one_budget_for_all_its_keys), T(a_plan_says_how_often_an_org_may_call),
-       T(who_has_no_key_is_counted_by_address), T(nobody_is_believed_who_is_no_trusted_proxy),
+static void ask_links(void *arg)
+{
+	struct login *l = arg;
+
+	l->call.api = server_api(l->f);
+	for (int i = 0; i < 20; i++) {
+		l->went += rate_link(&l->call, l->account);
+	}
+}
+
+TEST(links_are_counted_by_account_alone)
+{
+	struct server_options options = { .rates.auth = { .per_minute = 5 } };
+	struct login l = { .account = S("ann@example.com") };
+	struct visitor s;
+
+	visitor_init(&s, &options);
+	l.f = s.f;
+	server_on_loop(s.f, ask_links, &l);
+	T_INT(l.went, RATE_LINKS_AT_ONCE);
+	l.account = S("bob@example.com");
+	server_on_loop(s.f, ask_links, &l);
+	T_INT(l.went, 2 * RATE_LINKS_AT_ONCE);
+	server_api(l.f)->rates.auth.per_minute = 0;
+	server_on_loop(s.f, ask_links, &l);
+	T_INT(l.went, 2 * RATE_LINKS_AT_ONCE + 20);
+	visitor_release(&s);
+}
+
+T_MAIN(T(links_are_counted_by_account_alone), T(without_a_limit_nothing_is_said_of_one),
+       T(a_reply_says_what_is_left), T(one_too_many_is_told_when_to_come_back),
+       T(keys_and_classes_have_budgets_of_their_own), T(it_is_said_before_the_body),
+       T(a_key_in_the_body_or_the_query_counts_as_well), T(an_org_has_one_budget_for_all_its_keys),
+       T(a_plan_says_how_often_an_org_may_call), T(who_has_no_key_is_counted_by_address),
+       T(nobody_is_believed_who_is_no_trusted_proxy),
        T(behind_proxies_it_is_the_last_address_they_heard),
        T(what_is_no_address_counts_as_the_proxy), T(an_ipv6_network_is_one_address),
        T(whoever_runs_the_server_is_not_limited_at_its_socket),

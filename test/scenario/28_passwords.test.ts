@@ -142,6 +142,22 @@ describe.each(stores)("on %s", (store) => {
 		expect((await reset(token)).status).toBe(204);
 	});
 
+	it("lets nobody flood an account with links, and says nothing of it", async () => {
+		const limited = await Server.start({ store, args: ["--signup", "open", "--trusted-proxies", "127.0.0.1"] });
+		const person = await Person.signUp(limited.url, mail());
+		for (const email of [person.login.user.email, mail()]) {
+			const replies = [];
+			for (let i = 0; i < 5; i++) {
+				const from = { "x-forwarded-for": `198.51.100.${i + 1}` };
+				replies.push(await new Api(limited.url).post("/api/v1/auth/forgot-password", { email }, from));
+			}
+			expect(new Set(replies.map((r) => `${r.status} ${r.text}`)).size).toBe(1);
+		}
+		await limited.stop();
+		expect(limited.log.filter((l) => l.event === "password_link_not_sent")).toHaveLength(6);
+		expect(limited.log.filter((l) => l.event === "password_link_again")).toHaveLength(4);
+	});
+
 	it("takes as long for somebody as for nobody", async () => {
 		const person = await Person.signUp(server.url, mail());
 		const took = async (email: string) => {

@@ -142,8 +142,13 @@ bool account_forgot(struct call *c, struct slice text, struct err *err)
 	struct slice mail;
 	struct json_w w;
 
-	if (!mail_read("email", text, c->req, &mail, err) || !rate_login(c, mail, err) ||
-	    !note_wish(c, mail, err)) {
+	if (!mail_read("email", text, c->req, &mail, err) || !rate_login(c, mail, err)) {
+		return false;
+	}
+	if (!rate_link(c, mail)) {
+		audit_nothing(c);
+		log_info("password_link_again", log_slice("cid", c->http->id));
+	} else if (!note_wish(c, mail, err)) {
 		return false;
 	}
 	w = call_json(c, c->route->replies[0].status);

@@ -78,7 +78,7 @@ struct route_reply {
 #define ROUTE_BODIES_MAX 2
 #define ROUTE_REPLIES_MAX 3
 #define ROUTE_ERRORS_MAX 8
-#define ROUTE_AUDITS_MAX 8
+#define ROUTE_AUDITS_MAX 10
 
 /* Runs on the loop thread and must not block; owes the reply. */
 typedef void loop_handler(struct call *c);

@@ -15,6 +15,7 @@
 #include "cmd/flags.h"
 #include "cmd/prompt.h"
 #include "model/role.h"
+#include "net/http_query.h"
 
 #define BODY_BYTES_MAX ((size_t)16 << 10)
 #define MINUTES_MAX (7 * 24 * 60)
@@ -249,24 +250,10 @@ struct task {
 	bool json;
 };
 
-static struct slice escaped(struct slice text, struct arena *boot)
-{
-	struct buf out;
-	struct slice s;
-
-	buf_init(&out, 3 * WHO_BYTES_MAX);
-	for (size_t i = 0; i < text.n; i++) {
-		buf_printf(&out, "%%%02X", (unsigned)(unsigned char)text.p[i]);
-	}
-	ensure(!out.overflow);
-	s = arena_dup(boot, buf_slice(&out));
-	buf_release(&out);
-	return s;
-}
-
 static struct slice path_of(const struct task *t)
 {
-	struct slice who = t->deed->kind == KIND_LIST ? S("") : escaped(t->input.who, t->boot);
+	struct slice who = t->deed->kind == KIND_LIST ? S("")
+						      : http_query_encode(t->input.who, t->boot);
 
 	switch (t->deed->kind) {
 	case KIND_LIST:

@@ -68,3 +68,29 @@ bool http_query_get(struct slice query, const char *name, struct arena *req, str
 	}
 	return false;
 }
+
+static bool is_unreserved(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+struct slice http_query_encode(struct slice value, struct arena *req)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char *out = arena_alloc(req, 3 * value.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+
+		if (is_unreserved(c)) {
+			out[n++] = (char)c;
+		} else {
+			out[n++] = '%';
+			out[n++] = digits[c >> 4];
+			out[n++] = digits[c & 15];
+		}
+	}
+	return (struct slice) { out, n };
+}

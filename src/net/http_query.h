@@ -15,6 +15,9 @@
 /* One part of a path, %xx decoded; '+' stays. raw itself when there is nothing to decode. */
 struct slice http_path_decode(struct slice raw, struct arena *req);
 
+/* The value of a parameter: all but letters, digits, '-', '.', '_' and '~' as %XX. */
+struct slice http_query_encode(struct slice value, struct arena *req);
+
 /*
  * Walk "a=1&b=2": the next name and value, decoded ('+' is a space); empty pairs are skipped, and
  * a pair without '=' has an empty value. False at the end. *rest starts as the whole query.

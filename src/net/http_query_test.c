@@ -53,5 +53,20 @@ TEST(parts_of_a_path_decode_by_themselves)
 	arena_release(&req);
 }
 
-T_MAIN(T(the_first_value_of_a_name_is_found), T(all_pairs_are_walked_in_order),
-       T(parts_of_a_path_decode_by_themselves))
+TEST(what_is_encoded_comes_back)
+{
+	struct slice value, rest, name;
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	T_SLICE(http_query_encode(S("/a b?x=1&y=%2F+\xc3\xa9~-._"), &arena),
+		"%2Fa%20b%3Fx%3D1%26y%3D%252F%2B%C3%A9~-._");
+	T_SLICE(http_query_encode(S(""), &arena), "");
+	rest = arena_printf(&arena, "v=%.*s", SARG(http_query_encode(S("a&b=c%20d+\x01"), &arena)));
+	T_TRUE(http_query_next(&rest, &arena, &name, &value));
+	T_SLICE(value, "a&b=c%20d+\x01");
+	arena_release(&arena);
+}
+
+T_MAIN(T(what_is_encoded_comes_back), T(the_first_value_of_a_name_is_found),
+       T(all_pairs_are_walked_in_order), T(parts_of_a_path_decode_by_themselves))

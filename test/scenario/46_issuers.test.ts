@@ -2,6 +2,7 @@
 import { createHmac, generateKeyPairSync, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api } from "../harness/api.ts";
+import { tocsin } from "../harness/command.ts";
 import { CLIENT, ScriptedIssuer } from "../harness/issuer.ts";
 import { PASSWORD, Person, tryLogin } from "../harness/person.ts";
 import { Server } from "../harness/server.ts";
@@ -182,7 +183,56 @@ describe("who may come", () => {
 			const email = mail();
 			const invited = await owner.api.post<{ id: string }>("/api/v1/invites", { email, role: "member" });
 			expect(invited.status).toBe(201);
-			expect((await arrive(email)).me).toMatchObject({ user: { email }, org: null });
+			expect((await arrive(email)).me).toMatchObject({ user: { email }, org: { id: owner.login.org!.id, role: "member" } });
+			const invites = await owner.api.get<{ data: { email: string; status: string }[] }>("/api/v1/invites");
+			expect(invites.body.data.find((i) => i.email === email)!.status).toBe("accepted");
+			const told = await owner.api.get("/api/v1/audit?action=invite.accept");
+			expect(told.text).toContain(email);
+		});
+	});
+
+	it("lets the invited choose, where there are several to choose from, or no seat", async () => {
+		await withServer(["--signup", "open"], async (server) => {
+			const [one, two] = [await Person.signUp(server.url, mail(), { orgName: "One" }), await Person.signUp(server.url, mail(), { orgName: "Two" })];
+			const invite = async (owner: Person, email: string) => {
+				const invited = await owner.api.post<{ inviteUrl: string }>("/api/v1/invites", { email, role: "admin" });
+				expect(invited.status).toBe(201);
+				return /inv_[0-9a-f]+/.exec(invited.body.inviteUrl)![0];
+			};
+			const wanted = mail();
+			await invite(one, wanted);
+			await invite(two, wanted);
+			expect((await arrive(wanted)).me).toMatchObject({ user: { email: wanted }, org: null });
+			const late = mail();
+			await invite(one, late);
+			const plans = (...words: string[]) => tocsin(["plan", ...words, ...server.stateFlags()]);
+			expect((await plans("put", "--plan", "lone", "--name", "Lone", "--seats", "1")).code).toBe(0);
+			expect((await plans("on", "--plan", "lone")).code).toBe(0);
+			expect((await arrive(late)).me).toMatchObject({ user: { email: late }, org: null });
+		});
+	});
+
+	it("nobody who is disabled, or for whom there is no seat, and tells the audit log", async () => {
+		await withServer(["--oidc-org", "default", "--oidc-roles", "staff=member"], async (server) => {
+			const owner = await Person.signUp(server.url, mail());
+			const staff = { groups: ["staff"] };
+			const [known, sub] = [mail(), randomUUID()];
+			expect((await arrive(known, { sub, ...staff })).me).toMatchObject({ org: { role: "member" } });
+			const run = (...words: string[]) => tocsin([...words, ...server.stateFlags()]);
+			expect((await run("user", "disable", known)).code).toBe(0);
+			expect((await arrive(known, { sub, ...staff })).error).toBe("disabled");
+			expect((await run("plan", "put", "--plan", "two", "--name", "Two", "--seats", "2")).code).toBe(0);
+			expect((await run("plan", "on", "--plan", "two")).code).toBe(0);
+			const full = mail();
+			expect((await arrive(full, staff)).error).toBe("no_seat");
+			expect((await run("user", "show", full)).code).toBe(1);
+			const unknown = mail();
+			expect((await arrive(unknown)).error).toBe("no_account");
+			const told = await owner.api.get<{ data: { targetName: string; after: { sso: string } }[] }>("/api/v1/audit?action=login.failed");
+			expect(told.body.data.map((e) => [e.targetName, e.after.sso])).toEqual([[known, "disabled"]]);
+			const nobodys = (await run("audit", "export", "--installation")).stdout.trim().split("\n").map((l) => JSON.parse(l) as (typeof told.body.data)[0] & { action: string });
+			const failed = nobodys.filter((e) => e.action === "login.failed");
+			expect(failed.map((e) => [e.targetName, e.after.sso])).toEqual([[full, "no_seat"], [unknown, "no_account"]]);
 		});
 	});
 

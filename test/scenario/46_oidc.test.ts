@@ -271,7 +271,9 @@ describe.each(stores)("a real provider, on %s", (store) => {
 		expect((await call(server, visitor, "POST", "/api/v1/auth/totp/confirm", { code: code() })).status).toBe(200);
 		server.advance(MINUTE);
 		const again = new Visitor();
-		expect((await logInBy(server, again)).url).toBe(`${server.url}/login?code=required`);
+		const waits = await logInBy(server, again, "oidc", `?redirect=${encodeURIComponent("/alerts?x=1&y=%2F")}`);
+		expect(waits.url).toBe(`${server.url}/login?code=required&redirect=%2Falerts%3Fx%3D1%26y%3D%252F`);
+		expect(new URL(waits.url).searchParams.get("redirect")).toBe("/alerts?x=1&y=%2F");
 		expect(await whoIs(server, again)).toBeUndefined();
 		const give = (text: string) => call(server, again, "POST", "/api/v1/auth/oidc/code", { code: text });
 		expect((await give(code() === "000000" ? "111111" : "000000")).status).toBe(401);
@@ -286,6 +288,8 @@ describe.each(stores)("a real provider, on %s", (store) => {
 		// And from a page of this server alone.
 		const elsewhere = await new Api(server.url).post("/api/v1/auth/oidc/code", { code: code() }, { origin: "https://evil.example" });
 		expect(elsewhere.status).toBe(403);
+		const told = await call<List<{ after: { sso: string } | null }>>(server, again, "GET", "/api/v1/audit?action=login.failed");
+		expect(told.body.data.map((e) => e.after?.sso)).toEqual(["code"]);
 	});
 
 	it("tells the audit log", async () => {

@@ -26,6 +26,14 @@ NODISCARD bool account_logout(struct call *c, struct err *err);
 /* On the loop thread; owes the reply. */
 void account_signup(struct call *c);
 
+/*
+ * Tell the audit log of a login that was refused: in the chain of the user's first org, where its
+ * admins see it; of user 0, nobody, in that of the installation. after may be empty. Outside of a
+ * transaction; a log that cannot be written changes no answer.
+ */
+void account_note_refusal(struct call *c, struct user_id user, struct slice mail,
+			  struct slice after);
+
 /* What the client says it is, cut to what a session keeps. */
 struct slice account_agent(const struct call *c);
 

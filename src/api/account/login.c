@@ -119,22 +119,21 @@ static bool note_login(struct call *c, const struct login *l, struct err *err)
 	return audit_put(c, &note, err);
 }
 
-/*
- * In the chain of the user's first org, where its admins see it; of nobody's mail in that of the
- * installation. Both take the same steps. A log that cannot be written does not change the answer.
- */
-static void note_refusal(struct call *c, const struct login *l, struct slice mail)
+void account_note_refusal(struct call *c, struct user_id user, struct slice mail,
+			  struct slice after)
 {
 	struct audit_note note = { .action = AUDIT_LOGIN_FAILED,
 				   .target = AUDIT_ON_USER,
-				   .target_name = mail };
+				   .target_name = mail,
+				   .after = after };
 	struct member_list orgs = { 0 };
 	struct err err;
 
-	if (l->user.id.v != 0) {
-		note.target_id = audit_id(c, ID_USER, l->user.id.v);
+	if (user.v != 0) {
+		note.target_id = audit_id(c, ID_USER, user.v);
 	}
-	if (store_members_of(c->db, l->user.id, (struct org_id) { 0 }, 1, c->req, &orgs, &err) &&
+	/* Of somebody and of nobody the same steps. */
+	if (store_members_of(c->db, user, (struct org_id) { 0 }, 1, c->req, &orgs, &err) &&
 	    orgs.n > 0) {
 		note.org = orgs.rows[0].org;
 	}
@@ -171,7 +170,7 @@ bool account_login(struct call *c, struct err *err)
 	if (!prove(c, &in, &l, err)) {
 		if (err->kind == ERR_UNAUTHORIZED || (err->kind == ERR_CODE && in.code.n > 0)) {
 			db_rollback(c->db);
-			note_refusal(c, &l, in.mail);
+			account_note_refusal(c, l.user.id, in.mail, (struct slice) { 0 });
 		}
 		return false;
 	}

@@ -5,6 +5,7 @@
  */
 #include "api/sso/join.h"
 
+#include "api/account/invites.h"
 #include "api/account/members.h"
 #include "api/api.h"
 #include "api/audit.h"
@@ -15,6 +16,8 @@
 #include "model/sso.h"
 
 #define NOTES_MAX 6
+#define CHANGES_MAX 4 /* an org and a place in it by the issuer's word, and one by an invite */
+#define INVITES_LOOKED_AT 50
 #define TRIES_MAX 3 /* two logins of one new person may be under way at once */
 #define CLOCKS_US (60 * INT64_C(1000000))
 
@@ -29,7 +32,7 @@ struct join {
 	struct org_row org; /* in this org; id 0: it is not there */
 	struct audit_note notes[NOTES_MAX];
 	size_t notes_n;
-	struct people_change changes[2];
+	struct people_change changes[CHANGES_MAX];
 	size_t changes_n;
 };
 
@@ -261,6 +264,76 @@ static bool found_org(struct join *j, struct err *err)
 	return true;
 }
 
+/* The open invite to the address, when there is but one: between several the user chooses. */
+static bool find_invite(struct join *j, struct invite_row *out, bool *one, struct err *err)
+{
+	struct sent_invite sent[INVITES_LOOKED_AT];
+	size_t n, open = 0;
+
+	if (!store_invites_to(j->c->db, j->mail, INVITES_LOOKED_AT, sent, &n, err)) {
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct invite_row row;
+
+		if (store_invite_get(sent[i].org, j->c->db, sent[i].id, j->c->req, &row, err) ==
+		    FAILED) {
+			return false;
+		}
+		if (row.accepted_us == 0 && row.revoked_us == 0 && row.expires_us > j->c->now_us) {
+			*out = row;
+			open++;
+		}
+	}
+	*one = open == 1;
+	return true;
+}
+
+/* An org that is closed or full does not keep anybody from having an account. */
+static bool has_room(struct join *j, struct org_id org, bool *yes, struct err *err)
+{
+	struct org_row row;
+
+	if (!store_org_lock(org, j->c->db, err)) {
+		return false;
+	}
+	*yes = invite_find_org(j->c, org, &row, err) && member_has_seat(j->c, org, 1, err);
+	if (*yes || (err->kind != ERR_CLOSED && err->kind != ERR_LIMIT)) {
+		return *yes;
+	}
+	log_info("sso_invite_waits", log_slice("cid", j->c->http->id), log_str("why", err->text));
+	*err = (struct err) { 0 };
+	return true;
+}
+
+/*
+ * Who was invited and comes by an issuer that vouches for the address has shown what the link of
+ * the invite would.
+ */
+static bool accept_invite(struct join *j, struct err *err)
+{
+	const struct user_row *user = &j->out->login.user;
+	struct invite_row row;
+	bool go;
+
+	if (!find_invite(j, &row, &go, err) || (go && !has_room(j, row.org, &go, err))) {
+		return false;
+	}
+	if (!go) {
+		return true;
+	}
+	note(j, (struct audit_note) { .action = AUDIT_INVITE_ACCEPT,
+				      .org = row.org,
+				      AUDIT_OF(j->c, INVITE, row.id.v, row.mail),
+				      .after = audit_text(j->c, "role", role_name(row.role)) });
+	j->changes[j->changes_n++] = (struct people_change) { .op = PEOPLE_MEMBER,
+							      .session = { .user = user->id },
+							      .org = { .id = row.org },
+							      .role = row.role };
+	return store_invite_accept(j->c->db, row.token_hash, user->id, user->mail, j->c->now_us,
+				   j->c->req, &row, err) == FOUND;
+}
+
 static bool make_user(struct join *j, struct err *err)
 {
 	struct user_row *user = &j->out->login.user;
@@ -277,7 +350,7 @@ static bool make_user(struct join *j, struct err *err)
 				    .created_us = j->c->now_us };
 	note_of_user(j, AUDIT_USER_CREATE, (struct slice) { 0 });
 	return store_user_insert(j->c->db, user, err) && add_link(j, err) &&
-	       (!own || found_org(j, err));
+	       (own ? found_org(j, err) : accept_invite(j, err));
 }
 
 static bool find_by_mail(struct join *j, struct err *err)
@@ -395,7 +468,7 @@ static bool apply_role(struct join *j, struct err *err)
 	struct member_row member = { 0 };
 	enum found found = NOT_FOUND;
 
-	if (!j->maps) {
+	if (!j->maps || j->out->login.user.delete_after_us != 0) {
 		return true;
 	}
 	if (j->org.id.v != 0) {

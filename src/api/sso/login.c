@@ -17,6 +17,7 @@
 #include "base/json_put.h"
 #include "base/secret.h"
 #include "model/sso.h"
+#include "net/http_query.h"
 
 #define LOGIN_PAGE "/login"
 #define ACCOUNT_PAGE "/account"
@@ -267,8 +268,9 @@ static const struct field_set callback_fields = { callback_rows, ARRAY_LEN(callb
 static void welcome(struct call *c, const struct sso_call *in, const struct sso_joining *out)
 {
 	if (out->code.n > 0) {
-		redirect(c, arena_printf(c->req, "%.*s%s?code=required", SARG(own_url(c)),
-					 LOGIN_PAGE));
+		redirect(c, arena_printf(c->req, "%.*s%s?code=required&redirect=%.*s",
+					 SARG(own_url(c)), LOGIN_PAGE,
+					 SARG(http_query_encode(in->state.redirect, c->req))));
 		set_cookie(c, S(CODE_COOKIE), out->code, CODE_PATH, "Strict", SSO_CODE_LIFE_US);
 	} else {
 		redirect(c, own_page(c, in->state.redirect));
@@ -296,6 +298,16 @@ static bool begins(struct call *c, struct sso_joining *out, struct err *err)
 			    &out->access, err);
 }
 
+/* Of whom the issuer vouches for; by then it is known who wanted to come in. */
+static void note_refusal(struct call *c, const struct sso_call *in, const struct sso_joining *out)
+{
+	const struct oidc_person *p = &in->ask.person;
+
+	account_note_refusal(c, out->login.user.id,
+			     p->mail_verified ? p->mail : (struct slice) { 0 },
+			     audit_text(c, "sso", slice_of(sso_refusal_word(out->refusal))));
+}
+
 static bool finish_callback(struct call *c, struct err *err)
 {
 	const struct sso_call *in = c->aside;
@@ -306,6 +318,7 @@ static bool finish_callback(struct call *c, struct err *err)
 		return true;
 	}
 	if (out.refusal != SSO_WELCOME) {
+		note_refusal(c, in, &out);
 		log_info("sso_refused", log_slice("cid", c->http->id),
 			 log_slice("issuer", c->params[0]),
 			 log_str("why", sso_refusal_word(out.refusal)));
@@ -465,7 +478,15 @@ static bool look_at_token(struct call *c, struct login *l, struct err *err)
 
 static bool begin_by_code(struct call *c, struct slice code, struct login *l, struct err *err)
 {
-	if (!look_at_token(c, l, err) || !account_check_code(c, &l->user, code, err)) {
+	if (!look_at_token(c, l, err)) {
+		return false;
+	}
+	if (!account_check_code(c, &l->user, code, err)) {
+		if (err->kind == ERR_UNAUTHORIZED) {
+			db_rollback(c->db);
+			account_note_refusal(c, l->user.id, l->user.mail,
+					     audit_text(c, "sso", S("code")));
+		}
 		return false;
 	}
 	return db_begin(c->db, err) && take_token(c, l, err) && session_choose_org(c, l, err) &&
@@ -578,7 +599,7 @@ static const struct route rows[] = {
 		.query_open = true,
 		.audits = { AUDIT_LOGIN_OK, AUDIT_USER_CREATE, AUDIT_USER_VERIFY, AUDIT_OIDC_LINK,
 			    AUDIT_ORG_CREATE, AUDIT_MEMBER_ADD, AUDIT_MEMBER_ROLE,
-			    AUDIT_MEMBER_REMOVE },
+			    AUDIT_MEMBER_REMOVE, AUDIT_INVITE_ACCEPT, AUDIT_LOGIN_FAILED },
 		.replies = { { .status = 302,
 			       .help = "To where the login began, or to the page of login.",
 			       .headers = REPLY_LOCATION } },
@@ -596,7 +617,7 @@ static const struct route rows[] = {
 		.body_max = ACCOUNT_BODY_BYTES_MAX,
 		.doc = "The account has a second factor here, and the browser came to "
 		       "`/login?code=required`. The login waits for five minutes.",
-		.audits = { AUDIT_LOGIN_OK, AUDIT_RECOVERY_USE },
+		.audits = { AUDIT_LOGIN_OK, AUDIT_LOGIN_FAILED, AUDIT_RECOVERY_USE },
 		.bodies = { { .shape = &shape_code_in } },
 		.replies = { { .status = 200, .help = "Logged in.", .shape = &shape_login } },
 		.errors = { ERR_UNAUTHORIZED, ERR_FORBIDDEN },

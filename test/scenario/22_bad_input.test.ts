@@ -203,7 +203,7 @@ describe("where and how", () => {
 			["PUT", "/api/v1/events", "GET, POST, DELETE"],
 			["PATCH", "/api/v1/events", "GET, POST, DELETE"],
 			["POST", "/health", "GET"],
-			["PATCH", "/api-keys", "POST, GET"],
+			["PATCH", "/api-keys", "GET, POST"],
 			["PUT", "/api/v1/rules/rul_1", "GET, PATCH, DELETE"],
 		];
 		for (const [method, path, allow] of rows) {

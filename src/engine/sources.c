@@ -124,6 +124,14 @@ static void move_on(const struct sources *s, struct source *source, int64_t hour
 	}
 }
 
+/* What is heard together may come in any order. An hour that is too long ago is no hour. */
+static void mark(struct source *source, int64_t hour)
+{
+	if (source->hour - hour < SOURCE_HOURS) {
+		source->sent |= UINT32_C(1) << (source->hour - hour);
+	}
+}
+
 void sources_load(struct sources *s, struct org_id org, struct project_id project, int64_t hour_us)
 {
 	int64_t hour = hour_us / SOURCE_HOUR_US;
@@ -132,8 +140,8 @@ void sources_load(struct sources *s, struct org_id org, struct project_id projec
 	if (hour > source->hour) {
 		move_on(s, source, hour);
 	}
+	mark(source, hour);
 	if (source->hour - hour < SOURCE_HOURS) {
-		source->sent |= UINT32_C(1) << (source->hour - hour);
 		*gap_of(source, hour) = GAP_UNKNOWN;
 	}
 	if (source->mono_us == 0) {
@@ -178,7 +186,7 @@ bool sources_note(struct sources *s, struct org_id org, struct project_id projec
 	if (hour > source->hour) {
 		move_on(s, source, hour);
 	}
-	source->sent |= 1;
+	mark(source, hour);
 	if (gap > *gap_of(source, source->hour)) {
 		*gap_of(source, source->hour) = gap;
 	}

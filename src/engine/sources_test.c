@@ -106,6 +106,25 @@ TEST(silence_is_told_once_and_again_when_it_is_over)
 	end(&w);
 }
 
+/* Minutes of two hours may be told of together. */
+TEST(what_is_heard_together_comes_in_any_order)
+{
+	struct silence over;
+	struct world w = begin();
+
+	for (int i = 0; i < 12; i++) {
+		for (int k = 1; k >= 0; k--) {
+			T_FALSE(sources_note(w.s, ORG, PROJECT, w.wall_us + k * HOUR, w.mono_us,
+					     &over));
+		}
+		pass(&w, 2 * HOUR);
+	}
+	T_FALSE(is_silent(&w)); /* as far as is known it comes every two hours */
+	pass(&w, 2 * HOUR);
+	T_TRUE(is_silent(&w));
+	end(&w);
+}
+
 TEST(who_stops_every_evening_is_not_expected)
 {
 	struct world w = begin();
@@ -299,8 +318,9 @@ TEST(many_are_looked_at_in_slices_and_old_ones_forgotten)
 
 T_MAIN(T(who_sent_for_a_day_and_stops_is_silent_after_an_hour),
        T(silence_is_told_once_and_again_when_it_is_over),
-       T(who_stops_every_evening_is_not_expected), T(twenty_three_hours_are_not_a_day),
-       T(who_reports_once_an_hour_may_be_late), T(a_start_knows_the_day_before_and_waits_anew),
+       T(what_is_heard_together_comes_in_any_order), T(who_stops_every_evening_is_not_expected),
+       T(twenty_three_hours_are_not_a_day), T(who_reports_once_an_hour_may_be_late),
+       T(a_start_knows_the_day_before_and_waits_anew),
        T(what_was_told_before_a_start_may_be_over_behind_it), T(in_the_same_hour_nothing_is_over),
        T(our_own_outage_is_no_silence_and_no_gap_in_a_day),
        T(a_clock_that_is_set_is_nobodys_silence), T(what_could_not_be_told_is_found_again),

@@ -25,8 +25,13 @@
 #define LOAD_SENDERS 20000	 /* some milliseconds */
 #define PAYMENTS_US (60 * US_PER_S) /* between looks at those who owe something */
 #define LATE_US (3600 * US_PER_S)   /* a level of a month that is over so long is no news */
-#define OVERS_MAX 100000	    /* sources that came back at once; an org each, at most */
+#define SILENCES_MAX 100000	    /* sources that are heard, or come back, at once */
 #define PAYLOAD_BYTES_MAX ((size_t)512)
+
+struct silences {
+	struct silence *items;
+	size_t n, cap;
+};
 
 /* Who has the batch. */
 enum turn { OURS, LOOPS };
@@ -36,9 +41,9 @@ struct watchman {
 	struct sources *sources;
 	struct meter_level levels[SOME]; /* taken, and not remembered yet */
 	size_t levels_n;
-	struct silence *overs; /* likewise */
-	size_t overs_n, overs_cap;
-	int64_t load_hour; /* of earlier senders, to be read next */
+	struct silences overs; /* likewise */
+	struct silences early; /* heard before the hours were loaded: last_us, quiet_us is when */
+	int64_t load_hour;     /* of earlier senders, to be read next */
 	int64_t load_until;
 	size_t loaded;						      /* in this step */
 	int64_t judge_at_us, payments_at_us, look_at_us, retry_at_us; /* monotonic */
@@ -81,7 +86,8 @@ void watchman_free(struct watchman **wp)
 		return;
 	}
 	sources_free(&w->sources);
-	free(w->overs);
+	free(w->overs.items);
+	free(w->early.items);
 	arena_release(&w->arena);
 	free(w);
 	*wp = NULL;
@@ -277,7 +283,7 @@ static bool add_overs(struct watchman *w, struct db *db, size_t n, int64_t wall_
 		      struct arena *tick, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!add_over(db, &w->overs[i], wall_us, tick, err)) {
+		if (!add_over(db, &w->overs.items[i], wall_us, tick, err)) {
 			return false;
 		}
 	}
@@ -286,20 +292,53 @@ static bool add_overs(struct watchman *w, struct db *db, size_t n, int64_t wall_
 
 /* Notice. */
 
-void watchman_heard(struct watchman *w, struct org_id org, struct project_id project,
-		    int64_t minute_us, int64_t mono_us)
+static void push(struct silences *list, const struct silence *item)
+{
+	if (list->n == SILENCES_MAX) {
+		return;
+	}
+	if (list->n == list->cap) {
+		list->cap = list->cap == 0 ? SOME : list->cap * 2;
+		list->items = mem_resize(list->items, list->cap, sizeof(*list->items));
+	}
+	list->items[list->n++] = *item;
+}
+
+static void note(struct watchman *w, const struct silence *heard)
 {
 	struct silence over;
 
-	if (!sources_note(w->sources, org, project, minute_us, mono_us, &over) ||
-	    w->overs_n == OVERS_MAX) {
-		return;
+	if (sources_note(w->sources, heard->org, heard->project, heard->last_us, heard->quiet_us,
+			 &over)) {
+		push(&w->overs, &over);
 	}
-	if (w->overs_n == w->overs_cap) {
-		w->overs_cap = w->overs_cap == 0 ? SOME : w->overs_cap * 2;
-		w->overs = mem_resize(w->overs, w->overs_cap, sizeof(*w->overs));
+}
+
+static bool loading(const struct watchman *w)
+{
+	return w->load_hour < w->load_until;
+}
+
+void watchman_heard(struct watchman *w, struct org_id org, struct project_id project,
+		    int64_t minute_us, int64_t mono_us)
+{
+	struct silence heard = {
+		.org = org, .project = project, .last_us = minute_us, .quiet_us = mono_us
+	};
+
+	if (loading(w)) {
+		push(&w->early, &heard);
+	} else {
+		note(w, &heard);
 	}
-	w->overs[w->overs_n++] = over;
+}
+
+static void note_early(struct watchman *w)
+{
+	for (size_t i = 0; i < w->early.n; i++) {
+		note(w, &w->early.items[i]);
+	}
+	w->early.n = 0;
 }
 
 static void load_sender(void *arg, struct org_id org, struct project_id project)
@@ -310,18 +349,21 @@ static void load_sender(void *arg, struct org_id org, struct project_id project)
 	w->loaded++;
 }
 
-/*
- * The hours before the start: all of them in the first step, before anything is heard, or, where
- * there are many senders, some in each.
- */
+/* The hours before the start: all of them in the first step, or, of many senders, some in each. */
 static bool load_hours(struct watchman *w, struct db *db, struct err *err)
 {
+	if (!loading(w)) {
+		return true;
+	}
 	w->loaded = 0;
-	for (; w->load_hour < w->load_until && w->loaded < LOAD_SENDERS; w->load_hour++) {
+	for (; loading(w) && w->loaded < LOAD_SENDERS; w->load_hour++) {
 		if (!store_outcomes_senders(db, w->load_hour * SOURCE_HOUR_US, load_sender, w,
 					    err)) {
 			return false;
 		}
+	}
+	if (!loading(w)) {
+		note_early(w);
 	}
 	return true;
 }
@@ -329,7 +371,7 @@ static bool load_hours(struct watchman *w, struct db *db, struct err *err)
 static size_t judge(struct watchman *w, struct silence silences[SOME], int64_t wall_us,
 		    int64_t mono_us)
 {
-	if (mono_us < w->judge_at_us || w->load_hour < w->load_until) {
+	if (mono_us < w->judge_at_us || loading(w)) {
 		return 0;
 	}
 	w->judge_at_us = mono_us + JUDGE_US;
@@ -365,8 +407,10 @@ static bool read_payments(struct watchman *w, struct db *db, int64_t mono_us, st
 
 static void forget_overs(struct watchman *w, size_t n)
 {
-	memmove(w->overs, w->overs + n, (w->overs_n - n) * sizeof(*w->overs));
-	w->overs_n -= n;
+	struct silences *overs = &w->overs;
+
+	memmove(overs->items, overs->items + n, (overs->n - n) * sizeof(*overs->items));
+	overs->n -= n;
 }
 
 /* All that was noticed since the last time. */
@@ -425,7 +469,7 @@ static bool remember(struct watchman *w, struct db *db, int64_t wall_us, int64_t
 	if (ok) {
 		take_levels(w);
 		all.silences_n = judge(w, all.silences, wall_us, mono_us);
-		all.overs_n = w->overs_n < SOME ? w->overs_n : SOME;
+		all.overs_n = w->overs.n < SOME ? w->overs.n : SOME;
 		ok = keep(w, db, &all, wall_us, &tick, err);
 	}
 	arena_release(&tick);

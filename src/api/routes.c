@@ -20,6 +20,7 @@ const struct route_set *const route_sets[] = {
 	&routes_export,
 	&routes_events,
 	&routes_rules,
+	&routes_builtins,
 	&routes_keys,
 	&routes_alerts,
 	&routes_deliveries,

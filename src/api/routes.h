@@ -8,6 +8,7 @@
 extern const struct route_set routes_audits;
 extern const struct route_set routes_admin;
 extern const struct route_set routes_alerts;
+extern const struct route_set routes_builtins;
 extern const struct route_set routes_deliveries;
 extern const struct route_set routes_docs;
 extern const struct route_set routes_events;

@@ -137,7 +137,7 @@ static struct slice rule_as_shown(struct call *c, const struct rule_def *def)
 bool rules_tell(struct call *c, enum audit_action action, const struct rule_def *old,
 		struct control *control, struct err *err)
 {
-	const struct rule_def *new = control->op == CONTROL_RULE_PUT ? &control->rule : NULL;
+	const struct rule_def *new = control->op == CONTROL_RULE_DELETE ? NULL : &control->rule;
 	struct audit_note note = {
 		.action = action,
 		AUDIT_OF(c, RULE, control->rule_id.v, new != NULL ? new->name : old->name),
@@ -299,15 +299,15 @@ static const struct prop action_props[] = {
 	PROP_STR("channel", .help = "How to tell: webhook, in_app.", .example = "\"in_app\""),
 	PROP_OBJECT("config", .help = "The settings of the channel; secrets are masked."),
 };
-static const struct shape shape_action = { .name = "Action",
-					   .help = "One way in which somebody is told.",
-					   SHAPE_PROPS(action_props) };
-static const struct shape shape_action_in = { .name = "ActionInput",
-					      .help = "One way in which somebody is to be told; a "
-						      "masked secret keeps its value.",
-					      .sent = true,
-					      .one_of = true,
-					      .forms = action_forms };
+const struct shape shape_action = { .name = "Action",
+				    .help = "One way in which somebody is told.",
+				    SHAPE_PROPS(action_props) };
+const struct shape shape_action_in = { .name = "ActionInput",
+				       .help = "One way in which somebody is to be told; a "
+					       "masked secret keeps its value.",
+				       .sent = true,
+				       .one_of = true,
+				       .forms = action_forms };
 
 static const struct prop rule_in_props[] = {
 	PROP_SHAPE("actions", &shape_action_in, .many = PROP_LIST, .min = 1,

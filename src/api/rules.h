@@ -37,7 +37,7 @@ NODISCARD bool rules_write_all(struct call *c, struct json_w *w, struct err *err
  */
 void rules_reply(const struct rule_row *rule, struct arena *tick, struct reply_row *out);
 
-extern const struct shape shape_rule;
+extern const struct shape shape_rule, shape_action, shape_action_in;
 extern const struct shape shape_open_rule_in; /* a rule as it is sent, and whatever else */
 
 #endif

@@ -27,8 +27,8 @@ const LETS_IN_NOBODY = new Set(["logout", "signaldeskLogOut", "signaldeskAcceptI
 
 /** Calls whose handler looks at the caller after everything else: no word that nobody knows here. */
 const OWN = new Set(["createKey", "openStream"]);
-/** Names one of the caller's own by its issuer, which others have links of, too: 46_oidc. */
-const OF_ONES_OWN = new Set(["deleteLink"]);
+/** Names one of the caller's own by a word, under which others have theirs: 46_oidc, 43_system_events. */
+const OF_ONES_OWN = new Set(["deleteLink", "getBuiltinRule", "changeBuiltinRule"]);
 /** What who has no organization any more may still do with it: see it. */
 const WHILE_CLOSED = new Set(["getOrg"]);
 /** What is left to who has asked to be deleted: to look, and to come back. */
@@ -43,6 +43,7 @@ const BODIES: Record<string, unknown> = {
 	signaldeskChangeRule: { name: "theirs" },
 	signalcraftChangeMember: { role: "MEMBER" },
 	changeRule: { name: "theirs" },
+	changeBuiltinRule: { enabled: false },
 	changeKey: { name: "theirs" },
 	rotateKey: {},
 	rotateProjectKey: {},

@@ -146,6 +146,47 @@ export interface paths {
 		patch: operations["changeRule"];
 		trace?: never;
 	};
+	"/api/v1/builtin-rules": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * List the rules that every organization has
+		 * @description They are not in the list of rules and count for no limit. They are those of the organization's default project: callers in another one see none.
+		 */
+		get: operations["listBuiltinRules"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/builtin-rules/{builtin}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Get one of the rules that every organization has */
+		get: operations["getBuiltinRule"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		/**
+		 * Switch or set one of the rules that all have
+		 * @description Members that are absent stay as they are. With If-Match only from that version; without, on top of whatever there is.
+		 */
+		patch: operations["changeBuiltinRule"];
+		trace?: never;
+	};
 	"/api/v1/keys": {
 		parameters: {
 			query?: never;
@@ -1998,6 +2039,105 @@ export interface components {
 			cooldownSeconds: number | null;
 			/** @description Paths whose values are counted apart, such as payload.userId. */
 			groupBy?: string[] | null;
+			/**
+			 * @description How bad the alerts are.
+			 * @default medium
+			 * @enum {string|null}
+			 */
+			severity: "debug" | "info" | "low" | "medium" | "high" | "critical" | null;
+			/**
+			 * @description A disabled rule counts nothing; enabling starts it empty.
+			 * @default true
+			 */
+			enabled: boolean | null;
+			/** @description Who is told, and how. */
+			actions?: components["schemas"]["ActionInput"][];
+		};
+		/** @description The rules that every organization has. */
+		BuiltinRules: {
+			/** @description All of them. */
+			data: components["schemas"]["BuiltinRule"][];
+		};
+		/** @description A rule that every organization has. */
+		BuiltinRule: {
+			/**
+			 * @description Which of them it is.
+			 * @enum {string}
+			 */
+			builtin: "usage_80" | "usage_100" | "dead_letters" | "source_silent" | "source_back" | "payment_failed" | "quarantine";
+			/** @description As its alerts name it. */
+			id: string;
+			/** @description The org's default project. */
+			projectId: string;
+			/** @description What people see. */
+			name: string;
+			/** @description The type of event to count: exact, "prefix.*" or "*". */
+			eventType: string;
+			/**
+			 * @description How the count compares with the threshold.
+			 * @enum {string}
+			 */
+			condition: "count_gte" | "count_gt" | "count_eq";
+			/**
+			 * Format: int64
+			 * @description How many events it takes.
+			 */
+			threshold: number;
+			/**
+			 * Format: int64
+			 * @description How long an event counts.
+			 */
+			windowSeconds: number;
+			/**
+			 * Format: int64
+			 * @description How long the rule is quiet about a key after it fired.
+			 * @default 60
+			 */
+			cooldownSeconds: number;
+			/** @description Paths whose values are counted apart, such as payload.userId. */
+			groupBy: string[];
+			/**
+			 * @description How bad the alerts are.
+			 * @default medium
+			 * @enum {string}
+			 */
+			severity: "debug" | "info" | "low" | "medium" | "high" | "critical";
+			/**
+			 * @description A disabled rule counts nothing; enabling starts it empty.
+			 * @default true
+			 */
+			enabled: boolean;
+			/** @description Who is told, and how. */
+			actions: components["schemas"]["Action"][];
+			/**
+			 * Format: int64
+			 * @description Counts the changes; 1: as it always was.
+			 */
+			version: number;
+			/**
+			 * Format: date-time
+			 * @description null: nobody has changed it.
+			 */
+			updatedAt: string | null;
+		};
+		/** @description What of a built-in rule can be set. */
+		BuiltinRuleInputChange: {
+			/**
+			 * Format: int64
+			 * @description How many events it takes.
+			 */
+			threshold?: number;
+			/**
+			 * Format: int64
+			 * @description How long an event counts.
+			 */
+			windowSeconds?: number;
+			/**
+			 * Format: int64
+			 * @description How long the rule is quiet about a key after it fired.
+			 * @default 60
+			 */
+			cooldownSeconds: number | null;
 			/**
 			 * @description How bad the alerts are.
 			 * @default medium
@@ -4394,6 +4534,219 @@ export interface operations {
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
 			501: components["responses"]["not_implemented"];
+			503: components["responses"]["overloaded.shutting_down"];
+			507: components["responses"]["disk_full"];
+			default: components["responses"]["transport"];
+		};
+	};
+	listBuiltinRules: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description All of them. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "data": [
+					 *         {
+					 *           "builtin": "usage_80",
+					 *           "id": "rul_2YTGWJFAYGYT1",
+					 *           "projectId": "prj_2YTGWJFAYGYT1",
+					 *           "name": "Checkout failures",
+					 *           "eventType": "checkout_failed",
+					 *           "condition": "count_gte",
+					 *           "threshold": 5,
+					 *           "windowSeconds": 60,
+					 *           "cooldownSeconds": 60,
+					 *           "groupBy": [],
+					 *           "severity": "medium",
+					 *           "enabled": true,
+					 *           "actions": [
+					 *             {
+					 *               "channel": "in_app",
+					 *               "config": {}
+					 *             }
+					 *           ],
+					 *           "version": 1,
+					 *           "updatedAt": "2026-01-31T09:30:00.000Z"
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["BuiltinRules"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getBuiltinRule: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @description Which rule: usage_80, usage_100, dead_letters, source_silent, source_back, payment_failed or quarantine. */
+				builtin: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The rule. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "builtin": "usage_80",
+					 *       "id": "rul_2YTGWJFAYGYT1",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "name": "Checkout failures",
+					 *       "eventType": "checkout_failed",
+					 *       "condition": "count_gte",
+					 *       "threshold": 5,
+					 *       "windowSeconds": 60,
+					 *       "cooldownSeconds": 60,
+					 *       "groupBy": [],
+					 *       "severity": "medium",
+					 *       "enabled": true,
+					 *       "actions": [
+					 *         {
+					 *           "channel": "in_app",
+					 *           "config": {}
+					 *         }
+					 *       ],
+					 *       "version": 1,
+					 *       "updatedAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["BuiltinRule"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	changeBuiltinRule: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+				/**
+				 * @description The ETag of what is to be changed: if it was changed meanwhile, the answer is 412.
+				 * @example "3"
+				 */
+				"If-Match"?: string;
+			};
+			path: {
+				/** @description Which rule: usage_80, usage_100, dead_letters, source_silent, source_back, payment_failed or quarantine. */
+				builtin: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "threshold": 5,
+				 *       "windowSeconds": 60,
+				 *       "actions": [
+				 *         {
+				 *           "channel": "in_app",
+				 *           "config": {}
+				 *         }
+				 *       ]
+				 *     }
+				 */
+				"application/json": components["schemas"]["BuiltinRuleInputChange"];
+			};
+		};
+		responses: {
+			/** @description The rule as it is now. */
+			200: {
+				headers: {
+					/** @description The version, for If-Match and If-None-Match. */
+					ETag?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "builtin": "usage_80",
+					 *       "id": "rul_2YTGWJFAYGYT1",
+					 *       "projectId": "prj_2YTGWJFAYGYT1",
+					 *       "name": "Checkout failures",
+					 *       "eventType": "checkout_failed",
+					 *       "condition": "count_gte",
+					 *       "threshold": 5,
+					 *       "windowSeconds": 60,
+					 *       "cooldownSeconds": 60,
+					 *       "groupBy": [],
+					 *       "severity": "medium",
+					 *       "enabled": true,
+					 *       "actions": [
+					 *         {
+					 *           "channel": "in_app",
+					 *           "config": {}
+					 *         }
+					 *       ],
+					 *       "version": 1,
+					 *       "updatedAt": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["BuiltinRule"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
+			404: components["responses"]["not_found"];
+			412: components["responses"]["precondition_failed"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
 			503: components["responses"]["overloaded.shutting_down"];
 			507: components["responses"]["disk_full"];
 			default: components["responses"]["transport"];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way of a request. All checks of a row happen when the head is complete, before a byte of the
- * body is taken: who may not, or may not here, or may not that much, costs nothing.
+ * body is taken: who may not, or may not here, or may not that much, costs nothing. Of a body that
+ * takes its time it is asked once more whether its sender still may.
  */
 #include "api/api.h"
 
@@ -21,6 +22,8 @@
  */
 #define UNSENT_BYTES_MAX ((size_t)8 << 20)
 #define UNSENT_NAPS_MAX 1000 /* of a millisecond */
+/* A removal is to be felt within a second: a body that comes later than this is asked for again. */
+#define BODY_AT_ONCE_US (250 * US_PER_MS)
 
 static bool local_name(struct slice host)
 {
@@ -195,12 +198,34 @@ static size_t on_head(void *ctx, struct http_exchange *x)
 	return c->route->body_max;
 }
 
+/*
+ * Who may is decided when the head is there; the body may take minutes after that, and what was
+ * taken away meanwhile is gone. Most bodies come at once, and cost nothing here.
+ */
+static bool still_may(struct call *c, int64_t head_us)
+{
+	int64_t waited_us = c->now_us - head_us;
+
+	if ((waited_us >= 0 && waited_us < BODY_AT_ONCE_US) || !caller_is_known(&c->caller) ||
+	    caller_is_alive(c->api, &c->caller)) {
+		return true;
+	}
+	ingest_turned_away(c, ERR_UNAUTHORIZED);
+	refuse(c, ERR_UNAUTHORIZED, "this key or session has lost the right to do this meanwhile");
+	call_send(c);
+	return false;
+}
+
 static void on_request(void *ctx UNUSED, struct http_exchange *x)
 {
 	struct call *c = http_exchange_user(x);
+	int64_t head_us = c->now_us;
 
 	c->now_us = clock_wall_us();
 	c->awaited = false;
+	if (!still_may(c, head_us)) {
+		return;
+	}
 	if (c->route->limit == LIMIT_INGEST && c->route->loop != NULL) {
 		ingest_in_turn(c);
 	} else if (c->route->loop != NULL) {

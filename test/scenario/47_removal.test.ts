@@ -6,7 +6,9 @@ import { Api, type Problem } from "../harness/api.ts";
 import { tenant, tocsin } from "../harness/command.ts";
 import { begin, readOn } from "../harness/lines.ts";
 import { Socket, Sse } from "../harness/live.ts";
+import { ruleOf } from "../harness/model.ts";
 import { memberOf, PASSWORD, Person } from "../harness/person.ts";
+import { Raw } from "../harness/raw.ts";
 import { Server, slower } from "../harness/server.ts";
 import { stores } from "../harness/store.ts";
 
@@ -156,6 +158,48 @@ describe.each(stores)("on %s", (store) => {
 		await good(owner.api.delete(`/api/v1/projects/${project.body.id}?confirm=${project.body.id}`, { "if-match": "*" }));
 		expect((await key.get("/api/v1/events")).status).toBe(401);
 		await stream.ended(SECOND);
+	});
+
+	describe("a body that comes late", () => {
+		const cases: [string, (s: Scene) => Promise<unknown>, "person" | "key"][] = [
+			["the key was revoked", (s) => good(s.owner.api.delete(`/api/v1/keys/${s.key.id}`)), "key"],
+			["the organization was suspended", (s) => s.run("org", "suspend", s.owner.login.org!.slug), "key"],
+			["the member was removed", (s) => good(s.owner.api.delete(member(s))), "person"],
+			["the role was lowered", (s) => good(s.owner.api.patch(member(s), { role: "viewer" })), "person"],
+			["the session was ended", (s) => good(s.other.api.post("/api/v1/auth/logout")), "person"],
+			["nothing happened", async () => undefined, "key"],
+			["nothing happened to the person", async () => undefined, "person"],
+		];
+
+		it.each(cases)("does nothing when %s before it", async (what, act, who) => {
+			const all = await scene();
+			const secret = who === "key" ? all.key.secret : all.other.api.key!;
+			const calls: [string, string][] = [
+				["/api/v1/events", '{"type":"late"}'],
+				["/api/v1/keys", '{"name":"late"}'],
+				["/rules", JSON.stringify(ruleOf({ eventType: "late" }))],
+			];
+			const open: [Raw, string][] = [];
+			for (const [path, body] of calls) {
+				const raw = await Raw.open(server.port);
+				const lines = [`POST ${path} HTTP/1.1`, "Host: x", `Authorization: Bearer ${secret}`, "Expect: 100-continue", `Content-Length: ${body.length}`];
+				raw.send(Buffer.from(`${lines.join("\r\n")}\r\n\r\n`));
+				// The head was good: the server asks for the body.
+				await raw.until(() => raw.text.includes("100 Continue"));
+				open.push([raw, body]);
+			}
+			await act(all);
+			// More than a moment, and less than a body may take.
+			server.advance(SECOND);
+			const statuses: string[] = [];
+			for (const [raw, body] of open) {
+				raw.send(Buffer.from(body));
+				await raw.until(() => /HTTP\/1\.1 [2-5]\d\d/.test(raw.text));
+				statuses.push(/HTTP\/1\.1 ([2-5]\d\d)/.exec(raw.text)![1]!);
+				raw.close();
+			}
+			expect(statuses).toEqual(what.startsWith("nothing") ? ["201", "201", "201"] : ["401", "401", "401"]);
+		});
 	});
 
 	describe("an answer that takes its time", () => {

@@ -8,6 +8,7 @@ import { Api } from "../harness/api.ts";
 import { makeRule } from "../harness/model.ts";
 import { fill, operations } from "../harness/operations.ts";
 import { memberOf, Person } from "../harness/person.ts";
+import { Raw } from "../harness/raw.ts";
 import { Server } from "../harness/server.ts";
 
 const MARK = "mark-of-a-9Kd";
@@ -157,6 +158,33 @@ describe("a call", () => {
 		}
 	});
 
+	it("opens no socket for a page elsewhere with the cookie of a person who is logged in", async () => {
+		const cookie = `access_token=${ana.login.accessToken}`;
+		const upgrade = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
+		const open = async (lines: string[]) => {
+			const raw = await Raw.open(server.port);
+			raw.send(Buffer.from(["GET /ws HTTP/1.1", "Host: 127.0.0.1", "Connection: Upgrade", ...upgrade, `Cookie: ${cookie}`, ...lines, "", ""].join("\r\n")));
+			await raw.until(() => raw.closed || raw.text.includes('"connected"') || /HTTP\/1\.1 [45]/.test(raw.text) || raw.closeCode !== 0);
+			const got = raw.text.includes('"connected"');
+			raw.close();
+			return got;
+		};
+		for (const lines of [[], ["Origin: https://evil.example"], ["Origin: null"], ["Origin: http://127.0.0.1.evil.example"], ["Sec-Fetch-Site: cross-site"], ["Sec-Fetch-Site: same-site"]]) {
+			expect([lines, await open(lines)]).toEqual([lines, false]);
+		}
+		expect(await open(["Origin: http://127.0.0.1"])).toBe(true);
+	});
+
+	it("is of the project of its key, whatever project it names", async () => {
+		const side = await ana.api.post<{ id: string; key: { key: string } }>("/api/v1/projects", { name: "side" });
+		const other = new Api(server.url, side.body.key.key);
+		expect((await other.post("/api/v1/events", { type: "side", message: "of the side" })).status).toBe(201);
+		const named = { "x-project-id": side.body.id };
+		expect((await new Api(server.url, key).get("/api/v1/events", named)).text).not.toContain("of the side");
+		expect((await new Api(server.url, key).post("/api/v1/events", { type: "mine" }, named)).status).toBe(201);
+		expect((await ana.api.get<{ data: { type: string }[] }>("/api/v1/events", named)).body.data.map((one) => one.type)).toEqual(["side"]);
+	});
+
 	it("is not of this machine because it says so", async () => {
 		const lines = ["X-Forwarded-For: 192.0.2.99", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1"];
 		expect((await say(server.port, head("POST", "/api-keys", lines))).status).toBe(401);
@@ -166,5 +194,88 @@ describe("a call", () => {
 		expect((await say(server.port, named("localhost.evil.example"))).status).toBe(403);
 		expect((await say(server.port, `${named("127.0.0.1")}\r\nHost: evil.example`)).status).toBe(400);
 		expect((await say(server.port, "GET http://evil.example/metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close")).status).not.toBe(200);
+	});
+});
+
+describe("nobody lifts himself", () => {
+	let server: Server;
+	let owner: Person;
+
+	beforeAll(async () => {
+		server = await Server.start({ args: ["--signup", "open", "--rate-auth", "0"] });
+		owner = await Person.signUp(server.url, `${randomUUID()}@example.com`);
+	});
+	afterAll(() => server.stop());
+
+	const roles = async () => {
+		const { body } = await owner.api.get<{ data: { id: string; role: string }[] }>("/api/v1/members");
+		return Object.fromEntries(body.data.map((one) => [one.id, one.role]));
+	};
+	const invite = async (by: Person, role: string) => {
+		const made = await by.api.post<{ id: string }>("/api/v1/invites", { email: `${randomUUID()}@example.com`, role });
+		expect(made.status).toBe(201);
+		return made.body.id;
+	};
+
+	it.each(["admin", "member", "viewer"])("not by any call that %ss may make", async (role) => {
+		const eve = await memberOf(owner, role);
+		const peer = await memberOf(owner, role);
+		const before = await roles();
+		const [self, boss] = [eve.login.user.id, owner.login.user.id];
+		const forOwner = await invite(owner, "owner");
+		const forMember = await invite(owner, "member");
+		const mail = () => `${randomUUID()}@example.com`;
+		const tries: [string, string, object?][] = [
+			["PATCH", `/api/v1/members/${self}`, { role: "owner" }],
+			["PATCH", `/api/v1/members/${self}`, { role: "OWNER" }],
+			["PATCH", `/workspaces/members/${self}`, { role: "OWNER" }],
+			["PATCH", `/api/v1/members/${peer.login.user.id}`, { role: "owner" }],
+			["PATCH", `/api/v1/members/${boss}`, { role: "viewer" }],
+			["PATCH", `/workspaces/members/${boss}`, { role: "MEMBER" }],
+			["DELETE", `/api/v1/members/${boss}`],
+			["DELETE", `/workspaces/members/${boss}`],
+			["DELETE", `/auth/members/${boss}`],
+			["POST", `/api/v1/members/${self}/transfer`],
+			["POST", "/api/v1/invites", { email: mail(), role: "owner" }],
+			["POST", "/api/v1/invites", { email: mail(), role: "Owner" }],
+			["POST", "/api/invitations", { email: mail(), role: "OWNER" }],
+			["POST", "/auth/invite", { email: mail(), role: "owner" }],
+			["PATCH", `/api/v1/invites/${forMember}`, { role: "owner" }],
+			// Its new link would be his: whoever has it can sign up with that address.
+			["POST", `/api/v1/invites/${forOwner}/resend`],
+			["PATCH", `/api/v1/invites/${forOwner}`, { role: "admin" }],
+			["PATCH", "/api/v1/auth/me", { role: "owner" }],
+			["PATCH", "/api/v1/orgs/current", { ownerId: self }],
+			["POST", "/api/v1/keys", { name: "k", scopes: ["*"] }],
+			["POST", "/api/v1/keys", { name: "k", scopes: ["owner"] }],
+		];
+		for (const [method, path, body] of tries) {
+			const got = await eve.api.call(method, path, body, { "if-match": "*" });
+			expect([method, path, body, got.status]).toEqual([method, path, body, expect.toSatisfy((s: number) => s >= 400 && s < 500)]);
+			expect(got.text).not.toMatch(/inv_[0-9a-f]{64}/);
+		}
+		expect(await roles()).toEqual(before);
+	});
+
+	it("not by a key, whatever its scopes", async () => {
+		const { body } = await owner.api.post<{ key: string }>("/api/v1/keys", { name: "all" });
+		const key = new Api(server.url, body.key);
+		const eve = await memberOf(owner, "member");
+		const before = await roles();
+		for (const [method, path, sent] of [
+			["POST", "/api/v1/invites", { email: "x@example.com", role: "owner" }],
+			["POST", "/auth/invite", { email: "x@example.com", role: "admin" }],
+			["POST", "/api/invitations", { email: "x@example.com", role: "ADMIN" }],
+			["PATCH", `/api/v1/members/${eve.login.user.id}`, { role: "owner" }],
+			["PATCH", `/workspaces/members/${eve.login.user.id}`, { role: "OWNER" }],
+			["DELETE", `/auth/members/${eve.login.user.id}`, undefined],
+			["POST", "/api/v1/auth/switch", { orgId: owner.login.org!.id }],
+			["PATCH", "/api/v1/orgs/current", { name: "Mine" }],
+			["GET", "/api/v1/orgs/current/export", undefined],
+			["POST", "/api/v1/projects", { name: "mine" }],
+		] as const) {
+			expect([path, (await key.call(method, path, sent)).status]).toEqual([path, 403]);
+		}
+		expect(await roles()).toEqual(before);
 	});
 });

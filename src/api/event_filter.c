@@ -17,7 +17,8 @@ struct filter_words {
 
 static const struct field rows[] = {
 	FIELD_STR(struct filter_words, type, "type", .max = EVENT_TYPE_BYTES_MAX,
-		  .help = "Only this type, or with .* at the end all that begin so."),
+		  .help = "Only this type, or with .* at the end all that begin so. Events of the "
+			  "server itself are shown to who asks for them: tocsin.*"),
 	FIELD_ENUM(struct filter_words, kind, "kind", event_kind_names, .help = "Only this kind."),
 	FIELD_ENUM(struct filter_words, severity, "severity", severity_names,
 		   .help = "Only this severity, in any known spelling."),
@@ -55,6 +56,18 @@ static bool read_words(struct call *c, struct event_filter *f, struct arena *kee
 	return true;
 }
 
+static bool asks_for_system(const struct event_filter *f)
+{
+	bool asks = event_type_is_system(f->type);
+
+	for (size_t i = 0; i < f->query.n; i++) {
+		const struct event_query_term *t = &f->query.terms[i];
+
+		asks |= t->member == QUERY_TYPE && !t->negated && event_type_is_system(t->value);
+	}
+	return asks;
+}
+
 bool event_filter_read(struct call *c, struct arena *keep, struct event_filter *f, struct err *err)
 {
 	*f = (struct event_filter) {
@@ -62,9 +75,13 @@ bool event_filter_read(struct call *c, struct arena *keep, struct event_filter *
 		.source = text_of(c, "source", keep),
 		.environment = text_of(c, "environment", keep),
 	};
-	return read_words(c, f, keep, err) && call_query_time(c, "from", &f->from_us, err) &&
-	       call_query_time(c, "to", &f->to_us, err) &&
-	       event_query_parse(text_of(c, "q", keep), keep, &f->query, err);
+	if (!read_words(c, f, keep, err) || !call_query_time(c, "from", &f->from_us, err) ||
+	    !call_query_time(c, "to", &f->to_us, err) ||
+	    !event_query_parse(text_of(c, "q", keep), keep, &f->query, err)) {
+		return false;
+	}
+	f->system = asks_for_system(f);
+	return true;
 }
 
 /* A type that every match has, by the words of the query. */
@@ -135,7 +152,8 @@ bool event_filter_matches(const struct event_filter *f, const struct record *rec
 {
 	struct err ignored;
 
-	if (!event_query_may_match(&f->query, record->body)) {
+	if ((record_is_system(record) && !f->system) ||
+	    !event_query_may_match(&f->query, record->body)) {
 		return false;
 	}
 	arena_clear(one);

@@ -17,6 +17,7 @@ struct event_filter {
 	enum severity severity;
 	struct slice source, environment;
 	int64_t from_us, to_us;
+	bool system; /* the server's own, too: they were asked for by type */
 	struct event_query query;
 };
 

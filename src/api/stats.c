@@ -4,6 +4,7 @@
 #include "api/route.h"
 #include "api/span.h"
 #include "base/json_put.h"
+#include "model/event.h"
 #include "store/rollups.h"
 
 /* "any", then the words of enum severity. */
@@ -19,7 +20,8 @@ struct stats_query {
 static const struct field query_rows[] = {
 	SPAN_FIELDS(struct stats_query, span),
 	FIELD_STR(struct stats_query, type, "type",
-		  .help = "Only this type, or with .* at the end all that begin so."),
+		  .help = "Only this type, or with .* at the end all that begin so. Events of the "
+			  "server itself are counted for who asks for them: tocsin.*"),
 	FIELD_ENUM(struct stats_query, severity, "severity", severity_words, .fallback = "any",
 		   .help = "Only this severity."),
 };
@@ -74,6 +76,7 @@ static bool get_stats(struct call *c, struct err *err)
 	filter.from_us = in.span.from_us;
 	filter.to_us = in.span.to_us;
 	filter.type = in.type;
+	filter.without = event_type_is_system(in.type) ? S("") : S(EVENT_SYSTEM_PREFIX);
 	filter.severity = (enum severity)in.severity;
 	if (!store_rollup_list(c->caller.org, c->db, &filter, SPAN_BUCKETS_MAX * SEVERITIES, c->req,
 			       &list, err)) {

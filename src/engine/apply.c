@@ -94,19 +94,13 @@ static void rebuild(struct engine *e, struct rule_id id, const struct record *un
 	journal_iter_free(&iter);
 }
 
-/* Nobody else's event: it came without a key, and nobody else may send one of this type. */
-static bool is_ours(const struct record *record)
-{
-	return record->key.v == 0 && event_type_is_system(record->type);
-}
-
 /* It is in the log now: whoever wanted to say it need not any more. */
 static void mark_said(struct engine *e, const struct record *record)
 {
 	struct event event;
 	struct err err;
 
-	if (is_ours(record) && event_decode(record->body, &e->tick, &event, &err) &&
+	if (record_is_system(record) && event_decode(record->body, &e->tick, &event, &err) &&
 	    event.fingerprint.n > 0) {
 		*effects_said(&e->effects) =
 			(struct saying_row) { .org = record->org,
@@ -141,7 +135,7 @@ static void hold_builtin(struct engine *e, const struct record *record)
 	struct rule_def def;
 	enum builtin which;
 
-	if (rulebook_table(e->state.rulebook) == 0 || !is_ours(record) ||
+	if (rulebook_table(e->state.rulebook) == 0 || !record_is_system(record) ||
 	    !builtin_for(record->type, &which)) {
 		return;
 	}

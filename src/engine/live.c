@@ -498,6 +498,12 @@ static void frame_event(struct live *live, struct room *room, const struct recor
 	}
 }
 
+/* What the server says itself reaches people as the alerts that rules make of it. */
+static bool is_sent(const struct record *record)
+{
+	return record->kind == RECORD_EVENT && !record_is_system(record);
+}
+
 static bool pump_one(struct live *live)
 {
 	struct record record;
@@ -514,7 +520,7 @@ static bool pump_one(struct live *live)
 		break;
 	}
 	live->seq = record.seq;
-	room = record.kind == RECORD_EVENT ? map_get(&live->rooms, MAP_KEY(record.project)) : NULL;
+	room = is_sent(&record) ? map_get(&live->rooms, MAP_KEY(record.project)) : NULL;
 	/* Where a feed stands is part of a frame's id; nobody is told anything before that. */
 	if (room != NULL && room->feed->known) {
 		frame_event(live, room, &record);

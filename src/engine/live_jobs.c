@@ -179,7 +179,8 @@ static bool read_events(struct catch_job *j)
 			ok = false;
 			break;
 		}
-		if (record.kind != RECORD_EVENT || record.project.v != j->project.v ||
+		if (record.kind != RECORD_EVENT || record_is_system(&record) ||
+		    record.project.v != j->project.v ||
 		    !journal_kept(j->live->o.journal, &record) ||
 		    !event_decode(record.body, &j->tick, &event, &err)) {
 			continue;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "journal/driver.h"
+#include "model/event.h"
 
 #define SEGMENT_BYTES_DEFAULT ((size_t)64 << 20)
 #define TURN_BYTES_DEFAULT ((size_t)32 << 20)
@@ -217,6 +218,13 @@ enum found journal_read(struct journal *journal, uint64_t seq, struct arena *req
 struct journal_iter *journal_iter_new(struct journal *journal, uint64_t from_seq, bool reverse)
 {
 	return journal->driver->iter_new(journal, from_seq, reverse, NULL);
+}
+
+/* It came without a key, and nobody else may send one of such a type. */
+bool record_is_system(const struct record *record)
+{
+	return record->kind == RECORD_EVENT && record->key.v == 0 &&
+	       event_type_is_system(record->type);
 }
 
 bool journal_type_matches(struct slice want, struct slice type)

@@ -48,6 +48,9 @@ struct record {
 	struct slice body;	      /* canonical JSON */
 };
 
+/* Whether it is an event that the server itself has said (engine/watchman.h). Pure. */
+bool record_is_system(const struct record *record);
+
 struct journal_id {
 	unsigned char v[16];
 };

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Api, eventually, type Problem } from "../harness/api.ts";
 import { tenant, tocsin } from "../harness/command.ts";
+import { Sse } from "../harness/live.ts";
 import {
 	type Alert,
 	caughtUp,
@@ -189,6 +190,46 @@ describe.each(stores)("on %s", (store) => {
 		);
 		expect(later.map((event) => event.type)).toEqual(["tocsin.usage.80", "tocsin.usage.100", "tocsin.usage.80"]);
 		expect(later[0]!.payload["month"]).not.toBe(most!.payload["month"]);
+	});
+
+	it("shows them to who asks for them, and to others what was sent", async () => {
+		const api = await limited(server, "asker", 5);
+		const stream = await Sse.open(server.url, "/api/v1/stream", { authorization: `Bearer ${api.key}` });
+		for (let i = 0; i < 5; i++) await sendEvent(api, "used.up");
+		const said = await eventually(
+			() => ours(api),
+			(events) => events.length === 2,
+		);
+		await settled(api);
+		const sent = await listAll<Event>(api, "/api/v1/events");
+		expect(sent.map((event) => event.type)).toEqual(Array(5).fill("used.up"));
+		expect((await api.get<Page<Event>>("/api/v1/events?q=type:tocsin.usage*")).body.data).toEqual(said);
+		const [most] = said.filter((event) => event.type === "tocsin.usage.80");
+		expect((await api.get<Page<Event>>("/api/v1/events?type=tocsin.usage.80")).body.data).toEqual([most]);
+		expect((await api.get<Event>(`/api/v1/events/${said[0]!.id}`)).body).toEqual(said[0]);
+		expect((await api.get("/events")).text).not.toContain("tocsin.");
+		const lines = async (query: string) =>
+			(await api.get<string>(`/api/v1/events/export?${query}`)).text.split("\n").filter((line) => line.includes('"type"'));
+		expect(await lines("")).toHaveLength(5);
+		expect(await lines("type=tocsin.*")).toHaveLength(2);
+		const total = (query: string) =>
+			eventually(
+				() => api.get<{ total: number }>(`/api/v1/stats/events?${query}`),
+				({ body }) => body.total > 0,
+			).then(({ body }) => body.total);
+		expect(await total("step=hour&type=tocsin.*")).toBe(2);
+		expect(await total("step=hour")).toBe(5);
+		await stream.until((frames) => frames.filter((frame) => frame.event === "alert").length >= 2);
+		const events = stream.frames.filter((frame) => frame.event === "event");
+		expect(events.map((frame) => frame.data["type"])).toEqual(Array(5).fill("used.up"));
+		const again = await Sse.open(server.url, "/api/v1/stream", {
+			authorization: `Bearer ${api.key}`,
+			"last-event-id": events[0]!.id,
+		});
+		await again.until((frames) => frames.filter((frame) => frame.event === "alert").length >= 2);
+		expect(again.frames.filter((frame) => frame.event === "event")).toHaveLength(4);
+		stream.close();
+		again.close();
 	});
 
 	it("tells of dead letters that grow, but not of those about itself", { timeout: 60_000 }, async () => {

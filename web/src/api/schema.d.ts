@@ -3665,7 +3665,7 @@ export interface operations {
 	listEvents: {
 		parameters: {
 			query?: {
-				/** @description Only this type, or with .* at the end all that begin so. */
+				/** @description Only this type, or with .* at the end all that begin so. Events of the server itself are shown to who asks for them: tocsin.* */
 				type?: string;
 				/** @description Only this kind. */
 				kind?: "event" | "error" | "metric";
@@ -3972,7 +3972,7 @@ export interface operations {
 	searchEvents: {
 		parameters: {
 			query?: {
-				/** @description Only this type, or with .* at the end all that begin so. */
+				/** @description Only this type, or with .* at the end all that begin so. Events of the server itself are shown to who asks for them: tocsin.* */
 				type?: string;
 				/** @description Only this kind. */
 				kind?: "event" | "error" | "metric";
@@ -4033,7 +4033,7 @@ export interface operations {
 	exportEvents: {
 		parameters: {
 			query?: {
-				/** @description Only this type, or with .* at the end all that begin so. */
+				/** @description Only this type, or with .* at the end all that begin so. Events of the server itself are shown to who asks for them: tocsin.* */
 				type?: string;
 				/** @description Only this kind. */
 				kind?: "event" | "error" | "metric";
@@ -5815,7 +5815,7 @@ export interface operations {
 				to?: string;
 				/** @description How long a bucket is. */
 				step?: "minute" | "hour";
-				/** @description Only this type, or with .* at the end all that begin so. */
+				/** @description Only this type, or with .* at the end all that begin so. Events of the server itself are counted for who asks for them: tocsin.* */
 				type?: string;
 				/** @description Only this severity. */
 				severity?: "any" | "debug" | "info" | "low" | "medium" | "high" | "critical";

@@ -37,6 +37,7 @@ struct caller {
 	bool proved;	       /* the user gave password or code a short time ago */
 	bool closed;	       /* the org is suspended, or is to be deleted */
 	bool leaving;	       /* the user is to be deleted, and has no org meanwhile */
+	bool org_leaving;      /* closed, but only because it is to be deleted */
 };
 
 #define ROUTE_PARAMS_MAX 2

@@ -85,6 +85,7 @@ static bool become_person(struct call *c, struct session_id session, struct user
 		.proved = p.proved_us != 0 && now_us - p.proved_us <= CALLER_PROOF_US,
 		.closed = p.suspended || p.leaving,
 		.leaving = p.user_leaving,
+		.org_leaving = p.leaving && !p.suspended,
 	};
 	return true;
 }

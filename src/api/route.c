@@ -77,6 +77,37 @@ static bool user_admitted(const struct route *r, const struct caller *caller, st
 		       "/api/v1/auth/prove");
 }
 
+static bool is_stream(const struct route *r)
+{
+	for (size_t i = 0; i < ROUTE_REPLIES_MAX && r->replies[i].status != 0; i++) {
+		const char *type = r->replies[i].type;
+
+		if (r->replies[i].status == 101 ||
+		    (type != NULL && slice_eq(slice_of(type), S("text/event-stream")))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Before all is deleted its owner can look at it and take it along. Nothing is followed live. */
+static bool may_take_along(const struct route *r, const struct caller *caller)
+{
+	return caller->org_leaving && caller->user.v != 0 && caller->role == ROLE_OWNER &&
+	       r->method == HTTP_GET && !is_stream(r);
+}
+
+static bool is_closed(const struct caller *caller, struct err *err)
+{
+	return err_set(err, ERR_CLOSED, "%s",
+		       caller->org_leaving
+			       ? "this organization is to be deleted: until then an owner can read "
+				 "and export what is in it, or take that back with POST "
+				 "/api/v1/orgs/current/restore"
+			       : "this organization is suspended, or is to be deleted: its owner or "
+				 "whoever runs this server can say why");
+}
+
 bool route_allows(const struct route *r, const struct caller *caller, struct err *err)
 {
 	bool user = caller->user.v != 0;
@@ -92,9 +123,7 @@ bool route_allows(const struct route *r, const struct caller *caller, struct err
 		return false;
 	}
 	return !caller->closed || r->while_closed || (user && r->role == ROLE_NONE) ||
-	       err_set(err, ERR_CLOSED,
-		       "this organization is suspended, or is to be deleted: its owner or whoever "
-		       "runs this server can say why");
+	       may_take_along(r, caller) || is_closed(caller, err);
 }
 
 bool route_admits(const struct route *r, const struct caller *caller, struct err *err)

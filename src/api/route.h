@@ -99,8 +99,12 @@ struct route {
 	enum route_who who;
 	uint32_t scope; /* enum scope */
 	enum role role;
-	bool proof;	    /* of a user: password or code were given a short time ago */
-	bool while_closed;  /* also when the org is suspended or is to be deleted */
+	bool proof;	   /* of a user: password or code were given a short time ago */
+	/*
+	 * Also when the org is suspended or is to be deleted. What an owner reads, streams but
+	 * excepted, is open to him until the deletion, without a word here.
+	 */
+	bool while_closed;
 	bool while_leaving; /* also of a user who is to be deleted */
 	enum route_limit limit;
 	size_t body_max; /* bytes, decoded */

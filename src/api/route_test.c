@@ -101,6 +101,40 @@ TEST(who_is_to_be_deleted_gets_in_where_it_says_so)
 	T_TRUE(route_admits(&row, &leaving, &err));
 }
 
+/* For days of grace, and to take along what there is. */
+TEST(an_owner_still_reads_what_is_to_be_deleted)
+{
+	struct route reads = { .method = HTTP_GET, .who = WHO_CALLER, .role = ROLE_VIEWER };
+	struct route stream = { .method = HTTP_GET,
+				.who = WHO_OWN,
+				.role = ROLE_VIEWER,
+				.replies = { { .status = 200, .type = "text/event-stream" } } };
+	struct route socket = { .method = HTTP_GET,
+				.who = WHO_OWN,
+				.role = ROLE_VIEWER,
+				.replies = { { .status = 101 } } };
+	struct route writes = { .method = HTTP_POST, .who = WHO_CALLER, .role = ROLE_VIEWER };
+	struct caller owner = {
+		.user = { 1 }, .role = ROLE_OWNER, .closed = true, .org_leaving = true
+	};
+	struct caller admin = owner, key = { .key = { 1 }, .closed = true, .org_leaving = true };
+	struct err err = { 0 };
+
+	admin.role = ROLE_ADMIN;
+	key.scopes = SCOPES_ALL;
+	T_TRUE(route_allows(&reads, &owner, &err));
+	T_FALSE(route_allows(&writes, &owner, &err));
+	T_INT(err.kind, ERR_CLOSED);
+	T_FALSE(route_allows(&stream, &owner, &err));
+	T_FALSE(route_allows(&socket, &owner, &err));
+	T_FALSE(route_allows(&reads, &admin, &err));
+	T_INT(err.kind, ERR_CLOSED);
+	T_FALSE(route_allows(&reads, &key, &err));
+	/* Whoever runs the server has closed it: then nobody gets in. */
+	owner.org_leaving = false;
+	T_FALSE(route_allows(&reads, &owner, &err));
+}
+
 static enum err_kind takes(const struct route *row, const char *query, bool if_match,
 			   struct err *err)
 {
@@ -446,6 +480,7 @@ TEST(the_description_is_json_and_has_every_call)
 T_MAIN(T(a_row_lets_in_whom_it_names), T(what_is_grave_asks_a_person_for_proof),
        T(a_closed_org_opens_nothing_but_what_says_so),
        T(who_is_to_be_deleted_gets_in_where_it_says_so),
+       T(an_owner_still_reads_what_is_to_be_deleted),
        T(parameters_that_nobody_knows_are_refused_but_on_older_calls),
        T(a_row_can_ask_for_the_version_that_is_changed),
        T(every_row_says_what_a_caller_has_to_know), T(every_change_is_audited_or_says_why_not),

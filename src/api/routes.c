@@ -59,6 +59,7 @@ const struct route_set *const route_sets[] = {
 	&routes_orgs,
 	&routes_orgs_admin,
 	&routes_orgs_export,
+	&routes_orgs_leave,
 	&routes_sso,
 	&routes_sso_links,
 };

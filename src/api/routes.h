@@ -44,6 +44,7 @@ extern const struct route_set routes_orgs;
 extern const struct route_set routes_orgs_admin;
 extern const struct route_set routes_older_auth;
 extern const struct route_set routes_orgs_export;
+extern const struct route_set routes_orgs_leave;
 extern const struct route_set routes_older_members;
 extern const struct route_set routes_outcomes;
 extern const struct route_set routes_password;

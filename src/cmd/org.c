@@ -18,21 +18,39 @@
 
 struct org_flags {
 	bool json;
+	bool now;
+	struct slice confirm;
 };
 
-static const struct field rows[] = {
-	FIELD_BOOL(struct org_flags, json, "json", .help = "Print JSON."),
+#define JSON_ROW FIELD_BOOL(struct org_flags, json, "json", .help = "Print JSON.")
+static const struct field plain_rows[] = { JSON_ROW };
+static const struct field delete_rows[] = {
+	FIELD_STR(struct org_flags, confirm, "confirm", .max = 120, .flags = FIELD_REQUIRED,
+		  .help = "The short name once more, so that it is not another one's."),
+	FIELD_BOOL(struct org_flags, now, "now",
+		   .help = "Without days of grace: nothing brings it back."),
+	JSON_ROW,
 };
 
 static const struct deed {
 	const char *name;
 	const char *about;
+	const struct field *rows;
+	size_t n;
 	bool lists;
+	bool deletes;
 } deeds[] = {
-	{ "list", "List all organizations, newest first.", true },
+	{ "list", "List all organizations, newest first.", plain_rows, ARRAY_LEN(plain_rows),
+	  .lists = true },
 	{ "suspend", "Close an organization for now: keys and people are refused, nothing is lost.",
-	  false },
-	{ "resume", "Open a suspended organization again.", false },
+	  plain_rows, ARRAY_LEN(plain_rows) },
+	{ "resume", "Open a suspended organization again.", plain_rows, ARRAY_LEN(plain_rows) },
+	{ "delete",
+	  "Close an organization, and delete it with all that it has in seven days. Until then "
+	  "its owners\ncan read, export, and take that back, as can `tocsin org restore`.",
+	  delete_rows, ARRAY_LEN(delete_rows), .deletes = true },
+	{ "restore", "Keep an organization that was to be deleted: it is as it was.", plain_rows,
+	  ARRAY_LEN(plain_rows) },
 };
 
 static void print_org(const struct json *org)
@@ -42,8 +60,8 @@ static void print_org(const struct json *org)
 	       SARG(ask_text(org, "deleteAfter")), SARG(ask_text(org, "id")));
 }
 
-static bool ask(const struct deed *deed, struct slice org, const struct settings *settings,
-		struct ask_rows *answer, struct err *err)
+static bool ask(const struct deed *deed, struct slice org, const struct org_flags *in,
+		const struct settings *settings, struct ask_rows *answer, struct err *err)
 {
 	struct json_w w;
 	struct buf body;
@@ -56,6 +74,10 @@ static bool ask(const struct deed *deed, struct slice org, const struct settings
 		json_w_init(&w, &body);
 		json_w_object(&w);
 		json_put_str(&w, "org", org);
+		if (deed->deletes) {
+			json_put_str(&w, "confirm", in->confirm);
+			json_put_bool(&w, "now", in->now);
+		}
 		json_w_end(&w);
 		answer->call = (struct client_call) {
 			.method = "POST",
@@ -85,7 +107,7 @@ static int run(const struct flags *flags, const void *arg, struct arena *boot)
 		return 2;
 	}
 	log_setup(LOG_WARN, settings.log_format, STDERR_FILENO);
-	if (!ask(deed, slice_of(flags->word), &settings, &answer, &err)) {
+	if (!ask(deed, slice_of(flags->word), in, &settings, &answer, &err)) {
 		fprintf(stderr, "tocsin %s: %s\n", flags->command, err.text);
 		return 1;
 	}
@@ -99,8 +121,8 @@ static int run_deed(const struct deed *deed, int argc, char **argv)
 		.words = deed->lists ? NULL : "ORG",
 		.no_word = "say which: the organization, by its short name",
 		.about = deed->about,
-		.rows = rows,
-		.n = ARRAY_LEN(rows),
+		.rows = deed->rows,
+		.n = deed->n,
 		.with_settings = true,
 	};
 	struct arena boot;
@@ -134,7 +156,9 @@ int cmd_org(int argc, char **argv)
 			"itself.\n\n"
 			"  list     list all organizations\n"
 			"  suspend  close one for now: keys and people are refused, nothing is lost\n"
-			"  resume   open it again",
+			"  resume   open it again\n"
+			"  delete   close it, and delete it with all that it has in seven days\n"
+			"  restore  keep it after all",
 		.with_settings = true,
 	};
 	struct org_flags in = { 0 };

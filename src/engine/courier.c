@@ -26,6 +26,7 @@
 #define IDLE_US (500 * US_PER_MS) /* between looks for what has become due by itself */
 #define GATHER_US (2 * US_PER_MS) /* results wait this long for company before a commit */
 #define RESULTS_MAX 256		  /* of one commit */
+#define FREED_ROWS 1000 /* at a time, of an org that stays after all: a short transaction */
 #define HELD_US (3600 * US_PER_S) /* at most; the longest rest of a receiver is ten minutes */
 #define STORE_RETRY_US (200 * US_PER_MS)
 #define GAUGES_US US_PER_S
@@ -63,6 +64,8 @@ struct courier {
 	int64_t outcomes_since_us; /* monotonic, of the oldest */
 	int64_t look_at_us;	   /* monotonic: when to look for due deliveries next */
 	int64_t gauges_at_us;
+	struct org_id *going; /* that something is held for, because they are to be deleted */
+	size_t going_n, going_cap;
 	bool unrecorded;    /* the last try to record failed */
 	bool full;	    /* more was due than there are places */
 	int64_t reached_us; /* atomic: the log has come this far */
@@ -153,6 +156,33 @@ static void hold(struct courier *c, const struct delivery_row *row, const struct
 	struct outcome *o = give_back(c, row, now_us + HELD_US);
 
 	o->result.held_for = arena_dup(&o->arena, slice_of(to->name));
+}
+
+static bool is_among(const struct org_id *orgs, size_t n, struct org_id org)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (orgs[i].v == org.v) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Nothing leaves for an org that is to be deleted. */
+static void hold_for_org(struct courier *c, const struct delivery_row *row)
+{
+	struct outcome *o = give_back(c, row, time_now(c) + HELD_US);
+	struct id_text name = id_format(ID_ORG, row->org.v);
+
+	o->result.held_for = arena_dup(&o->arena, slice_of(name.p));
+	if (is_among(c->going, c->going_n, row->org)) {
+		return;
+	}
+	if (c->going_n == c->going_cap) {
+		c->going_cap = c->going_cap == 0 ? 16 : c->going_cap * 2;
+		c->going = mem_resize(c->going, c->going_cap, sizeof(*c->going));
+	}
+	c->going[c->going_n++] = row->org;
 }
 
 static void write_change(struct outcome *o, const struct courier *c, const struct delivery_row *row,
@@ -426,37 +456,6 @@ static size_t room(const struct courier *c)
 	return calls < results ? calls : results;
 }
 
-/* Claim what is due and start it. Full batches look again at once. */
-static void look(struct courier *c)
-{
-	int64_t now_us = time_now(c);
-	struct delivery_list list;
-	size_t limit = room(c);
-	struct arena tick;
-	struct err err;
-
-	c->look_at_us = clock_mono_us() + IDLE_US;
-	c->full = limit == 0;
-	if (c->full) {
-		return;
-	}
-	arena_init(&tick, 0);
-	if (!store_deliveries_claim(c->db, c->claim, now_us, now_us + LEASE_US, limit, &tick, &list,
-				    &err)) {
-		db_rollback(c->db);
-		log_warn("courier_claim_failed", log_str("error", err.text));
-		c->look_at_us = clock_mono_us() + STORE_RETRY_US;
-		list.n = 0;
-	}
-	for (size_t i = 0; i < list.n; i++) {
-		dispatch(c, &list.rows[i]);
-	}
-	if (list.n == limit) {
-		c->look_at_us = 0;
-	}
-	arena_release(&tick);
-}
-
 static size_t gather_changes(struct courier *c, struct change_row *rows)
 {
 	size_t n = 0;
@@ -558,6 +557,81 @@ static void free_held(struct courier *c)
 		c->look_at_us = 0;
 	}
 	receivers_walked(&c->receivers);
+}
+
+/* True when nothing is held for it any more. */
+static bool free_org(struct courier *c, struct org_id org)
+{
+	struct id_text name = id_format(ID_ORG, org.v);
+	uint64_t freed = 0;
+	struct err err;
+
+	if (!store_deliveries_free(c->db, slice_of(name.p), time_now(c), FREED_ROWS, &freed,
+				   &err)) {
+		log_warn("courier_free_failed", log_str("error", err.text));
+		return false;
+	}
+	return freed < FREED_ROWS;
+}
+
+/* What was held for an org that stays after all; as in free_held, it is recorded first. */
+static void free_orgs(struct courier *c, const struct org_id *going, size_t n)
+{
+	for (size_t i = 0; i < c->going_n;) {
+		if (is_among(going, n, c->going[i]) || !flush(c) || !free_org(c, c->going[i])) {
+			i++;
+		} else {
+			c->going[i] = c->going[--c->going_n];
+		}
+	}
+}
+
+/* What is due, and which orgs nothing leaves for. */
+static bool claim(struct courier *c, int64_t now_us, size_t limit, struct arena *tick,
+		  struct delivery_list *list, struct org_id **going, size_t *going_n,
+		  struct err *err)
+{
+	if (!store_orgs_going(c->db, tick, going, going_n, err)) {
+		return false;
+	}
+	free_orgs(c, *going, *going_n);
+	return store_deliveries_claim(c->db, c->claim, now_us, now_us + LEASE_US, limit, tick, list,
+				      err);
+}
+
+/* Claim what is due and start it. Full batches look again at once. */
+static void look(struct courier *c)
+{
+	int64_t now_us = time_now(c);
+	struct delivery_list list;
+	size_t limit = room(c), going_n = 0;
+	struct org_id *going = NULL;
+	struct arena tick;
+	struct err err;
+
+	c->look_at_us = clock_mono_us() + IDLE_US;
+	c->full = limit == 0;
+	if (c->full) {
+		return;
+	}
+	arena_init(&tick, 0);
+	if (!claim(c, now_us, limit, &tick, &list, &going, &going_n, &err)) {
+		db_rollback(c->db);
+		log_warn("courier_claim_failed", log_str("error", err.text));
+		c->look_at_us = clock_mono_us() + STORE_RETRY_US;
+		list.n = 0;
+	}
+	for (size_t i = 0; i < list.n; i++) {
+		if (is_among(going, going_n, list.rows[i].org)) {
+			hold_for_org(c, &list.rows[i]);
+		} else {
+			dispatch(c, &list.rows[i]);
+		}
+	}
+	if (list.n == limit) {
+		c->look_at_us = 0;
+	}
+	arena_release(&tick);
 }
 
 static void gauges(struct courier *c)
@@ -688,6 +762,7 @@ void courier_close(struct courier **cp, int64_t wait_us)
 	}
 	receivers_release(&c->receivers);
 	db_close(&c->db);
+	free(c->going);
 	free(c);
 	*cp = NULL;
 }

@@ -420,6 +420,48 @@ TEST(what_waits_for_a_dead_receiver_is_written_once)
 	scene_release(&s);
 }
 
+static void set_going(struct scene *s, int64_t after_us)
+{
+	struct org_row org = { .id = STAGE_ORG,
+			       .slug = S("stage"),
+			       .name = S("Stage"),
+			       .status = S("active") };
+	struct err err;
+
+	if (store_org_get(STAGE_ORG, s->db, &s->arena, &org, &err) == NOT_FOUND) {
+		T_OK(store_org_insert(STAGE_ORG, s->db, &org, &err));
+	}
+	T_INT(store_org_set_delete(STAGE_ORG, s->db, after_us, &err), FOUND);
+}
+
+/* More than one commit holds, and some of it born while nothing leaves. */
+TEST(nothing_leaves_for_an_org_that_is_to_be_deleted)
+{
+	struct scene s;
+
+	scene_init(&s);
+	due_to(&s, "/error", 1);
+	start(&s);
+	until(&s, DELIVERY_RETRYING, 1);
+	set_going(&s, clock_wall_us() + 7 * 86400 * US_PER_S);
+	put_more(&s, 1000, 300, "/ok");
+	while (count_held(&s) < 300) {
+		courier_wake(s.courier);
+		poll(NULL, 0, 1);
+	}
+	pass(&s, 3700 * US_PER_S);
+	while (count_held(&s) < 300) {
+		pass(&s, US_PER_S);
+		poll(NULL, 0, 1);
+	}
+	T_INT(peer_requests(s.peer), 1);
+	set_going(&s, 0);
+	courier_wake(s.courier);
+	until(&s, DELIVERY_SENT, 300);
+	T_INT(count_held(&s), 0);
+	scene_release(&s);
+}
+
 /* Thousands are due for one that answers nothing; the others do not notice. */
 TEST(a_hanging_receiver_takes_no_places_of_others)
 {
@@ -592,6 +634,7 @@ int main(void)
 		T(a_reset_is_tried_again),
 		T(a_dead_receiver_rests_and_is_probed),
 		T(what_waits_for_a_dead_receiver_is_written_once),
+		T(nothing_leaves_for_an_org_that_is_to_be_deleted),
 		T(a_hanging_receiver_takes_no_places_of_others),
 		T(a_burst_for_one_receiver_flows),
 		T(a_crash_during_a_call_repeats_it_under_its_id),

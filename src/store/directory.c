@@ -8,7 +8,7 @@
 
 #define WHY "whose call it is, is answered from memory"
 
-enum { ORGS, PROJECTS, MEMBERS, MEMBERS_OF, LEAVING };
+enum { ORGS, PROJECTS, MEMBERS, MEMBERS_OF, LEAVING, GOING };
 static const struct query queries[] = {
 	[ORGS] = {
 		.name = "orgs_all", .args = "ii", .cols = ORG_LETTERS, .global = WHY,
@@ -34,6 +34,11 @@ static const struct query queries[] = {
 		.sql = "select " ORG_COLS " from orgs where delete_after <= $1"
 		       " order by delete_after limit $2",
 		.global = "the keeper purges for all orgs",
+	},
+	[GOING] = {
+		.name = "orgs_going", .args = "", .cols = "i",
+		.sql = "select id from orgs where delete_after is not null order by id",
+		.global = "one courier serves all orgs",
 	},
 };
 const struct query_set directory_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
@@ -119,4 +124,31 @@ bool store_orgs_leaving(struct db *db, int64_t now_us, size_t limit, struct aren
 	out->rows = rows;
 	out->next = (struct page_at) { 0 };
 	return true;
+}
+
+bool store_orgs_going(struct db *db, struct arena *tick, struct org_id **orgs, size_t *n,
+		      struct err *err)
+{
+	size_t cap = 0;
+	enum found found;
+
+	*orgs = NULL;
+	*n = 0;
+	if (!db_run(db, &queries[GOING], (struct db_args) { 0 }, err)) {
+		return false;
+	}
+	while ((found = db_next(db, err)) == FOUND) {
+		if (*n == cap) {
+			struct org_id *more;
+
+			cap = cap == 0 ? 16 : cap * 2;
+			more = arena_array(tick, cap, sizeof(*more));
+			if (*n > 0) {
+				memcpy(more, *orgs, *n * sizeof(*more));
+			}
+			*orgs = more;
+		}
+		(*orgs)[(*n)++].v = (uint64_t)db_col_int(db, 0);
+	}
+	return found == NOT_FOUND;
 }

@@ -23,6 +23,9 @@ NODISCARD bool store_members_all(struct db *db, struct user_id after, struct org
 NODISCARD bool store_members_of(struct db *db, struct user_id user, struct org_id after,
 				size_t limit, struct arena *req, struct member_list *out,
 				struct err *err);
+/* Whose messages are not sent any more: all that are to be deleted, in order of id. */
+NODISCARD bool store_orgs_going(struct db *db, struct arena *tick, struct org_id **orgs, size_t *n,
+				struct err *err);
 /* Whose days of grace are over, for the keeper: up to limit. */
 NODISCARD bool store_orgs_leaving(struct db *db, int64_t now_us, size_t limit, struct arena *tick,
 				  struct org_list *out, struct err *err);

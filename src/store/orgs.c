@@ -57,7 +57,8 @@ static const struct query queries[] = {
 	},
 	[ORG_SUSPEND] = {
 		.name = "org_suspend", .args = "iit", .cols = "",
-		.sql = "update orgs set suspended_at = $2, status = $3 where id = $1",
+		.sql = "update orgs set suspended_at = $2, status = case status"
+		       " when '" ORG_PURGING "' then status else $3 end where id = $1",
 	},
 	[ORG_DELETE] = {
 		.name = "org_delete", .args = "ii", .cols = "",

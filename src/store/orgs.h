@@ -8,11 +8,13 @@
 
 /* Organizations (the tenants) and their projects. */
 
+#define ORG_PURGING "purging"
+
 struct org_row {
 	struct org_id id;
 	struct slice slug; /* unique in the installation */
 	struct slice name;
-	struct slice status; /* "active" or "suspended" */
+	struct slice status; /* "active", "suspended", or ORG_PURGING: it cannot stay any more */
 	int64_t created_us;
 	int64_t suspended_us;	 /* 0: not */
 	int64_t delete_after_us; /* when it may be purged; 0: stays */

@@ -63,21 +63,28 @@ static const struct field org_rows[] = {
 };
 
 /* As it is behind its lock, in the transaction that is begun here. */
-static bool begin(struct call *c, struct org_row *org, struct err *err)
+static bool begin_with(struct call *c, struct slice slug, struct org_row *org, struct err *err)
 {
-	struct org_fields in = { 0 };
 	enum found found;
 
-	if (!account_read(c, org_rows, ARRAY_LEN(org_rows), &in, err) || !db_begin(c->db, err)) {
+	if (!db_begin(c->db, err)) {
 		return false;
 	}
-	found = store_org_by_slug(c->db, in.org, c->req, org, err);
+	found = store_org_by_slug(c->db, slug, c->req, org, err);
 	if (found == FOUND && store_org_lock(org->id, c->db, err)) {
 		found = store_org_get(org->id, c->db, c->req, org, err);
 	}
 	return found == FOUND ||
 	       (found == NOT_FOUND &&
-		err_set(err, ERR_NOT_FOUND, "there is no organization \"%.*s\"", SARG(in.org)));
+		err_set(err, ERR_NOT_FOUND, "there is no organization \"%.*s\"", SARG(slug)));
+}
+
+static bool begin(struct call *c, struct org_row *org, struct err *err)
+{
+	struct org_fields in = { 0 };
+
+	return account_read(c, org_rows, ARRAY_LEN(org_rows), &in, err) &&
+	       begin_with(c, in.org, org, err);
 }
 
 static bool suspend(struct call *c, struct org_row *org, int64_t at_us, struct err *err)
@@ -95,6 +102,21 @@ static bool suspend(struct call *c, struct org_row *org, int64_t at_us, struct e
 	return store_org_suspend(org->id, c->db, at_us, err) == FOUND && audit_put(c, &note, err) &&
 	       db_commit(c->db, err) && org_tell(c, org, err);
 }
+
+struct leave_fields {
+	struct slice org;
+	struct slice confirm;
+	bool now;
+};
+
+static const struct field leave_rows[] = {
+	FIELD_STR(struct leave_fields, org, "org", .min = 1, .max = SLUG_CHARS_MAX,
+		  .flags = FIELD_REQUIRED, .help = "The organization, by its short name."),
+	FIELD_STR(struct leave_fields, confirm, "confirm", .min = 1, .max = SLUG_CHARS_MAX,
+		  .flags = FIELD_REQUIRED, .help = "The same again."),
+	FIELD_BOOL(struct leave_fields, now, "now",
+		   .help = "Without days of grace: it is gone for good."),
+};
 
 static bool answer(struct call *c, const struct org_row *org, struct err *err)
 {
@@ -117,8 +139,40 @@ static bool post_resume(struct call *c, struct err *err)
 	return begin(c, &org, err) && suspend(c, &org, 0, err) && answer(c, &org, err);
 }
 
+static bool post_delete(struct call *c, struct err *err)
+{
+	struct leave_fields in = { 0 };
+	struct org_row org;
+
+	if (!account_read(c, leave_rows, ARRAY_LEN(leave_rows), &in, err)) {
+		return false;
+	}
+	if (!slice_eq(in.org, in.confirm)) {
+		return err_field(err, ERR_INVALID, "confirm",
+				 "\"confirm\" must be the short name of the organization that is "
+				 "to be deleted, once more");
+	}
+	return begin_with(c, in.org, &org, err) &&
+	       org_leave(c, &org, c->now_us + (in.now ? 0 : ORG_GRACE_US), err) &&
+	       db_commit(c->db, err) && org_tell(c, &org, err) && answer(c, &org, err);
+}
+
+static bool post_restore(struct call *c, struct err *err)
+{
+	struct org_row org;
+
+	if (!begin(c, &org, err) || !org_stay(c, &org, err) || !db_commit(c->db, err) ||
+	    !org_tell(c, &org, err) || !answer(c, &org, err)) {
+		return false;
+	}
+	courier_wake(c->api->courier);
+	return true;
+}
+
 static const struct field_set org_fields = { org_rows, ARRAY_LEN(org_rows) };
 static const struct shape shape_in = { .fields = &org_fields, .sent = true };
+static const struct field_set leave_fields = { leave_rows, ARRAY_LEN(leave_rows) };
+static const struct shape shape_leave_in = { .fields = &leave_fields, .sent = true };
 static const struct prop org_props[] = {
 	PROP_ID("id", ID_ORG),
 	PROP_STR("org", .help = "The short name."),
@@ -131,13 +185,13 @@ static const struct prop org_props[] = {
 };
 static const struct shape shape_out = { SHAPE_PROPS(org_props) };
 
-#define ORG_ROW(word_, name_, summary_, ...) \
+#define ORG_ROW(word_, name_, summary_, in_, ...) \
 	{ \
 		.method = HTTP_POST, .path = "/admin/orgs/" word_, .name = (name_), \
 		.tag = "Operation", .summary = (summary_), .who = WHO_SOCKET, .limit = LIMIT_NONE, \
-		.body_max = ACCOUNT_BODY_BYTES_MAX, .bodies = { { .shape = &shape_in } }, \
+		.body_max = ACCOUNT_BODY_BYTES_MAX, .bodies = { { .shape = &(in_) } }, \
 		.replies = { { .status = 200, .help = "It now.", .shape = &shape_out } }, \
-		.errors = { ERR_NOT_FOUND, ERR_CONFLICT }, __VA_ARGS__ \
+		.errors = { ERR_NOT_FOUND, ERR_CONFLICT, ERR_GONE }, __VA_ARGS__ \
 	}
 
 static const struct route rows[] = {
@@ -156,9 +210,13 @@ static const struct route rows[] = {
 			       .page = true } },
 		.work = list_orgs,
 	},
-	ORG_ROW("suspend", "adminSuspendOrg", "Close an organization for now",
+	ORG_ROW("suspend", "adminSuspendOrg", "Close an organization for now", shape_in,
 		.audits = { AUDIT_ORG_SUSPEND }, .work = post_suspend),
-	ORG_ROW("resume", "adminResumeOrg", "Open a suspended organization again",
+	ORG_ROW("resume", "adminResumeOrg", "Open a suspended organization again", shape_in,
 		.audits = { AUDIT_ORG_RESUME }, .work = post_resume),
+	ORG_ROW("delete", "adminDeleteOrg", "Delete an organization after days of grace",
+		shape_leave_in, .audits = { AUDIT_ORG_DELETE }, .work = post_delete),
+	ORG_ROW("restore", "adminRestoreOrg", "Keep an organization after all", shape_in,
+		.audits = { AUDIT_ORG_RESTORE }, .work = post_restore),
 };
 const struct route_set routes_orgs_admin = { rows, ARRAY_LEN(rows) };

@@ -92,6 +92,24 @@ static void count_deleted(struct counting *c, const struct record *record)
 	}
 }
 
+/* All that was of the org is gone. */
+static void count_gone(struct counting *c, const struct record *record)
+{
+	struct tally *tally;
+	size_t at = 0;
+
+	if (record->kind != RECORD_CONTROL ||
+	    !slice_eq(record->type, control_type(CONTROL_ORG_PURGE))) {
+		return;
+	}
+	while ((tally = map_next(&c->tallies, &at)) != NULL) {
+		if (memcmp(tally->key, &record->org.v, sizeof(record->org.v)) == 0) {
+			c->s->deleted += tally->events;
+			tally->events = 0;
+		}
+	}
+}
+
 static void count(struct survey *s, const struct record *record)
 {
 	s->records++;
@@ -118,6 +136,7 @@ static bool count_from(struct survey *s, struct journal *journal, uint64_t seq, 
 		if (found == FOUND) {
 			count(s, &record);
 			count_deleted(&counting, &record);
+			count_gone(&counting, &record);
 		} else {
 			ok = err->kind == ERR_CORRUPT;
 		}

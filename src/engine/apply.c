@@ -389,6 +389,29 @@ static void delete_events(struct engine *e, const struct record *record,
 	say(e, record, (struct verdict) { .ok = true });
 }
 
+/*
+ * Its days of grace are over: nothing of it decides any more. The rows of its rules go with all
+ * others of it, later and not by the engine.
+ */
+static void purge_org(struct engine *e, const struct record *record)
+{
+	struct rule_id *ids;
+	size_t n = rulebook_of_org(e->state.rulebook, record->org, &e->tick, &ids);
+
+	for (size_t i = 0; i < n; i++) {
+		rulebook_del(e->state.rulebook, ids[i]);
+		rule_set_remove(e->state.rules, ids[i]);
+	}
+	if (e->with_effects) {
+		*effects_deletion(&e->effects) =
+			(struct retention_row) { .org = record->org,
+						 .days = RETENTION_DEFAULT,
+						 .deleted_seq = record->seq,
+						 .deleted_us = record->received_at_us };
+	}
+	say(e, record, (struct verdict) { .ok = true });
+}
+
 static bool apply_control(struct engine *e, const struct record *record, struct err *err)
 {
 	struct control control;
@@ -411,6 +434,9 @@ static bool apply_control(struct engine *e, const struct record *record, struct 
 		return true;
 	case CONTROL_BUILTIN_PUT:
 		put_builtin(e, record, &control);
+		return true;
+	case CONTROL_ORG_PURGE:
+		purge_org(e, record);
 		return true;
 	case CONTROL_OPS:
 		break;

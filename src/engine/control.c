@@ -14,6 +14,7 @@ static const char *const types[CONTROL_OPS] = {
 	[CONTROL_RECORD_QUARANTINE] = "record.quarantine",
 	[CONTROL_EVENTS_DELETE] = "events.delete",
 	[CONTROL_BUILTIN_PUT] = "builtin.put",
+	[CONTROL_ORG_PURGE] = "org.purge",
 };
 
 struct slice control_type(enum control_op op)
@@ -78,6 +79,7 @@ void control_encode(const struct control *control, struct arena *req, struct buf
 		json_put_int(&w, "exits", (int64_t)control->exits);
 		break;
 	case CONTROL_EVENTS_DELETE:
+	case CONTROL_ORG_PURGE:
 	case CONTROL_OPS:
 		break;
 	}
@@ -182,6 +184,7 @@ static bool read_body(const struct json *root, struct arena *tick, struct contro
 			number(root, "exits", &out->exits)) ||
 		       bad(err, "record");
 	case CONTROL_EVENTS_DELETE:
+	case CONTROL_ORG_PURGE:
 		return true;
 	case CONTROL_BUILTIN_PUT:
 		return read_builtin(root, tick, out, err);

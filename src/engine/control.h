@@ -17,6 +17,7 @@
  *   {"type":"rule.delete","expect":2,"id":"rul_..."}             expect 0: any version
  *   {"type":"events.delete"}                                     all events before this record
  *   {"type":"builtin.put","expect":1,"builtin":"usage_80","rule":{...}}  see model/builtin.h
+ *   {"type":"org.purge"}                                         all of the org before this record
  *   {"type":"record.quarantine","record":17,"exits":3}           see poison.h
  *
  * once is what an Idempotency-Key became (store/replies.h); it decides nothing: that the rule is
@@ -34,6 +35,7 @@ enum control_op {
 	CONTROL_RECORD_QUARANTINE,
 	CONTROL_EVENTS_DELETE,
 	CONTROL_BUILTIN_PUT,
+	CONTROL_ORG_PURGE,
 	CONTROL_OPS
 };
 

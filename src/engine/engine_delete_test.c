@@ -177,10 +177,14 @@ TEST(snapshots_older_than_a_deletion_go)
 	retain_free(&retain);
 }
 
+static bool whole_org;
+
 static void floor_of(void *arg, struct org_id org, struct project_id project UNUSED,
 		     struct journal_floor *floor)
 {
-	*floor = (struct journal_floor) { .seq = org.v == 0 ? 0 : *(uint64_t *)arg, .waits = true };
+	uint64_t seq = org.v == 0 ? 0 : *(uint64_t *)arg;
+
+	*floor = (struct journal_floor) { .seq = seq, .all_seq = whole_org ? seq : 0, .waits = true };
 }
 
 static void purge_log(struct stage *stage, uint64_t *floor_seq)
@@ -260,8 +264,61 @@ TEST(what_follows_a_purged_end_is_applied_once)
 	scene_end(&stage, &home);
 }
 
+/* Its rules count nothing more, and its alerts are over; those of others do not notice. */
+TEST(nothing_of_a_gone_org_decides)
+{
+	struct stage stage;
+	struct home home;
+	uint64_t seq;
+
+	scene_begin(&stage, &home);
+	stage_rule(&stage, 100, 0, THREE);
+	stage_rule_of(&stage, OTHER_ORG, 200, 0, THREE);
+	stage_events(&stage, "order_failed", 3, 1);
+	home_run(&home);
+	T_INT(home_number(&home, ALERTS " where resolved_at is null"), 1);
+	seq = stage_purge_org(&stage, STAGE_ORG);
+	stage_events(&stage, "order_failed", 6, 1);
+	home_run(&home);
+	T_INT(home_number(&home, ALERTS), 1);
+	T_INT(home_number(&home, ALERTS " where resolved_at is null"), 0);
+	T_INT(home_number(&home, "select deleted_seq from retention where project_id = 0"), seq);
+	T_INT(home_number(&home, "select count(*) from retention"), 1);
+	stage_rule_of(&stage, OTHER_ORG, 200, 1, THREE);
+	home_run(&home);
+	T_INT(home_number(&home, "select version from rules where id = 200"), 2);
+	scene_end(&stage, &home);
+}
+
+/* Its rules came in records that are gone, too: nobody misses them. */
+TEST(a_log_without_a_gone_org_starts_also_without_a_snapshot)
+{
+	struct stage stage;
+	struct home home;
+	uint64_t floor_seq;
+	int64_t alerts;
+
+	scene_begin(&stage, &home);
+	stage_rule(&stage, 100, 0, THREE);
+	stage_events(&stage, "order_failed", 50, 1);
+	whole_org = true;
+	floor_seq = stage_purge_org(&stage, STAGE_ORG);
+	stage_rule(&stage, 101, 0, THREE);
+	stage_events(&stage, "order_failed", 3, 1);
+	home_run(&home);
+	alerts = home_number(&home, ALERTS);
+	purge_log(&stage, &floor_seq);
+	remove_snapshots(&home);
+	stage_events(&stage, "order_failed", 3, 1);
+	home_run(&home);
+	T_INT(home_number(&home, ALERTS), alerts + 3);
+	T_INT(home_number(&home, "select count(distinct number) from alerts"), alerts + 3);
+	scene_end(&stage, &home);
+}
+
 T_MAIN(T(windows_and_counts_begin_anew_at_a_deletion), T(a_deletion_is_about_one_project),
        T(alerts_stay_and_are_over_when_nothing_is_left_to_count),
        T(an_edit_counts_nothing_that_was_deleted), T(a_crash_around_a_deletion_changes_nothing),
        T(snapshots_older_than_a_deletion_go), T(a_purged_log_starts_also_without_a_snapshot),
-       T(what_follows_a_purged_end_is_applied_once))
+       T(what_follows_a_purged_end_is_applied_once), T(nothing_of_a_gone_org_decides),
+       T(a_log_without_a_gone_org_starts_also_without_a_snapshot))

@@ -24,6 +24,7 @@ struct kept {
 struct retain {
 	pthread_mutex_t lock;
 	struct map projects;
+	size_t orgs; /* rows of whole orgs: mostly none */
 	int64_t default_days;
 	int64_t gone_us; /* of projects without days of their own */
 	uint64_t deleted_seq;
@@ -73,6 +74,11 @@ static struct kept *find(const struct retain *r, struct org_id org, struct proje
 	return map_get(&r->projects, (struct slice) { key, KEY_BYTES });
 }
 
+static bool is_of_org(const struct kept *kept)
+{
+	return kept->row.project.v == 0;
+}
+
 /* Under the lock. */
 static struct kept *need(struct retain *r, struct org_id org, struct project_id project)
 {
@@ -84,6 +90,7 @@ static struct kept *need(struct retain *r, struct org_id org, struct project_id 
 		kept->row = (struct retention_row) { .org = org,
 						     .project = project,
 						     .days = RETENTION_DEFAULT };
+		r->orgs += is_of_org(kept);
 		map_put(&r->projects, (struct slice) { kept->key, KEY_BYTES }, kept);
 	}
 	return kept;
@@ -160,6 +167,12 @@ void retain_floor(void *arg, struct org_id org, struct project_id project,
 		floor->seq = kept->row.deleted_seq;
 		floor->waits = kept->waits;
 	}
+	kept = r->orgs == 0 ? NULL : find(r, org, (struct project_id) { 0 });
+	if (kept != NULL && kept->row.deleted_seq > 0) {
+		floor->all_seq = kept->row.deleted_seq;
+		floor->seq = floor->seq > floor->all_seq ? floor->seq : floor->all_seq;
+		floor->waits |= kept->waits;
+	}
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -206,6 +219,38 @@ void retain_delete(struct retain *r, struct org_id org, struct project_id projec
 	kept->row.deleted_us = at_us;
 	kept->waits = kept->counted = true;
 	r->deleted_seq = seq > r->deleted_seq ? seq : r->deleted_seq;
+	pthread_mutex_unlock(&r->lock);
+}
+
+uint64_t retain_org(struct retain *r, struct org_id org, bool *purged)
+{
+	const struct kept *kept;
+	uint64_t seq = 0;
+
+	*purged = false;
+	pthread_mutex_lock(&r->lock);
+	kept = find(r, org, (struct project_id) { 0 });
+	if (kept != NULL) {
+		seq = kept->row.deleted_seq;
+		*purged = seq > 0 && !kept->waits;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return seq;
+}
+
+void retain_forget(struct retain *r, struct org_id org)
+{
+	struct kept *kept;
+	size_t at = 0;
+
+	pthread_mutex_lock(&r->lock);
+	while ((kept = map_next(&r->projects, &at)) != NULL) {
+		if (kept->row.org.v == org.v) {
+			r->orgs -= is_of_org(kept);
+			map_del(&r->projects, (struct slice) { kept->key, KEY_BYTES });
+			free(kept);
+		}
+	}
 	pthread_mutex_unlock(&r->lock);
 }
 

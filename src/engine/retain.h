@@ -40,6 +40,13 @@ void retain_set(struct retain *retain, struct org_id org, struct project_id proj
 /* The project's events before record seq are deleted, at this time of the log: committed. */
 void retain_delete(struct retain *retain, struct org_id org, struct project_id project,
 		   uint64_t seq, int64_t at_us);
+/*
+ * The same of a whole org, which is project 0: its events and its control records. The record that
+ * said so, 0: none did; *purged: all of it is gone from the disk.
+ */
+uint64_t retain_org(struct retain *retain, struct org_id org, bool *purged);
+/* Nothing of the org is left anywhere, so nothing has to be known of it. */
+void retain_forget(struct retain *retain, struct org_id org);
 /* The highest record that deleted anything; 0: none did. */
 uint64_t retain_deleted(struct retain *retain);
 

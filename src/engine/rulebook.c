@@ -157,6 +157,30 @@ static int by_id(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = ((const struct rule_id *)a)->v, y = ((const struct rule_id *)b)->v;
+
+	return (x > y) - (x < y);
+}
+
+size_t rulebook_of_org(const struct rulebook *b, struct org_id org, struct arena *tick,
+		       struct rule_id **ids)
+{
+	struct rule_id *out = arena_array(tick, rulebook_count_org(b, org) + 1, sizeof(*out));
+	const struct entry *entry;
+	size_t at = 0, n = 0;
+
+	while ((entry = map_next(&b->by_id, &at)) != NULL) {
+		if (entry->def->org.v == org.v) {
+			out[n++] = entry->id;
+		}
+	}
+	qsort(out, n, sizeof(*out), by_number);
+	*ids = out;
+	return n;
+}
+
 /* A line: four numbers, a word for a built-in rule, the JSON without a line break. */
 static void save_one(const struct rule_def *def, struct buf *out)
 {

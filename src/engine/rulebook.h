@@ -29,6 +29,9 @@ size_t rulebook_count_org(const struct rulebook *b, struct org_id org);
  */
 uint64_t rulebook_table(const struct rulebook *b);
 void rulebook_set_table(struct rulebook *b, uint64_t table);
+/* The rules of an org, in the order of their ids; how many. Ids are in the tick. */
+size_t rulebook_of_org(const struct rulebook *b, struct org_id org, struct arena *tick,
+		       struct rule_id **ids);
 
 /* Append all rules in the order of their ids. */
 void rulebook_save(const struct rulebook *b, struct buf *out);

@@ -32,6 +32,7 @@ TEST(rules_are_found_replaced_and_counted)
 {
 	struct rulebook *book = rulebook_new();
 	struct rule_def a, b;
+	struct rule_id *ids;
 	struct arena arena;
 
 	arena_init(&arena, 0);
@@ -49,6 +50,10 @@ TEST(rules_are_found_replaced_and_counted)
 	T_SLICE(rulebook_get(book, b.id)->name, "again");
 	/* The one that is there may be put once more. */
 	rulebook_put(book, rulebook_get(book, b.id));
+	T_INT(rulebook_of_org(book, a.org, &arena, &ids), 2);
+	T_INT(ids[0].v, a.id.v);
+	T_INT(ids[1].v, b.id.v);
+	T_INT(rulebook_of_org(book, (struct org_id) { a.org.v + 1 }, &arena, &ids), 0);
 	T_SLICE(rulebook_get(book, b.id)->name, "again");
 	rulebook_del(book, a.id);
 	rulebook_del(book, a.id);

@@ -175,6 +175,13 @@ uint64_t stage_delete_events(struct stage *stage, struct org_id org)
 	return control(stage, org, &c);
 }
 
+uint64_t stage_purge_org(struct stage *stage, struct org_id org)
+{
+	struct control c = { .op = CONTROL_ORG_PURGE };
+
+	return control(stage, org, &c);
+}
+
 uint64_t stage_mark(struct stage *stage, enum record_kind kind)
 {
 	struct record *item;

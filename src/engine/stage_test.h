@@ -58,6 +58,8 @@ uint64_t stage_rule_of(struct stage *stage, struct org_id org, uint64_t id, uint
 uint64_t stage_rule_delete(struct stage *stage, struct org_id org, uint64_t id, uint64_t expect);
 /* Store the deletion of all events of the org's project so far. */
 uint64_t stage_delete_events(struct stage *stage, struct org_id org);
+/* Store that the org is gone. */
+uint64_t stage_purge_org(struct stage *stage, struct org_id org);
 /* Store a tick or a start; returns its number. */
 uint64_t stage_mark(struct stage *stage, enum record_kind kind);
 /* The start of a server with this table of built-in rules. */

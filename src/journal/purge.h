@@ -19,6 +19,11 @@ struct record;
 struct journal_floor {
 	uint64_t seq;
 	int64_t from_us;
+	/*
+	 * The org is gone, as said by this record: of those before it nothing is kept, control
+	 * records neither. At most seq.
+	 */
+	uint64_t all_seq;
 	bool waits; /* what was deleted is to be purged; else it is known to be gone */
 };
 typedef void journal_floor_fn(void *arg, struct org_id org, struct project_id project,
@@ -40,8 +45,8 @@ struct journal_purge {
 };
 /*
  * Write sealed files anew without the events that are below the floor of their project, and
- * without ticks and starts below that of project 0 of org 0. Control records stay for ever: they
- * are few, and whoever replays the log has to meet them. Deleted events go at once, for others a
+ * without ticks and starts below that of project 0 of org 0. Control records stay as long as their
+ * org: they are few, and whoever replays the log has to meet them. Deleted events go at once, for others a
  * file waits until that is worth it (purging.c). Then small neighbours become one file.
  * FOUND: some was done, call again with the same *purge. NOT_FOUND: the round is over. FAILED: that
  * file stays as it is (ERR_IO, ERR_DISK_FULL, ERR_CORRUPT), and the next call goes on behind it.

@@ -88,6 +88,20 @@ static bool plan_add(struct plan *plan, const struct sealed_purge *purge, double
 	return true;
 }
 
+/* Whose org is gone leaves no record of any kind. */
+static void plan_org(struct plan *plan, const struct part *part, const struct sealed_index *index,
+		     const struct sealed_project *p, const struct journal_floor *floor,
+		     const struct journal_purge *asked)
+{
+	struct sealed_purge purge = { .org = p->org, .project = p->project };
+
+	purge.floor_seq = floor->all_seq < asked->below_seq ? floor->all_seq : asked->below_seq;
+	if (plan_add(plan, &purge, weigh(&purge, index, p)) && floor->waits &&
+	    floor->all_seq > part->purged_seq) {
+		plan->deleted = true;
+	}
+}
+
 static void plan_project(struct plan *plan, const struct file_journal *j, const struct part *part,
 			 const struct sealed_index *index, const struct sealed_project *p,
 			 const struct journal_purge *asked)
@@ -103,6 +117,9 @@ static void plan_project(struct plan *plan, const struct file_journal *j, const 
 	if (plan_add(plan, &purge, weigh(&purge, index, p)) && floor.waits &&
 	    floor.seq > part->purged_seq) {
 		plan->deleted = true;
+	}
+	if (floor.all_seq > 0) {
+		plan_org(plan, part, index, p, &floor, asked);
 	}
 	purge.floor_seq = asked->below_seq;
 	purge.before_us = floor.from_us < asked->before_us ? floor.from_us : asked->before_us;

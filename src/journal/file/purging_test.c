@@ -24,6 +24,7 @@ struct scene {
 	struct journal *journal;
 	struct journal_floor floors[PROJECTS];
 	uint64_t of[RECORDS_MAX + 1]; /* the project of each record; 0: control, tick */
+	uint64_t by[RECORDS_MAX + 1]; /* likewise, of control records, too */
 	uint64_t n;
 	int64_t wall_us;
 	int64_t now_us;
@@ -110,6 +111,7 @@ static struct journal_result put_as(struct scene *s, enum record_kind kind, uint
 	if (result.verdict == JOURNAL_STORED) {
 		s->n = result.seq;
 		s->of[s->n] = kind == RECORD_EVENT ? project : 0;
+		s->by[s->n] = project;
 	}
 	return result;
 }
@@ -183,7 +185,8 @@ static struct journal_purge purge(struct scene *s, uint64_t below_seq)
 /* Whether the floor of its project keeps a record. */
 static bool keeps(const struct scene *s, uint64_t seq)
 {
-	return s->of[seq] == 0 || seq >= s->floors[s->of[seq]].seq;
+	return (s->of[seq] == 0 || seq >= s->floors[s->of[seq]].seq) &&
+	       seq >= s->floors[s->by[seq]].all_seq;
 }
 
 /*
@@ -257,6 +260,58 @@ TEST(what_was_deleted_goes_and_all_else_stays)
 	T_INT(stats.purged_at_us, s.wall_us);
 	journal_close(&s.journal);
 	T_OK(scene_open(&s, &err));
+	T_INT(check_kept(&s), count_kept(&s));
+	scene_release(&s);
+}
+
+/* Also not when its events went before it. */
+TEST(of_a_gone_org_no_kind_of_record_stays)
+{
+	struct scene s;
+	struct journal_purge round;
+	uint64_t events_alone;
+	struct err err = { 0 };
+
+	scene_init(&s, 1);
+	fill(&s, 600);
+	settle(&s);
+	forget(&s, 2, 501);
+	round = purge(&s, 0);
+	events_alone = check_kept(&s);
+	fill(&s, 100);
+	settle(&s);
+	s.floors[2].all_seq = s.floors[2].seq = s.n + 1;
+	T_TRUE(count_kept(&s) < events_alone + 66);
+	round = purge(&s, 0);
+	T_INT(round.done_seq, s.n + 1);
+	T_INT(check_kept(&s), count_kept(&s));
+	journal_close(&s.journal);
+	T_OK(scene_open(&s, &err));
+	T_INT(check_kept(&s), count_kept(&s));
+	scene_release(&s);
+}
+
+/* Nor does one that a start may replay go before that start cannot any more. */
+TEST(a_gone_org_waits_for_those_who_replay_it)
+{
+	struct scene s;
+	struct record record;
+	struct arena req;
+	struct err err = { 0 };
+
+	scene_init(&s, 2);
+	fill(&s, 300);
+	settle(&s);
+	s.floors[1] = (struct journal_floor) { .seq = 301, .all_seq = 301, .waits = true };
+	T_INT(purge(&s, 100).done_seq, 100);
+	arena_init(&req, 0);
+	for (uint64_t seq = 1; seq <= s.n; seq++) {
+		T_INT(journal_read(s.journal, seq, &req, &record, &err),
+		      seq >= 100 || s.by[seq] != 1 ? FOUND : NOT_FOUND);
+		arena_clear(&req);
+	}
+	arena_release(&req);
+	T_INT(purge(&s, 0).done_seq, s.n + 1);
 	T_INT(check_kept(&s), count_kept(&s));
 	scene_release(&s);
 }
@@ -646,7 +701,8 @@ static int quiet(void **state UNUSED)
 	return 0;
 }
 
-T_MAIN(T(what_was_deleted_goes_and_all_else_stays), T(nothing_goes_that_may_be_replayed),
+T_MAIN(T(what_was_deleted_goes_and_all_else_stays), T(nothing_goes_that_may_be_replayed), T(of_a_gone_org_no_kind_of_record_stays),
+       T(a_gone_org_waits_for_those_who_replay_it),
        T(a_purge_that_finds_nothing_is_not_repeated), T(what_is_below_the_floor_is_hidden_at_once),
        T(the_key_of_what_was_deleted_is_free_again),
        T(a_little_that_is_over_its_time_waits_for_a_week), T(all_that_is_over_its_time_goes),

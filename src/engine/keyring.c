@@ -86,6 +86,18 @@ void keyring_del(struct keyring *k, struct key_id id)
 	}
 }
 
+void keyring_del_org(struct keyring *k, struct org_id org)
+{
+	const struct entry *e;
+	size_t at = 0;
+
+	while ((e = map_next(&k->by_id, &at)) != NULL) {
+		if (e->key.org.v == org.v) {
+			keyring_del(k, e->key.id);
+		}
+	}
+}
+
 void keyring_del_project(struct keyring *k, struct project_id project)
 {
 	const struct entry *e;

@@ -33,8 +33,9 @@ void keyring_free(struct keyring **k);
 void keyring_put(struct keyring *k, const struct api_key *key);
 /* Remove; does nothing when there is no such key. */
 void keyring_del(struct keyring *k, struct key_id id);
-/* All of a project's. */
+/* All of a project's; of an org's. */
 void keyring_del_project(struct keyring *k, struct project_id project);
+void keyring_del_org(struct keyring *k, struct org_id org);
 /* It ends at that time, or earlier if it does anyway. Returns when; 0: there is no such key. */
 int64_t keyring_expire(struct keyring *k, struct key_id id, int64_t at_us);
 size_t keyring_len(const struct keyring *k);

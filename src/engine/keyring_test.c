@@ -91,7 +91,8 @@ TEST(an_end_comes_earlier_and_never_later)
 	keyring_free(&k);
 }
 
-TEST(the_keys_of_a_project_end_together)
+TEST(the_keys_of_a_project_end_together),
+       T(the_keys_of_an_org_end_together)
 {
 	struct keyring *k = keyring_new();
 	struct api_key a = key_of(1, S("a")), b = key_of(2, S("b")), c = key_of(3, S("c"));
@@ -103,6 +104,22 @@ TEST(the_keys_of_a_project_end_together)
 	keyring_del_project(k, a.project);
 	T_INT(keyring_len(k), 1);
 	T_TRUE(keyring_find(k, S("a"), 5) == NULL && keyring_find(k, S("c"), 5) != NULL);
+	keyring_free(&k);
+}
+
+TEST(the_keys_of_an_org_end_together)
+{
+	struct keyring *k = keyring_new();
+	struct api_key a = key_of(1, S("a")), b = key_of(2, S("b")), c = key_of(3, S("c"));
+
+	b.project.v = 8;
+	c.org.v = 9;
+	keyring_put(k, &a);
+	keyring_put(k, &b);
+	keyring_put(k, &c);
+	keyring_del_org(k, a.org);
+	T_INT(keyring_len(k), 1);
+	T_TRUE(keyring_find(k, S("b"), 5) == NULL && keyring_find(k, S("c"), 5) != NULL);
 	keyring_free(&k);
 }
 

@@ -493,3 +493,14 @@ void meter_get_org(struct meter *m, struct org_id org, struct arena *req, struct
 				       .events_hard = a->own.events_hard };
 	pthread_mutex_unlock(&m->lock);
 }
+
+void meter_forget(struct meter *m, struct org_id org)
+{
+	struct account *a;
+
+	pthread_mutex_lock(&m->lock);
+	m->last = NULL;
+	a = map_del(&m->accounts, MAP_KEY(org));
+	pthread_mutex_unlock(&m->lock);
+	free(a);
+}

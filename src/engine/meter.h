@@ -74,6 +74,8 @@ NODISCARD bool meter_find_plan(struct meter *meter, struct slice name, struct ar
 			       struct plan *out);
 /* What holds for one organization. A plan that is not there stands for the default one. */
 void meter_set_org(struct meter *meter, const struct org_plan_row *row);
+/* The organization is gone: nothing is known of it. */
+void meter_forget(struct meter *meter, struct org_id org);
 /* What was set for it, or what holds without. */
 void meter_get_org(struct meter *meter, struct org_id org, struct arena *req,
 		   struct org_plan_row *out);

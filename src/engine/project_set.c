@@ -62,6 +62,18 @@ void project_set_del(struct project_set *set, struct project_id id)
 	}
 }
 
+void project_set_del_org(struct project_set *set, struct org_id org)
+{
+	const struct entry *e;
+	size_t at = 0;
+
+	while ((e = map_next(&set->by_id, &at)) != NULL) {
+		if (e->info.org.v == org.v) {
+			project_set_del(set, e->info.id);
+		}
+	}
+}
+
 static struct entry *add(struct project_set *set, struct org_id org, struct project_id id)
 {
 	struct entry *e = mem_alloc(1, sizeof(*e));

@@ -29,6 +29,8 @@ void project_set_put(struct project_set *set, const struct project_row *row);
 void project_set_add(struct project_set *set, struct org_id org, struct project_id id);
 /* Does nothing when there is no such project. */
 void project_set_del(struct project_set *set, struct project_id id);
+/* All of an org's. */
+void project_set_del_org(struct project_set *set, struct org_id org);
 /* NULL when there is none. Borrowed until the next change. */
 const struct project_info *project_set_get(const struct project_set *set, struct project_id id);
 /* Whether pages of this origin may send events to the project. */

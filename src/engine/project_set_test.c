@@ -67,6 +67,13 @@ TEST(a_deleted_project_is_not_there)
 	project_set_del(set, row.id);
 	project_set_del(set, row.id);
 	T_TRUE(project_set_get(set, row.id) == NULL);
+	project_set_add(set, (struct org_id) { 1 }, (struct project_id) { 11 });
+	project_set_add(set, (struct org_id) { 1 }, (struct project_id) { 12 });
+	project_set_add(set, (struct org_id) { 2 }, (struct project_id) { 21 });
+	project_set_del_org(set, (struct org_id) { 1 });
+	T_TRUE(project_set_get(set, (struct project_id) { 11 }) == NULL);
+	T_TRUE(project_set_get(set, (struct project_id) { 12 }) == NULL);
+	T_TRUE(project_set_get(set, (struct project_id) { 21 }) != NULL);
 	project_set_free(&set);
 }
 

@@ -115,7 +115,9 @@ static const struct query queries[] = {
 		.name = "audit_chains", .args = "ii", .cols = "i",
 		.sql = "select org_id from (select org_id from audit_heads union"
 		       " select distinct org_id from audit_entries) t"
-		       " where org_id > $1 order by org_id limit $2",
+		       " where org_id > $1 and org_id not in"
+		       " (select id from orgs where status = 'purging')"
+		       " order by org_id limit $2",
 		.global = "whoever checks the audit log checks all chains",
 	},
 };

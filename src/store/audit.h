@@ -79,7 +79,8 @@ NODISCARD bool store_audit_forget_name(struct db *db, struct slice action, struc
 
 /*
  * Whoever checks the audit log checks all chains: in order, up to limit (PAGE_ROWS_MAX) orgs above
- * after that have one; -1: from the first, which is 0, the installation.
+ * after that have one; -1: from the first, which is 0, the installation. Not those that are being
+ * purged: they are on their way out, head first.
  */
 NODISCARD bool store_audit_chains(struct db *db, int64_t after, size_t limit, struct arena *req,
 				  struct org_id **orgs, size_t *n, struct err *err);

@@ -52,6 +52,8 @@ NODISCARD bool sqlite_backup(struct db *db, const char *path, struct err *err);
 NODISCARD bool sqlite_integrity(struct db *db, struct err *err);
 /* See store_checkpoint. */
 NODISCARD bool sqlite_checkpoint(struct db *db, struct err *err);
+/* See store_compact. */
+NODISCARD bool sqlite_compact(struct db *db, struct err *err);
 /* See store_make_log_room. */
 NODISCARD bool sqlite_make_log_room(struct db *db, struct err *err);
 NODISCARD bool sqlite_wipe_begin(struct db *db, struct err *err);

@@ -66,6 +66,7 @@ extern const struct contract_list schema_contract;
 extern const struct contract_list db_contract;
 extern const struct contract_list members_contract;
 extern const struct contract_list nouns_contract;
+extern const struct contract_list org_purge_contract;
 extern const struct contract_list people_contract;
 extern const struct contract_list deliveries_contract;
 extern const struct contract_list changes_contract;

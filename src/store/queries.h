@@ -14,6 +14,7 @@ extern const struct query_set billing_queries;
 extern const struct query_set meta_queries;
 extern const struct query_set migrate_queries;
 extern const struct query_set org_queries;
+extern const struct query_set org_purge_queries;
 extern const struct query_set key_queries;
 extern const struct query_set user_queries;
 extern const struct query_set session_queries;
@@ -41,7 +42,8 @@ extern const struct query_set saying_queries;
 
 #define QUERY_SETS \
 	{ \
-		&meta_queries, &migrate_queries, &audit_queries, &org_queries, &key_queries, \
+		&meta_queries, &migrate_queries, &audit_queries, &org_queries, \
+			&org_purge_queries, &key_queries, \
 			&rule_queries, &alert_queries, &delivery_queries, &change_queries, \
 			&courier_queries, &outcome_queries, &plan_queries, &retention_queries, \
 			&rollup_queries, &global_queries, &guess_queries, &save_queries, \

@@ -62,8 +62,10 @@ static const struct query queries[] = {
 	},
 	[SENT_UNLIKE] = {
 		.name = "save_sent_unlike", .args = "", .cols = "i",
-		.sql = "select cast(abs((select count(*) from deliveries where status = 'sent') -"
-		       " (select coalesce(sum(count), 0) from usage_sent)) as bigint)",
+		.sql = "select cast(abs((select count(*) from deliveries where status = 'sent'"
+		       " and org_id not in (select id from orgs where status = 'purging')) -"
+		       " (select coalesce(sum(count), 0) from usage_sent where org_id not in"
+		       " (select id from orgs where status = 'purging'))) as bigint)",
 		.global = "whether rows belong together is asked of all of them",
 	},
 };

@@ -610,6 +610,23 @@ enum found sqlite_wipe(struct db *db, struct err *err)
 	return code == SQLITE_OK || fail_write(s, err) ? FOUND : FAILED;
 }
 
+/*
+ * Deleted rows are overwritten, but copies of them stay where pages were split or joined, and on
+ * pages that are free: only writing it anew leaves none.
+ */
+bool sqlite_compact(struct db *db, struct err *err)
+{
+	struct sqlite_db *s = from(db);
+	bool ok;
+
+	store_write_enter(db->store);
+	ok = may_write(s, err) &&
+	     (sqlite3_exec(s->handle, "vacuum", NULL, NULL, NULL) == SQLITE_OK ||
+	      fail_write(s, err));
+	store_write_leave(db->store);
+	return ok;
+}
+
 /* Zeroes behind the end; a file that could not take them is left as it was. */
 static bool lengthen(sqlite3_file *log, sqlite3_int64 from, struct err *err)
 {

@@ -202,6 +202,18 @@ bool store_checkpoint(struct db *db, struct err *err)
 	never("store kind");
 }
 
+bool store_compact(struct db *db, struct err *err)
+{
+	ensure(!db_in_transaction(db));
+	switch (db->store->kind) {
+	case STORE_SQLITE:
+		return sqlite_compact(db, err);
+	case STORE_POSTGRES:
+		return true;
+	}
+	never("store kind");
+}
+
 bool store_make_log_room(struct db *db, struct err *err)
 {
 	ensure(!db_in_transaction(db));

@@ -78,6 +78,14 @@ NODISCARD bool store_checkpoint(struct db *db, struct err *err);
  */
 uint64_t store_log_bytes(const struct store *store);
 /*
+ * SQLite: write the database anew, so that of rows which were deleted no byte is left in it or in
+ * its log; others read meanwhile, and who writes waits: some 50 MB are done in a second, and as
+ * much room as the database has is needed for that long. ERR_OVERLOADED: somebody reads what was
+ * there before, try again; ERR_DISK_FULL. PostgreSQL: does nothing, which is what VACUUM there is
+ * for. Not in a transaction; blocks.
+ */
+NODISCARD bool store_compact(struct db *db, struct err *err);
+/*
  * SQLite: keep the file of the write-ahead log longer than what is in it, really zeroed and up to
  * STORE_LOG_ROOM_BYTES: a commit that makes the file grow waits for the file system's journal, too,
  * and so does everybody who flushes at the time. Called by the keeper often. PostgreSQL: does

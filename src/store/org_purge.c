@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 
+#include "store/billing.h"
 #include "store/queries.h"
 #include "store/row.h"
 
@@ -22,7 +23,7 @@
 	"(select number from deliveries where org_id = $1" \
 	" order by project_id, created_at, number limit $2)"
 
-enum { ATTEMPTS, DELIVERIES, SLICES = DELIVERIES, SLICES_N = 21, AFTER_SLICES = SLICES + SLICES_N };
+enum { ATTEMPTS, DELIVERIES, SLICES = DELIVERIES, SLICES_N = 17, AFTER_SLICES = SLICES + SLICES_N };
 enum { BEGIN = AFTER_SLICES, COUNT, SESSIONS, RETENTION, ORG };
 
 static const struct query queries[] = {
@@ -49,10 +50,6 @@ static const struct query queries[] = {
 	SLICE("usage_events", "org_id, day, project_id, key_id, type"),
 	SLICE("usage_sent", "org_id, day, project_id"),
 	SLICE("org_plans", "org_id"),
-	SLICE("billing_reports", "org_id, month, number"),
-	SLICE("billing_months", "org_id, month"),
-	SLICE("billing_events", "org_id, id"),
-	SLICE("billing", "org_id"),
 	SLICE("audit_heads", "org_id"),
 	SLICE("audit_entries", "org_id, number"),
 	SLICE("projects", "id"),
@@ -182,7 +179,8 @@ enum found store_org_purge_rows(struct org_id org, struct db *db, struct err *er
 bool store_org_purge_end(struct org_id org, struct db *db, struct err *err)
 {
 	ensure(db_in_transaction(db));
-	return db_exec(db, &queries[SESSIONS], DB_ARGS(db_id(org.v)), NULL, err) &&
+	return store_billing_purge(org, db, err) &&
+	       db_exec(db, &queries[SESSIONS], DB_ARGS(db_id(org.v)), NULL, err) &&
 	       db_exec(db, &queries[RETENTION], DB_ARGS(db_id(org.v)), NULL, err) &&
 	       db_exec(db, &queries[ORG], DB_ARGS(db_id(org.v)), NULL, err);
 }

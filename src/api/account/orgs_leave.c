@@ -12,6 +12,7 @@
 #include "api/show.h"
 #include "base/json_put.h"
 #include "base/time.h"
+#include "store/billing.h"
 
 static struct slice time_text(struct call *c, int64_t at_us)
 {
@@ -34,6 +35,7 @@ bool org_leave(struct call *c, struct org_row *org, int64_t at_us, struct err *e
 	}
 	org->delete_after_us = at_us;
 	return store_org_set_delete(org->id, c->db, at_us, err) == FOUND &&
+	       store_billing_leave(org->id, c->db, true, c->now_us, err) &&
 	       audit_put(c, &note, err);
 }
 
@@ -55,7 +57,9 @@ bool org_stay(struct call *c, struct org_row *org, struct err *err)
 			       "it is too late: the organization is being deleted");
 	}
 	org->delete_after_us = 0;
-	return store_org_set_delete(org->id, c->db, 0, err) == FOUND && audit_put(c, &note, err);
+	return store_org_set_delete(org->id, c->db, 0, err) == FOUND &&
+	       store_billing_leave(org->id, c->db, false, c->now_us, err) &&
+	       audit_put(c, &note, err);
 }
 
 /* Whoever sends this has to know which org it is about, and type it. */

@@ -1364,7 +1364,11 @@ export interface paths {
 		get: operations["getOrg"];
 		put?: never;
 		post?: never;
-		delete?: never;
+		/**
+		 * Delete the organization with all that is in it
+		 * @description In seven days: until then its keys open nothing, streams end, no message is sent, and only its owners get in, to read, to export, and to take it back. Then all of it leaves the disk.
+		 */
+		delete: operations["deleteOrg"];
 		options?: never;
 		head?: never;
 		/** Change the organization's name or settings */
@@ -1385,6 +1389,26 @@ export interface paths {
 		get: operations["exportOrg"];
 		put?: never;
 		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/orgs/{id}/restore": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Keep the organization after all
+		 * @description Before the time that its deletion was set for: everything is as it was, and messages that waited are sent.
+		 */
+		post: operations["restoreOrg"];
 		delete?: never;
 		options?: never;
 		head?: never;
@@ -3144,6 +3168,23 @@ export interface components {
 			name?: string | null;
 			/** @description An object of your own, in the place of the one before. */
 			settings?: Record<string, never> | null;
+		};
+		/** @description What becomes of an organization that is to be deleted. */
+		OrgLeaving: {
+			id: string;
+			/** @enum {string} */
+			status: "active" | "suspended" | "leaving";
+			/**
+			 * Format: date-time
+			 * @description When all of it will be deleted.
+			 */
+			deleteAfter: string;
+			/** @description All that it has set up, until then. */
+			export: string;
+			/** @description The events of one of its projects, until then. */
+			exportEvents: string;
+			/** @description POST there, and it stays. */
+			restore: string;
 		};
 		/** @description All that an organization has set up. */
 		OrgExport: {
@@ -8967,6 +9008,56 @@ export interface operations {
 			default: components["responses"]["transport"];
 		};
 	};
+	deleteOrg: {
+		parameters: {
+			query: {
+				/** @description The name or the short name of the organization, so that it is not another one's. */
+				confirm: string;
+			};
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example current */
+				id: string | "current";
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It is closed, and will be deleted. */
+			202: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "org_2YTGWJFAYGYT1",
+					 *       "status": "active",
+					 *       "deleteAfter": "2026-01-31T09:30:00.000Z",
+					 *       "export": "text",
+					 *       "exportEvents": "text",
+					 *       "restore": "text"
+					 *     }
+					 */
+					"application/json": components["schemas"]["OrgLeaving"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.proof_required.org_closed"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
 	changeOrg: {
 		parameters: {
 			query?: never;
@@ -9162,6 +9253,65 @@ export interface operations {
 			401: components["responses"]["unauthorized"];
 			403: components["responses"]["forbidden.proof_required.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	restoreOrg: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description 1 to 255 visible characters of ASCII. The same request with the same key again within 24 hours: the same reply, and nothing is done twice. Another request under a key is 409, and so is one before the first is done.
+				 * @example 5f0c2a1e-77b3
+				 */
+				"Idempotency-Key"?: string;
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path: {
+				/** @example current */
+				id: string | "current";
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description It stays. */
+			200: {
+				headers: {
+					/** @description true when this key was used before, and nothing was done now. */
+					"Idempotent-Replayed"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "org_2YTGWJFAYGYT1",
+					 *       "name": "Acme",
+					 *       "slug": "acme",
+					 *       "role": "viewer",
+					 *       "status": "active",
+					 *       "settings": {},
+					 *       "createdAt": "2026-01-31T09:30:00.000Z",
+					 *       "suspendedAt": "2026-01-31T09:30:00.000Z",
+					 *       "deleteAfter": "2026-01-31T09:30:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["Org"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
+			410: components["responses"]["gone"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
 			503: components["responses"]["overloaded.shutting_down"];

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/forget.h"
 #include "api/ingest.h"
 #include "api/rules.h"
 #include "base/clock.h"
@@ -475,6 +476,8 @@ static bool open_keeper(struct app *app, struct err *err)
 		.retain = app->retain,
 		.metrics = app->metrics,
 		.watchman = app->watchman,
+		.forget = api_forget_org,
+		.arg = &app->api,
 		.scrub_us = app->settings->scrub * 24 * 3600 * US_PER_S,
 	};
 

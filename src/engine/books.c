@@ -18,6 +18,8 @@ struct reading {
 	size_t cap;
 	int64_t hours_from_us, minutes_from_us;
 	int64_t gone_us; /* of projects that keep to the default */
+	struct org_id *purged; /* orgs that are being deleted: their counts and records go apart */
+	size_t purged_n, purged_cap;
 };
 
 struct line {
@@ -177,6 +179,44 @@ static void take_outcome(void *arg, const struct outcome_row *row)
 	}
 }
 
+static void note_purged(struct reading *r, struct org_id org)
+{
+	if (r->purged_n == r->purged_cap) {
+		struct org_id *more;
+
+		r->purged_cap = r->purged_cap == 0 ? 16 : r->purged_cap * 2;
+		more = arena_array(r->boot, r->purged_cap, sizeof(*more));
+		if (r->purged_n > 0) {
+			memcpy(more, r->purged, r->purged_n * sizeof(*more));
+		}
+		r->purged = more;
+	}
+	r->purged[r->purged_n++] = org;
+}
+
+static bool is_purged(const struct reading *r, struct org_id org)
+{
+	for (size_t i = 0; i < r->purged_n; i++) {
+		if (r->purged[i].v == org.v) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Nobody balances the books of an org while they are burnt. */
+static void drop_purged(struct reading *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->books->n; i++) {
+		if (!is_purged(r, r->books->lines[i]->org)) {
+			r->books->lines[n++] = r->books->lines[i];
+		}
+	}
+	r->books->n = n;
+}
+
 static void take_default(void *arg, const struct retention_row *row)
 {
 	if (row->org.v == 0 && row->project.v == 0) {
@@ -194,7 +234,10 @@ static void take_kept(void *arg, const struct retention_row *row)
 	struct books_line *line;
 	int64_t gone_us = row->gone_us;
 
-	if (row->org.v == 0 && row->project.v == 0) {
+	if (row->project.v == 0) {
+		if (row->org.v != 0) {
+			note_purged(r, row->org);
+		}
 		return;
 	}
 	line = line_of(r, row->org, row->project);
@@ -227,6 +270,7 @@ bool books_read(struct books *books, struct journal *journal, struct db *db, int
 	     store_rollups_sum(db, ROLLUP_MINUTE_US, r.minutes_from_us, take_minutes, &r, err) &&
 	     store_usage_sum(db, take_usage, &r, err) &&
 	     store_outcomes_sum(db, ROLLUP_HOUR_US, r.hours_from_us, take_outcome, &r, err);
+	drop_purged(&r);
 	map_release(&r.lines);
 	return ok;
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/queue.h"
 #include "engine/leavers.h"
+#include "engine/org_purge.h"
 #include "engine/purger.h"
 #include "journal/care.h"
 #include "store/global.h"
@@ -83,6 +84,7 @@ struct keeper {
 	int64_t chore_at_us[CHORES_MAX]; /* the sealer's, as the next one */
 	bool chore_failed[CHORES_MAX];
 	struct purger *purger; /* likewise; NULL: nothing is purged */
+	struct org_purge *orgs; /* likewise */
 	struct leavers *leavers;
 	struct uses uses; /* the loop's while asked, else ours */
 	bool asked;
@@ -306,6 +308,16 @@ static enum found forget(struct keeper *k, struct err *err)
 			    err);
 }
 
+static enum found purge_orgs(struct keeper *k, struct err *err)
+{
+	int64_t mono_us = clock_mono_us();
+
+	return k->orgs == NULL
+		       ? NOT_FOUND
+		       : org_purge_step(k->orgs, purger_now_us(k->purger, clock_wall_us(), mono_us),
+					mono_us, err);
+}
+
 static enum found scrub(struct keeper *k, struct err *err)
 {
 	return k->o.scrub_us > 0 ? journal_scrub(k->o.journal, clock_wall_us(), k->o.scrub_us, err)
@@ -315,6 +327,7 @@ static enum found scrub(struct keeper *k, struct err *err)
 static const struct chore chores[] = {
 	{ purge, "purge_failed", PURGE_REST_US, PURGE_US, PURGE_AGAIN_US },
 	{ forget, "forget_failed", FORGET_REST_US, FORGET_US, FORGET_AGAIN_US },
+	{ purge_orgs, "org_purge_failed", PURGE_REST_US, PURGE_US, PURGE_AGAIN_US },
 	{ seal, "seal_failed", 0, SEAL_US, SEAL_AGAIN_US },
 	{ scrub, "scrub_failed", SCRUB_US, SCRUB_IDLE_US, SCRUB_AGAIN_US },
 };
@@ -363,7 +376,14 @@ static bool open_purger(struct keeper *k, struct err *err)
 					  .retain = k->o.retain,
 					  .metrics = k->o.metrics };
 
-	return purger_open(&k->purger, &options, err);
+	struct org_purge_options orgs = { .loop = k->o.loop,
+					  .journal = k->o.journal,
+					  .store = k->o.store,
+					  .retain = k->o.retain,
+					  .forget = k->o.forget,
+					  .arg = k->o.arg };
+
+	return purger_open(&k->purger, &options, err) && org_purge_open(&k->orgs, &orgs, err);
 }
 
 static bool open_leavers(struct keeper *k, struct err *err)
@@ -387,6 +407,7 @@ bool keeper_open(struct keeper **kp, const struct keeper_options *options, struc
 		return false;
 	}
 	if ((k->o.seal && k->o.retain != NULL && !open_purger(k, err)) || !open_leavers(k, err)) {
+		org_purge_close(&k->orgs);
 		purger_close(&k->purger);
 		db_close(&k->db);
 		free(k);
@@ -421,6 +442,7 @@ void keeper_close(struct keeper **kp)
 	checkpoint(k);
 	queue_free(&k->inbox);
 	queue_free(&k->seal_pause);
+	org_purge_close(&k->orgs);
 	purger_close(&k->purger);
 	leavers_close(&k->leavers);
 	db_close(&k->db);

@@ -39,6 +39,9 @@ struct keeper_options {
 	struct retain *retain;	   /* what is kept; NULL: everything */
 	struct metrics *metrics;   /* needed with retain */
 	struct watchman *watchman; /* steps on this thread; NULL: nobody is told anything */
+	/* Nothing of an org that is purged is to be found in memory any more. On the loop. */
+	void (*forget)(void *arg, struct org_id org);
+	void *arg;
 	int64_t scrub_us;	   /* read each closed file again so often; 0: never */
 };
 

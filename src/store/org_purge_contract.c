@@ -391,6 +391,7 @@ CONTRACT(no_byte_stays_in_the_file_or_in_its_log)
 	purge_end(f, ORG_A);
 	T_TRUE(bytes_of(f, "mark-11") > 0);
 	T_OK(store_compact(f->db, &err));
+	T_INT(store_wipe(f->db, &err), FOUND);
 	T_INT(bytes_of(f, "mark-11"), 0);
 	T_INT(count_in(f, "state.db-wal", S("mark-")), 0);
 	T_TRUE(bytes_of(f, "mark-22") > 3000);

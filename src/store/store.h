@@ -78,11 +78,10 @@ NODISCARD bool store_checkpoint(struct db *db, struct err *err);
  */
 uint64_t store_log_bytes(const struct store *store);
 /*
- * SQLite: write the database anew, so that of rows which were deleted no byte is left in it or in
- * its log; others read meanwhile, and who writes waits: some 50 MB are done in a second, and as
- * much room as the database has is needed for that long. ERR_OVERLOADED: somebody reads what was
- * there before, try again; ERR_DISK_FULL. PostgreSQL: does nothing, which is what VACUUM there is
- * for. Not in a transaction; blocks.
+ * SQLite: write the database anew, so that of rows which were deleted no byte is left in it, also
+ * not of copies from when pages were split; then store_wipe. Others read meanwhile, and who writes
+ * waits: some 50 MB are done in a second, and twice as much room as the database has is needed for
+ * that long (ERR_DISK_FULL). PostgreSQL: does nothing. Not in a transaction; blocks.
  */
 NODISCARD bool store_compact(struct db *db, struct err *err);
 /*

@@ -99,13 +99,14 @@ static bool may_take_along(const struct route *r, const struct caller *caller)
 
 static bool is_closed(const struct caller *caller, struct err *err)
 {
-	return err_set(err, ERR_CLOSED, "%s",
-		       caller->org_leaving
-			       ? "this organization is to be deleted: until then an owner can read "
-				 "and export what is in it, or take that back with POST "
-				 "/api/v1/orgs/current/restore"
-			       : "this organization is suspended, or is to be deleted: its owner or "
-				 "whoever runs this server can say why");
+	return err_set(
+		err, ERR_CLOSED, "%s",
+		caller->org_leaving
+			? "this organization is to be deleted: until then an owner can read "
+			  "and export what is in it, or take that back with POST "
+			  "/api/v1/orgs/current/restore"
+			: "this organization is suspended, or is to be deleted: its owner or "
+			  "whoever runs this server can say why");
 }
 
 bool route_allows(const struct route *r, const struct caller *caller, struct err *err)

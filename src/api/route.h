@@ -99,7 +99,7 @@ struct route {
 	enum route_who who;
 	uint32_t scope; /* enum scope */
 	enum role role;
-	bool proof;	   /* of a user: password or code were given a short time ago */
+	bool proof; /* of a user: password or code were given a short time ago */
 	/*
 	 * Also when the org is suspended or is to be deleted. What an owner reads, streams but
 	 * excepted, is open to him until the deletion, without a word here.

@@ -17,7 +17,7 @@ struct reading {
 	struct map lines;
 	size_t cap;
 	int64_t hours_from_us, minutes_from_us;
-	int64_t gone_us; /* of projects that keep to the default */
+	int64_t gone_us;       /* of projects that keep to the default */
 	struct org_id *purged; /* orgs that are being deleted: their counts and records go apart */
 	size_t purged_n, purged_cap;
 };

@@ -422,10 +422,9 @@ TEST(what_waits_for_a_dead_receiver_is_written_once)
 
 static void set_going(struct scene *s, int64_t after_us)
 {
-	struct org_row org = { .id = STAGE_ORG,
-			       .slug = S("stage"),
-			       .name = S("Stage"),
-			       .status = S("active") };
+	struct org_row org = {
+		.id = STAGE_ORG, .slug = S("stage"), .name = S("Stage"), .status = S("active")
+	};
 	struct err err;
 
 	if (store_org_get(STAGE_ORG, s->db, &s->arena, &org, &err) == NOT_FOUND) {

@@ -184,7 +184,9 @@ static void floor_of(void *arg, struct org_id org, struct project_id project UNU
 {
 	uint64_t seq = org.v == 0 ? 0 : *(uint64_t *)arg;
 
-	*floor = (struct journal_floor) { .seq = seq, .all_seq = whole_org ? seq : 0, .waits = true };
+	*floor = (struct journal_floor) { .seq = seq,
+					  .all_seq = whole_org ? seq : 0,
+					  .waits = true };
 }
 
 static void purge_log(struct stage *stage, uint64_t *floor_seq)

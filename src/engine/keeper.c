@@ -83,7 +83,7 @@ struct keeper {
 	struct queue *seal_pause;	 /* of nothing; closed it ends the sealer */
 	int64_t chore_at_us[CHORES_MAX]; /* the sealer's, as the next one */
 	bool chore_failed[CHORES_MAX];
-	struct purger *purger; /* likewise; NULL: nothing is purged */
+	struct purger *purger;	/* likewise; NULL: nothing is purged */
 	struct org_purge *orgs; /* likewise */
 	struct leavers *leavers;
 	struct uses uses; /* the loop's while asked, else ours */

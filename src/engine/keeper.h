@@ -42,7 +42,7 @@ struct keeper_options {
 	/* Nothing of an org that is purged is to be found in memory any more. On the loop. */
 	void (*forget)(void *arg, struct org_id org);
 	void *arg;
-	int64_t scrub_us;	   /* read each closed file again so often; 0: never */
+	int64_t scrub_us; /* read each closed file again so often; 0: never */
 };
 
 /* Connects and starts the thread. Blocks. */

@@ -149,5 +149,4 @@ TEST(what_a_key_has_taken_outlives_its_change)
 T_MAIN(T(a_key_is_found_by_its_secret_only), T(what_a_key_has_taken_outlives_its_change),
        T(a_removed_key_is_refused_at_once_even_when_remembered), T(a_key_dies_at_its_expiry),
        T(uses_are_reported_once), T(an_end_comes_earlier_and_never_later),
-       T(the_keys_of_a_project_end_together),
-       T(the_keys_of_an_org_end_together))
+       T(the_keys_of_a_project_end_together), T(the_keys_of_an_org_end_together))

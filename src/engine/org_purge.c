@@ -16,9 +16,9 @@
 #include "store/global.h"
 #include "store/org_purge.h"
 
-#define ORGS_MAX 100		    /* at a time; others wait for their turn */
+#define ORGS_MAX 100		     /* at a time; others wait for their turn */
 #define ASK_AGAIN_US (30 * US_PER_S) /* for the record, should nothing come of it */
-#define QUIET_US (2 * US_PER_S)	    /* twice what a call may go on for that is broken off */
+#define QUIET_US (2 * US_PER_S)	     /* twice what a call may go on for that is broken off */
 #define COMPACT_META "compact_due"
 
 /* An org that is being purged, as far as this process is concerned. */
@@ -37,8 +37,8 @@ struct org_purge {
 	size_t going_n;
 	/* What the loop is asked for, one org at a time. */
 	struct org_id asked;
-	bool append; /* the record, too */
-	int posted;  /* atomic */
+	bool append;			 /* the record, too */
+	int posted;			 /* atomic */
 	bool compact_known, compact_due; /* read from the store; the state is to be written anew */
 	bool compacted;			 /* it is, and its log waits to be cut off */
 };

@@ -167,7 +167,7 @@ static int by_number(const void *a, const void *b)
 size_t rulebook_of_org(const struct rulebook *b, struct org_id org, struct arena *tick,
 		       struct rule_id **ids)
 {
-	struct rule_id *out = arena_array(tick, rulebook_count_org(b, org) + 1, sizeof(*out));
+	struct rule_id *out = arena_array(tick, b->by_id.n + 1, sizeof(*out));
 	const struct entry *entry;
 	size_t at = 0, n = 0;
 

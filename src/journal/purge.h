@@ -44,13 +44,13 @@ struct journal_purge {
 	uint64_t done_seq; /* at its end: what had to go below this number is gone */
 };
 /*
- * Write sealed files anew without the events that are below the floor of their project, and
- * without ticks and starts below that of project 0 of org 0. Control records stay as long as their
- * org: they are few, and whoever replays the log has to meet them. Deleted events go at once, for others a
- * file waits until that is worth it (purging.c). Then small neighbours become one file.
- * FOUND: some was done, call again with the same *purge. NOT_FOUND: the round is over. FAILED: that
- * file stays as it is (ERR_IO, ERR_DISK_FULL, ERR_CORRUPT), and the next call goes on behind it.
- * The thread of journal_seal; blocks for writing one file.
+ * Write sealed files anew without the events that are below the floor of their project, and without
+ * ticks and starts below that of project 0 of org 0. Control records stay as long as their org:
+ * they are few, and whoever replays the log has to meet them. Deleted events go at once, for others
+ * a file waits until that is worth it (purging.c). Then small neighbours become one file. FOUND:
+ * some was done, call again with the same *purge. NOT_FOUND: the round is over. FAILED: that file
+ * stays as it is (ERR_IO, ERR_DISK_FULL, ERR_CORRUPT), and the next call goes on behind it. The
+ * thread of journal_seal; blocks for writing one file.
  */
 enum found journal_purge(struct journal *journal, struct journal_purge *purge, struct err *err);
 /* The first record that is in no sealed file. Any thread. */

@@ -23,7 +23,7 @@
 	"(select number from deliveries where org_id = $1" \
 	" order by project_id, created_at, number limit $2)"
 
-enum { ATTEMPTS, DELIVERIES, SLICES = DELIVERIES, SLICES_N = 17, AFTER_SLICES = SLICES + SLICES_N };
+enum { ATTEMPTS, DELIVERIES, SLICES = DELIVERIES, SLICES_N = 19, AFTER_SLICES = SLICES + SLICES_N };
 enum { BEGIN = AFTER_SLICES, COUNT, SESSIONS, RETENTION, ORG };
 
 static const struct query queries[] = {
@@ -50,6 +50,8 @@ static const struct query queries[] = {
 	SLICE("usage_events", "org_id, day, project_id, key_id, type"),
 	SLICE("usage_sent", "org_id, day, project_id"),
 	SLICE("org_plans", "org_id"),
+	SLICE("sayings", "org_id, name"),
+	SLICE("builtin_rules", "org_id, name"),
 	SLICE("audit_heads", "org_id"),
 	SLICE("audit_entries", "org_id, number"),
 	SLICE("projects", "id"),
@@ -87,11 +89,19 @@ static_assert(ARRAY_LEN(queries) == ORG + 1, "a slice for each table, and no oth
 const struct query_set org_purge_queries = { .queries = queries, .n = ARRAY_LEN(queries) };
 
 const char *const org_purge_tables[] = {
-	"attempts",	"deliveries", "alerts",	 "change_heads",  "changes",	  "rules",
-	"api_keys",	"memberships", "invites", "replies",	  "rollups",	  "outcomes",
-	"usage_events", "usage_sent", "org_plans", "billing", "billing_events", "billing_months",
-	"billing_reports", "audit_heads", "audit_entries", "projects",
-	"retention",	NULL,
+	"attempts",	   "deliveries",
+	"alerts",	   "change_heads",
+	"changes",	   "rules",
+	"api_keys",	   "memberships",
+	"invites",	   "replies",
+	"rollups",	   "outcomes",
+	"usage_events",	   "usage_sent",
+	"org_plans",	   "billing",
+	"billing_events",  "billing_months",
+	"billing_reports", "sayings",
+	"builtin_rules",   "audit_heads",
+	"audit_entries",   "projects",
+	"retention",	   NULL,
 };
 
 struct counts {
@@ -107,8 +117,8 @@ static bool count(struct org_id org, struct db *db, struct counts *out, struct e
 		return false;
 	}
 	*out = (struct counts) { db_col_int(db, 0), db_col_int(db, 1), db_col_int(db, 2),
-				     db_col_int(db, 3), db_col_int(db, 4), db_col_int(db, 5),
-				     db_col_int(db, 6) };
+				 db_col_int(db, 3), db_col_int(db, 4), db_col_int(db, 5),
+				 db_col_int(db, 6) };
 	db_end(db);
 	return true;
 }
@@ -129,8 +139,8 @@ enum found store_org_purge_begin(struct org_id org, struct db *db, int64_t now_u
 			    ",\"events\":%" PRId64 "}",
 			    n.projects, n.members, n.keys, n.rules, n.alerts, n.deliveries,
 			    n.events);
-	return row_touch(db, &queries[BEGIN],
-			 DB_ARGS(db_id(org.v), db_int(now_us), db_text(text)), err);
+	return row_touch(db, &queries[BEGIN], DB_ARGS(db_id(org.v), db_int(now_us), db_text(text)),
+			 err);
 }
 
 static enum found found_of(bool ok, uint64_t changed)

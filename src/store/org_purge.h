@@ -22,13 +22,13 @@ NODISCARD enum found store_org_purge_begin(struct org_id org, struct db *db, int
 					   struct arena *tick, struct err *err);
 /*
  * Remove a slice of its rows, and of its projects what was kept apart. FOUND: there was some.
- * NOT_FOUND: nothing is left but the row of the org, and the few that store_org_purge_end removes. Not in a
- * transaction, unless nothing is expected to be left.
+ * NOT_FOUND: nothing is left but the row of the org, and the few that store_org_purge_end removes.
+ * Not in a transaction, unless nothing is expected to be left.
  */
 NODISCARD enum found store_org_purge_rows(struct org_id org, struct db *db, struct err *err);
 /*
- * The last of it: its row, and what retention.h and billing.h have. ERR_CONFLICT when others are left. In a
- * transaction.
+ * The last of it: its row, and what retention.h and billing.h have. ERR_CONFLICT when others are
+ * left. In a transaction.
  */
 NODISCARD bool store_org_purge_end(struct org_id org, struct db *db, struct err *err);
 

@@ -18,10 +18,12 @@
 #define MARK "'mark-' || cast($1 as text)"
 #define FILL(table_, columns, values) \
 	{ \
-		.table = (table_), .q = { .name = "fill_" table_, .args = "i", .cols = "", \
-					  .global = "a test fills it", \
-					  .sql = "insert into " table_ " (" columns \
-						 ") values (" values ")" } \
+		.table = (table_), \
+		.q = {.name = "fill_" table_, \
+		      .args = "i", \
+		      .cols = "", \
+		      .global = "a test fills it", \
+		      .sql = "insert into " table_ " (" columns ") values (" values ")" } \
 	}
 static const struct {
 	const char *table;
@@ -34,8 +36,7 @@ static const struct {
 	FILL("change_heads", "org_id, number", "$1, 1"),
 	FILL("changes", "org_id, number, project_id, kind, body, created_at",
 	     "$1, 1, $1 * 10, 'x', " MARK ", 1"),
-	FILL("invites",
-	     "id, org_id, mail, role, token_hash, created_at, expires_at, sent_count",
+	FILL("invites", "id, org_id, mail, role, token_hash, created_at, expires_at, sent_count",
 	     "$1, $1, " MARK ", 'viewer', " MARK ", 1, 2, 0"),
 	FILL("memberships", "org_id, user_id, role, created_at", "$1, 900, 'owner', 1"),
 	FILL("replies",
@@ -58,33 +59,45 @@ static const struct {
 	     "$1, " MARK ", 0, '', " MARK ", '', '', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"),
 	FILL("billing_events", "org_id, id, kind, created_at, received_at",
 	     "$1, " MARK ", 'x', 1, 1"),
-	FILL("billing_months", "org_id, month, soft, seen, accrued, settled",
-	     "$1, 1, 1, 1, 1, 1"),
+	FILL("billing_months", "org_id, month, soft, seen, accrued, settled", "$1, 1, 1, 1, 1, 1"),
 	FILL("billing_reports",
 	     "org_id, month, number, customer, thousands, told_at, tried_at, done_at, lost",
 	     "$1, 1, 1, " MARK ", 1, 1, 1, 1, 0"),
+	FILL("sayings", "org_id, name, type, message, payload, created_at",
+	     "$1, " MARK ", 'x', " MARK ", '{}', 1"),
+	FILL("builtin_rules", "org_id, name, version, definition, updated_at, seq",
+	     "$1, 'usage_80', 2, " MARK ", 1, 1"),
 	FILL("retention",
 	     "org_id, project_id, days, gone_before, deleted_seq, deleted_at, purged_at",
 	     "$1, $1 * 10, 3, 0, 0, 0, 0"),
 };
 
 static const struct query many_changes = {
-	.name = "fill_many_changes", .args = "ii", .cols = "",
+	.name = "fill_many_changes",
+	.args = "ii",
+	.cols = "",
 	.sql = "insert into changes (org_id, number, project_id, kind, body, created_at)"
 	       " values ($1, $2, $1 * 10, 'x', 'mark-' || cast($1 as text) || '-and-some-more', 1)",
 };
 static const struct query acting_in = {
-	.name = "fill_session", .args = "i", .cols = "", .global = "a test fills it",
+	.name = "fill_session",
+	.args = "i",
+	.cols = "",
+	.global = "a test fills it",
 	.sql = "insert into sessions (id, user_id, current_org, refresh_hash, created_at,"
 	       " refreshed_at, expires_at, address, agent) values ($1, 900, $1,"
 	       " cast($1 as text), 1, 1, 2, '', '')",
 };
 static const struct query acting = {
-	.name = "count_session", .args = "i", .cols = "i",
+	.name = "count_session",
+	.args = "i",
+	.cols = "i",
 	.sql = "select count(*) from sessions where current_org = $1",
 };
 static const struct query leaving = {
-	.name = "fill_leaving", .args = "ii", .cols = "",
+	.name = "fill_leaving",
+	.args = "ii",
+	.cols = "",
 	.sql = "update orgs set delete_after = $2 where id = $1",
 };
 
@@ -160,7 +173,8 @@ static void fill(struct fixture *f, struct org_id org, struct project_id project
 				     .actor = S("operator"),
 				     .action = S("rule.create"),
 				     .target = S("rule"),
-				     .target_name = arena_printf(&f->arena, "mark-%d", (int)org.v) };
+				     .target_name = arena_printf(&f->arena, "mark-%d",
+								 (int)org.v) };
 	struct err err;
 
 	rule.name = entry.target_name;
@@ -268,7 +282,8 @@ CONTRACT(all_rows_of_an_org_go_and_no_others)
 	T_INT(begin(f, ORG_A, AT), FOUND);
 	T_INT(store_org_get(ORG_A, f->db, &f->arena, &row, &err), FOUND);
 	T_SLICE(row.status, ORG_PURGING);
-	T_TRUE(slice_starts(row.settings, S("{\"projects\":1,\"members\":1,\"keys\":1,\"rules\":1,")));
+	T_TRUE(slice_starts(row.settings,
+			    S("{\"projects\":1,\"members\":1,\"keys\":1,\"rules\":1,")));
 	T_TRUE(purge_rows(f, ORG_A) > 17);
 	purge_end(f, ORG_A);
 	for (size_t i = 0; i < n; i++) {
@@ -362,7 +377,8 @@ static size_t count_in(struct fixture *f, const char *name, struct slice bytes)
 	all = mem_alloc(n + 1, 1);
 	T_INT(fread(all, 1, n, file), n);
 	fclose(file);
-	for (const char *at = all; (at = memmem(at, n - (size_t)(at - all), bytes.p, bytes.n)); at++) {
+	for (const char *at = all; (at = memmem(at, n - (size_t)(at - all), bytes.p, bytes.n));
+	     at++) {
 		found++;
 	}
 	free(all);

@@ -42,14 +42,14 @@ extern const struct query_set saying_queries;
 
 #define QUERY_SETS \
 	{ \
-		&meta_queries, &migrate_queries, &audit_queries, &org_queries, \
-			&org_purge_queries, &key_queries, \
-			&rule_queries, &alert_queries, &delivery_queries, &change_queries, \
-			&courier_queries, &outcome_queries, &plan_queries, &retention_queries, \
-			&rollup_queries, &global_queries, &guess_queries, &save_queries, \
-			&usage_queries, &user_queries, &session_queries, &token_queries, \
-			&sign_key_queries, &leaving_queries, &member_queries, &invite_queries, \
-			&directory_queries, &reply_queries, &billing_queries, &saying_queries \
+		&meta_queries, &migrate_queries, &audit_queries, &org_queries, &org_purge_queries, \
+			&key_queries, &rule_queries, &alert_queries, &delivery_queries, \
+			&change_queries, &courier_queries, &outcome_queries, &plan_queries, \
+			&retention_queries, &rollup_queries, &global_queries, &guess_queries, \
+			&save_queries, &usage_queries, &user_queries, &session_queries, \
+			&token_queries, &sign_key_queries, &leaving_queries, &member_queries, \
+			&invite_queries, &directory_queries, &reply_queries, &billing_queries, \
+			&saying_queries \
 	}
 
 #endif

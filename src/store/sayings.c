@@ -33,7 +33,9 @@ static const struct query queries[] = {
 		.sql = "select s.org_id, s.name, s.type, s.message, s.payload, s.created_at,"
 		       " s.said_seq, p.id from sayings s"
 		       " join projects p on p.org_id = s.org_id and p.is_default = 1"
-		       " where s.said_seq is null order by s.created_at, s.org_id, s.name limit $1",
+		       " where s.said_seq is null and not exists"
+		       " (select 1 from orgs o where o.id = s.org_id and o.delete_after is not null)"
+		       " order by s.created_at, s.org_id, s.name limit $1",
 		.global = "one watchman speaks to all orgs",
 	},
 	[SAID] = {

@@ -37,7 +37,8 @@ NODISCARD enum found store_saying_follow(struct org_id org, struct db *db, struc
 					 const struct saying_row *row, struct err *err);
 
 /*
- * One watchman speaks to all orgs. What is not said yet, oldest first, with the project it goes to.
+ * One watchman speaks to all orgs. What is not said yet, oldest first, with the project it goes to;
+ * to those that are to be deleted nothing is said.
  */
 struct saying_list {
 	struct saying_row *rows;

@@ -12,8 +12,7 @@ static const struct contract_list *const parts[] = {
 	&changes_contract, &rollups_contract, &retention_contract, &walls_contract,
 	&usage_contract,   &save_contract,    &people_contract,	   &members_contract,
 	&guesses_contract, &leaving_contract, &replies_contract,   &audit_contract,
-	&billing_contract, &sayings_contract,
-	&org_purge_contract
+	&billing_contract, &sayings_contract, &org_purge_contract
 };
 
 /* The two databases as cmocka wants them: a test and a state per run. */

@@ -22,8 +22,8 @@ NODISCARD bool org_find_current(struct call *c, struct org_row *org, struct err 
 void org_write(struct call *c, const struct org_row *org, struct json_w *w);
 extern const struct shape shape_org;
 /*
- * It is to be deleted at this time, and from now on closed; or it stays after all: ERR_GONE when the
- * purge has begun. Behind its lock; what was so before is left so. The caller commits, then
+ * It is to be deleted at this time, and from now on closed; or it stays after all: ERR_GONE when
+ * the purge has begun. Behind its lock; what was so before is left so. The caller commits, then
  * org_tell; where it stays, courier_wake.
  */
 #define ORG_GRACE_US (7 * INT64_C(86400) * 1000000)

@@ -53,8 +53,7 @@ bool org_stay(struct call *c, struct org_row *org, struct err *err)
 		return true;
 	}
 	if (slice_eq(org->status, S(ORG_PURGING))) {
-		return err_set(err, ERR_GONE,
-			       "it is too late: the organization is being deleted");
+		return err_set(err, ERR_GONE, "it is too late: the organization is being deleted");
 	}
 	org->delete_after_us = 0;
 	return store_org_set_delete(org->id, c->db, 0, err) == FOUND &&

@@ -701,8 +701,8 @@ static int quiet(void **state UNUSED)
 	return 0;
 }
 
-T_MAIN(T(what_was_deleted_goes_and_all_else_stays), T(nothing_goes_that_may_be_replayed), T(of_a_gone_org_no_kind_of_record_stays),
-       T(a_gone_org_waits_for_those_who_replay_it),
+T_MAIN(T(what_was_deleted_goes_and_all_else_stays), T(nothing_goes_that_may_be_replayed),
+       T(of_a_gone_org_no_kind_of_record_stays), T(a_gone_org_waits_for_those_who_replay_it),
        T(a_purge_that_finds_nothing_is_not_repeated), T(what_is_below_the_floor_is_hidden_at_once),
        T(the_key_of_what_was_deleted_is_free_again),
        T(a_little_that_is_over_its_time_waits_for_a_week), T(all_that_is_over_its_time_goes),

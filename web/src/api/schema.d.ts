@@ -9050,7 +9050,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden.proof_required.org_closed"];
+			403: components["responses"]["forbidden.proof_required.org_closed.account_leaving"];
 			404: components["responses"]["not_found"];
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
@@ -9308,7 +9308,7 @@ export interface operations {
 			};
 			400: components["responses"]["invalid.malformed"];
 			401: components["responses"]["unauthorized"];
-			403: components["responses"]["forbidden"];
+			403: components["responses"]["forbidden.account_leaving"];
 			404: components["responses"]["not_found"];
 			409: components["responses"]["idempotency_conflict.in_progress.already_created"];
 			410: components["responses"]["gone"];

@@ -216,7 +216,6 @@ static enum found advance(struct org_purge *p, const struct org_row *org, struct
 	}
 	if (g->asked_us == 0) { /* the record is of an earlier life, what is in memory is not */
 		ask_loop(p, g, false, mono_us);
-		return NOT_FOUND;
 	}
 	found = store_org_purge_rows(org->id, p->db, err);
 	if (found != NOT_FOUND) {
@@ -224,7 +223,7 @@ static enum found advance(struct org_purge *p, const struct org_row *org, struct
 		return found;
 	}
 	g->quiet_us = g->quiet_us == 0 ? mono_us : g->quiet_us;
-	if (!purged || mono_us - g->quiet_us < QUIET_US) {
+	if (!purged || g->asked_us == 0 || mono_us - g->quiet_us < QUIET_US) {
 		return NOT_FOUND;
 	}
 	return end(p, org, now_us, err) ? FOUND : FAILED;

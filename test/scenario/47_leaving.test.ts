@@ -113,7 +113,7 @@ describe.each(stores)("an organization that is to be deleted, state in %s", (sto
 		];
 		const codes = closed.map((reply) => [reply.status, reply.body.code ?? "org_closed"]);
 		expect(codes.filter(([status, code]) => status !== 403 || !["org_closed", "forbidden"].includes(String(code)))).toEqual([]);
-		expect(closed[4]!.body.error ?? closed[4]!.body.detail).toMatch(/to be deleted.*owner/);
+		expect(closed[4]!.body.error).toMatch(/to be deleted.*owner/);
 		// What is read, whole, by its owner.
 		for (const path of ["events", "rules", "alerts", "members", "keys", "audit", "usage", "events/export", "orgs/current/export"]) {
 			expect([path, (await ana.api.get(`/api/v1/${path}`)).status]).toEqual([path, 200]);

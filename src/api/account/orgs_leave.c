@@ -178,8 +178,8 @@ static const struct route rows[] = {
 		.who = WHO_USER,
 		.role = ROLE_OWNER,
 		.while_closed = true,
-		.doc = "Before the time that its deletion was set for: everything is as it was, and "
-		       "messages that waited are sent.",
+		.doc = "Before its deletion begins: everything is as it was, and messages that "
+		       "waited are sent.",
 		.params = { ROUTE_ID_OR(ID_ORG, "current") },
 		.audits = { AUDIT_ORG_RESTORE },
 		.replies = { { .status = 200, .help = "It stays.", .shape = &shape_org } },

@@ -1406,7 +1406,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Keep the organization after all
-		 * @description Before the time that its deletion was set for: everything is as it was, and messages that waited are sent.
+		 * @description Before its deletion begins: everything is as it was, and messages that waited are sent.
 		 */
 		post: operations["restoreOrg"];
 		delete?: never;

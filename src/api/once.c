@@ -15,7 +15,6 @@
 #include <time.h>
 
 #include "api/api.h"
-#include "base/hex.h"
 #include "base/map.h"
 #include "engine/control.h"
 
@@ -163,13 +162,10 @@ static bool is_asked(const struct call *c)
 	       http_request_has(c->http, HTTP_H_IDEMPOTENCY_KEY);
 }
 
-static void hash_text(struct slice text, char out[2 * SHA256_BYTES + 1])
+static void hash_text(struct slice text, char out[SHA256_HEX_CHARS + 1])
 {
-	unsigned char hash[SHA256_BYTES];
-
-	sha256(text, hash);
-	hex_encode(hash, sizeof(hash), out);
-	out[2 * SHA256_BYTES] = '\0';
+	sha256_hex(text, out);
+	out[SHA256_HEX_CHARS] = '\0';
 }
 
 /*

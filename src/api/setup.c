@@ -107,11 +107,11 @@ static int prefix_len(struct slice secret)
 void setup_fill_key(struct key_row *row, struct slice secret, uint32_t scopes, struct arena *req,
 		    struct api_key *out)
 {
-	char hex[2 * SHA256_BYTES];
+	char hex[SHA256_HEX_CHARS];
 	struct buf words;
 
 	sha256(secret, out->hash);
-	hex_encode(out->hash, SHA256_BYTES, hex);
+	sha256_hex(secret, hex);
 	buf_init(&words, 1024);
 	scopes_write(scopes, &words);
 	row->id.v = row->id.v == 0 ? id_random() : row->id.v;

@@ -5,6 +5,8 @@
  */
 #include "base/hash.h"
 
+#include "base/hex.h"
+
 #include <sodium.h>
 
 #ifdef __x86_64__
@@ -77,6 +79,14 @@ struct hash128 hash_sip128(const struct hash_key *key, struct slice s)
 void sha256(struct slice s, unsigned char out[SHA256_BYTES])
 {
 	crypto_hash_sha256(out, bytes_of(s), s.n);
+}
+
+void sha256_hex(struct slice s, char out[SHA256_HEX_CHARS])
+{
+	unsigned char sum[SHA256_BYTES];
+
+	sha256(s, sum);
+	hex_encode(sum, sizeof(sum), out);
 }
 
 void hmac_sha256(struct slice key, struct slice s, unsigned char out[SHA256_BYTES])

@@ -24,6 +24,9 @@ uint64_t hash_sip64(const struct hash_key *key, struct slice s);
 struct hash128 hash_sip128(const struct hash_key *key, struct slice s);
 /* FIPS 180-4. */
 void sha256(struct slice s, unsigned char out[SHA256_BYTES]);
+/* The same as lower case digits, without a terminator. */
+#define SHA256_HEX_CHARS ((size_t)2 * SHA256_BYTES)
+void sha256_hex(struct slice s, char out[SHA256_HEX_CHARS]);
 /* RFC 2104 with SHA-256; any key length. */
 void hmac_sha256(struct slice key, struct slice s, unsigned char out[SHA256_BYTES]);
 /* Compares in a time that depends on n alone. */

@@ -128,6 +128,15 @@ TEST(equality_looks_at_every_byte)
 	}
 }
 
-T_MAIN(T(crc32c_is_the_published_one), T(siphash_is_the_published_one),
-       T(sha256_is_the_published_one), T(hmac_is_the_published_one),
-       T(equality_looks_at_every_byte))
+TEST(sha256_is_text_where_it_is_wanted)
+{
+	char text[SHA256_HEX_CHARS];
+
+	sha256_hex(S("abc"), text);
+	T_SLICE(((struct slice) { text, sizeof(text) }),
+		"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+T_MAIN(T(sha256_is_text_where_it_is_wanted), T(crc32c_is_the_published_one),
+       T(siphash_is_the_published_one), T(sha256_is_the_published_one),
+       T(hmac_is_the_published_one), T(equality_looks_at_every_byte))

@@ -6,7 +6,6 @@
  */
 #include "model/audit.h"
 
-#include "base/hex.h"
 #include "base/json_put.h"
 
 /* Beyond it members are told by their hash; the rest of the bound holds some hundred of those. */
@@ -33,11 +32,9 @@ static bool same(const struct json *a, const struct json *b)
 /* That it is another can be seen, and whoever has it can tell that it was this. */
 static void put_digest(struct json_w *w, struct slice raw)
 {
-	unsigned char sum[SHA256_BYTES];
-	char hex[AUDIT_HASH_CHARS];
+	char hex[SHA256_HEX_CHARS];
 
-	sha256(raw, sum);
-	hex_encode(sum, sizeof(sum), hex);
+	sha256_hex(raw, hex);
 	json_w_object(w);
 	json_put_int(w, "bytes", (int64_t)raw.n);
 	json_put_str(w, "sha256", (struct slice) { hex, sizeof(hex) });

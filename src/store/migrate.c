@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "base/hex.h"
 #include "base/log.h"
 #include "store/db_impl.h"
 #include "store/queries.h"
@@ -56,11 +55,9 @@ struct checksum {
 /* Of the file as it is written, so the same on both databases. */
 static struct checksum checksum_of(const struct migration *m)
 {
-	unsigned char sum[SHA256_BYTES];
 	struct checksum text;
 
-	sha256(slice_of(m->up[STORE_POSTGRES]), sum);
-	hex_encode(sum, sizeof(sum), text.p);
+	sha256_hex(slice_of(m->up[STORE_POSTGRES]), text.p);
 	return text;
 }
 

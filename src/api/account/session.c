@@ -33,11 +33,9 @@ struct slice token_make(const char *prefix, struct arena *req)
 
 struct slice token_hash(struct slice token, struct arena *req)
 {
-	unsigned char sum[SHA256_BYTES];
-	char hex[2 * SHA256_BYTES];
+	char hex[SHA256_HEX_CHARS];
 
-	sha256(token, sum);
-	hex_encode(sum, sizeof(sum), hex);
+	sha256_hex(token, hex);
 	return arena_dup(req, (struct slice) { hex, sizeof(hex) });
 }
 

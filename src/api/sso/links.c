@@ -12,7 +12,6 @@
 #include "api/route.h"
 #include "api/sso/login.h"
 #include "base/hash.h"
-#include "base/hex.h"
 #include "base/json_put.h"
 #include "model/sso.h"
 
@@ -21,12 +20,10 @@
 /* An account has one link with an issuer: that is what names it. */
 static struct slice link_id(struct slice issuer, struct arena *req)
 {
-	unsigned char sum[SHA256_BYTES];
-	char text[2 * ID_BYTES];
+	char text[SHA256_HEX_CHARS];
 
-	sha256(issuer, sum);
-	hex_encode(sum, ID_BYTES, text);
-	return arena_printf(req, "lnk_%.*s", (int)sizeof(text), text);
+	sha256_hex(issuer, text);
+	return arena_printf(req, "lnk_%.*s", 2 * ID_BYTES, text);
 }
 
 /* The issuer as it is set up now, or NULL: then nobody gets in by it. */

@@ -9,7 +9,7 @@
  * What the calls of people share. Worker threads; everything may block on the store.
  */
 
-/* The body as the rows say; unknown members are refused but on the older calls. */
+/* The body as the rows say; unknown members are refused but where the route says it is open. */
 NODISCARD bool account_read(struct call *c, const struct field *rows, size_t n, void *in,
 			    struct err *err);
 /* Tokens go into cookies only for pages of this server: ERR_FORBIDDEN. */

@@ -179,18 +179,29 @@ static const struct field role_rows[] = {
 	MEMBER_ROLE_FIELD(struct role_fields, role, .flags = FIELD_REQUIRED),
 };
 
-static bool patch_member(struct call *c, struct err *err)
+const struct field_set member_role_fields = { role_rows, ARRAY_LEN(role_rows) };
+
+bool member_patch(struct call *c, struct member_row *row, struct err *err)
 {
 	struct role_fields in = { 0 };
-	struct member_row row;
 	enum role to;
 
 	if (!account_read(c, role_rows, ARRAY_LEN(role_rows), &in, err) ||
-	    !member_read_role(in.role, &to, err) || !member_find(c, c->params[0], &row, err) ||
-	    !member_change_role(c, &row, to, err)) {
+	    !member_read_role(in.role, &to, err) || !member_find(c, c->params[0], row, err) ||
+	    !member_change_role(c, row, to, err)) {
 		return false;
 	}
-	row.role = to;
+	row->role = to;
+	return true;
+}
+
+static bool patch_member(struct call *c, struct err *err)
+{
+	struct member_row row;
+
+	if (!member_patch(c, &row, err)) {
+		return false;
+	}
 	answer_member(c, &row);
 	return true;
 }
@@ -246,11 +257,10 @@ static bool post_transfer(struct call *c, struct err *err)
 	return true;
 }
 
-static const struct field_set role_fields = { role_rows, ARRAY_LEN(role_rows) };
 static const struct prop role_props[] = { PROP_WORD("role", role_names) };
 static const struct shape shape_role_in = { .name = "MemberInput",
 					    .help = "What a member is to be.",
-					    .fields = &role_fields,
+					    .fields = &member_role_fields,
 					    SHAPE_PROPS(role_props),
 					    .sent = true };
 static const struct prop member_props[] = {

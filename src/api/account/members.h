@@ -26,6 +26,12 @@ NODISCARD bool member_find(struct call *c, struct slice id, struct member_row *o
  */
 NODISCARD bool member_change_role(struct call *c, const struct member_row *row, enum role to,
 				  struct err *err);
+/*
+ * The member of the path gets the role of the body {"role"}, as above; *row is he as he is then.
+ * member_role_fields describes the body. ERR_INVALID besides.
+ */
+NODISCARD bool member_patch(struct call *c, struct member_row *row, struct err *err);
+extern const struct field_set member_role_fields;
 /* Memory hears that a user is .role in the org; after the commit. */
 void member_tell(struct call *c, struct org_id org, struct user_id user, enum role role);
 /*

@@ -75,3 +75,22 @@ struct slice compat_upper(struct slice word, struct arena *req)
 	}
 	return (struct slice) { out, word.n };
 }
+
+bool compat_put_members(struct call *c,
+			void (*write)(struct call *c, const struct member_row *row,
+				      struct json_w *w),
+			bool oldest_first, struct json_w *w, struct err *err)
+{
+	struct page page = { .limit = PAGE_ROWS_MAX };
+	struct member_list list;
+
+	if (!store_member_list(c->caller.org, c->db, &page, c->req, &list, err)) {
+		return false;
+	}
+	json_w_array(w);
+	for (size_t i = 0; i < list.n; i++) {
+		write(c, &list.rows[oldest_first ? list.n - 1 - i : i], w);
+	}
+	json_w_end(w);
+	return true;
+}

@@ -37,4 +37,14 @@ NODISCARD bool compat_signup(const struct call *c, struct slice name, struct sli
 NODISCARD bool pulseboard_list_events(struct call *c, struct err *err);
 extern const struct shape shape_pulseboard_events;
 
+/*
+ * The members of the caller's org as an array, each as its system showed them. Their lists had no
+ * pages: so it is the largest one. Ours are newest first.
+ */
+struct member_row;
+NODISCARD bool compat_put_members(struct call *c,
+				  void (*write)(struct call *c, const struct member_row *row,
+						struct json_w *w),
+				  bool oldest_first, struct json_w *w, struct err *err);
+
 #endif

@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/audit.h"
 #include "api/caller.h"
+#include "api/compat/compat.h"
 #include "api/route.h"
 #include "api/show.h"
 #include "base/json_put.h"
@@ -62,7 +63,7 @@ static bool post_reset(struct call *c, struct err *err)
 
 /* Members. */
 
-static void write_member(const struct member_row *row, struct json_w *w)
+static void write_member(struct call *c UNUSED, const struct member_row *row, struct json_w *w)
 {
 	json_w_object(w);
 	show_id(w, "id", ID_USER, row->user.v);
@@ -74,26 +75,16 @@ static void write_member(const struct member_row *row, struct json_w *w)
 	json_w_end(w);
 }
 
-/* The list has no pages, and is the other way round than ours: so the page is the largest. */
 static bool list_members(struct call *c, struct err *err)
 {
-	struct page page = { .limit = PAGE_ROWS_MAX };
-	struct member_list list;
-	struct json_w w;
+	struct json_w w = call_json(c, 200);
+	bool ok;
 
-	if (!store_member_list(c->caller.org, c->db, &page, c->req, &list, err)) {
-		return false;
-	}
-	w = call_json(c, 200);
 	json_w_object(&w);
 	json_w_key(&w, "members");
-	json_w_array(&w);
-	for (size_t i = list.n; i > 0; i--) {
-		write_member(&list.rows[i - 1], &w);
-	}
+	ok = compat_put_members(c, write_member, true, &w, err);
 	json_w_end(&w);
-	json_w_end(&w);
-	return true;
+	return ok;
 }
 
 /* The last owner was a bad request there. */

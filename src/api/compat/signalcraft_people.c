@@ -13,14 +13,6 @@
 #include "base/json_put.h"
 #include "model/mail.h"
 
-static bool read_body(struct call *c, const struct field *rows, size_t n, void *in, struct err *err)
-{
-	struct fields_in how = { .ignore_unknown = false };
-	const struct json *body;
-
-	return call_body(c, &body, err) && fields_parse(body, rows, n, in, &how, c->req, err);
-}
-
 static bool answer_success(struct call *c)
 {
 	struct json_w w = call_json(c, 200);
@@ -79,7 +71,7 @@ static bool put_workspace(struct call *c, struct err *err)
 	struct workspace_fields in = { 0 };
 	struct org_row org;
 
-	if (!read_body(c, workspace_rows, ARRAY_LEN(workspace_rows), &in, err) ||
+	if (!account_read(c, workspace_rows, ARRAY_LEN(workspace_rows), &in, err) ||
 	    !db_begin(c->db, err) || !store_org_lock(c->caller.org, c->db, err) ||
 	    !find_org(c, &org, err)) {
 		return false;
@@ -112,42 +104,19 @@ static void write_member(struct call *c, const struct member_row *row, struct js
 
 static bool list_members(struct call *c, struct err *err)
 {
-	struct page page = { .limit = PAGE_ROWS_MAX };
-	struct member_list list;
-	struct json_w w;
+	struct json_w w = call_json(c, 200);
 
-	if (!store_member_list(c->caller.org, c->db, &page, c->req, &list, err)) {
-		return false;
-	}
-	w = call_json(c, 200);
-	json_w_array(&w);
-	for (size_t i = 0; i < list.n; i++) {
-		write_member(c, &list.rows[i], &w);
-	}
-	json_w_end(&w);
-	return true;
+	return compat_put_members(c, write_member, false, &w, err);
 }
-
-struct role_fields {
-	struct slice role;
-};
-static const struct field role_rows[] = {
-	MEMBER_ROLE_FIELD(struct role_fields, role, .flags = FIELD_REQUIRED),
-};
 
 static bool patch_member(struct call *c, struct err *err)
 {
-	struct role_fields in = { 0 };
 	struct member_row row;
-	enum role role;
 	struct json_w w;
 
-	if (!read_body(c, role_rows, ARRAY_LEN(role_rows), &in, err) ||
-	    !member_read_role(in.role, &role, err) || !member_find(c, c->params[0], &row, err) ||
-	    !member_change_role(c, &row, role, err)) {
+	if (!member_patch(c, &row, err)) {
 		return false;
 	}
-	row.role = role;
 	w = call_json(c, 200);
 	write_member(c, &row, &w);
 	return true;
@@ -199,7 +168,7 @@ static bool post_invite(struct call *c, struct err *err)
 	enum role role;
 	struct json_w w;
 
-	if (!read_body(c, invite_rows, ARRAY_LEN(invite_rows), &in, err) ||
+	if (!account_read(c, invite_rows, ARRAY_LEN(invite_rows), &in, err) ||
 	    !member_read_role(in.role, &role, err) || !invite_make(c, in.mail, role, &made, err)) {
 		return false;
 	}
@@ -257,7 +226,7 @@ static bool post_accept(struct call *c, struct err *err)
 {
 	struct token_fields in = { 0 };
 
-	return read_body(c, token_rows, ARRAY_LEN(token_rows), &in, err) &&
+	return account_read(c, token_rows, ARRAY_LEN(token_rows), &in, err) &&
 	       invite_accept(c, in.token, answer_joined, err);
 }
 
@@ -281,11 +250,10 @@ static bool delete_key(struct call *c, struct err *err)
 }
 
 static const struct field_set workspace_fields = { workspace_rows, ARRAY_LEN(workspace_rows) };
-static const struct field_set role_fields = { role_rows, ARRAY_LEN(role_rows) };
 static const struct field_set invite_fields = { invite_rows, ARRAY_LEN(invite_rows) };
 static const struct field_set token_fields = { token_rows, ARRAY_LEN(token_rows) };
 static const struct shape shape_workspace_in = { .fields = &workspace_fields, .sent = true };
-static const struct shape shape_role_in = { .fields = &role_fields, .sent = true };
+static const struct shape shape_role_in = { .fields = &member_role_fields, .sent = true };
 static const struct shape shape_invite_in = { .fields = &invite_fields, .sent = true };
 static const struct shape shape_token_in = { .fields = &token_fields, .sent = true };
 

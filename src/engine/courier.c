@@ -402,6 +402,7 @@ static void keep_row(struct flight *f, const struct delivery_row *row)
 	f->row.payload = arena_dup(&f->arena, row->payload);
 	f->row.cid = arena_dup(&f->arena, row->cid);
 	f->row.rule_name = arena_dup(&f->arena, row->rule_name);
+	f->row.event_type = arena_dup(&f->arena, row->event_type);
 }
 
 /* False: given back. */

@@ -75,24 +75,32 @@ static void scene_init(struct scene *s)
 	arena_init(&s->arena, 0);
 }
 
+/* n deliveries because of events of a type. */
+static void due_because(struct scene *s, const char *type, const char *url, size_t n)
+{
+	char json[512];
+
+	snprintf(json, sizeof(json),
+		 "{\"name\":\"r\",\"eventType\":\"%s\",\"condition\":\"count_gte\","
+		 "\"threshold\":1,\"windowSeconds\":10,\"cooldownSeconds\":0,\"actions\":["
+		 "{\"channel\":\"webhook\",\"config\":{\"url\":\"%s\"}}]}",
+		 type, url);
+	stage_rule(&s->stage, ++s->rule, 0, json);
+	stage_events(&s->stage, type, n, 1);
+}
+
 /* n deliveries to a path of the peer, or to a whole URL. */
 static void due_to(struct scene *s, const char *url, size_t n)
 {
-	char json[512], full[128];
+	char type[32], full[128];
 
 	if (url[0] == '/') {
 		snprintf(full, sizeof(full), "http://127.0.0.1:%u%s", peer_port(s->peer), url);
 	} else {
 		snprintf(full, sizeof(full), "%s", url);
 	}
-	snprintf(json, sizeof(json),
-		 "{\"name\":\"r\",\"eventType\":\"t%llu\",\"condition\":\"count_gte\","
-		 "\"threshold\":1,\"windowSeconds\":10,\"cooldownSeconds\":0,\"actions\":["
-		 "{\"channel\":\"webhook\",\"config\":{\"url\":\"%s\"}}]}",
-		 (unsigned long long)++s->rule, full);
-	stage_rule(&s->stage, s->rule, 0, json);
-	snprintf(json, sizeof(json), "t%llu", (unsigned long long)s->rule);
-	stage_events(&s->stage, json, n, 1);
+	snprintf(type, sizeof(type), "t%llu", (unsigned long long)s->rule + 1);
+	due_because(s, type, full, n);
 }
 
 /* Let the engine decide, then start a courier on what it decided. */
@@ -604,6 +612,35 @@ TEST(dead_letters_can_be_sent_again_or_dropped)
 	scene_release(&s);
 }
 
+/* What tells of dead letters and dies itself would be told of, and so on. */
+TEST(a_dead_letter_is_told_unless_it_was_about_the_server)
+{
+	char url[64];
+	struct scene s;
+	uint64_t n;
+	struct err err;
+
+	scene_init(&s);
+	due_to(&s, "/no", 100);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/no", peer_port(s.peer));
+	due_because(&s, SYSTEM_DEAD_LETTER, url, 100);
+	start(&s);
+	until(&s, DELIVERY_DEAD, 200);
+	T_INT(home_number(&s.home, "select count(*) from sayings where type = 'tocsin.dead_letter'"
+				   " and name like 'dead:%:1' and org_id = 1"),
+	      100);
+	T_OK(store_delivery_replay(STAGE_ORG, s.db, STAGE_PROJECT, (struct delivery_id) { 7 },
+				   clock_wall_us(), 10, &n, &err));
+	courier_wake(s.courier);
+	while (peer_requests(s.peer) < 201) {
+		poll(NULL, 0, 1);
+	}
+	until(&s, DELIVERY_DEAD, 200);
+	T_INT(home_number(&s.home, "select count(*) from sayings where name = 'dead:7:2'"), 1);
+	T_INT(home_number(&s.home, "select count(*) from sayings"), 101);
+	scene_release(&s);
+}
+
 TEST(a_stop_waits_a_little_for_calls_under_way)
 {
 	struct scene s;
@@ -639,6 +676,7 @@ int main(void)
 		T(a_crash_during_a_call_repeats_it_under_its_id),
 		T(a_state_that_fails_for_a_while_repeats_no_call),
 		T(dead_letters_can_be_sent_again_or_dropped),
+		T(a_dead_letter_is_told_unless_it_was_about_the_server),
 		T(a_stop_waits_a_little_for_calls_under_way),
 	};
 

@@ -104,6 +104,35 @@ TEST(so_many_streams_are_open_at_a_time)
 	visitor_release(&s);
 }
 
+/* Of eight places one org has six at most: the others are for those who come late. */
+TEST(no_org_has_all_streams)
+{
+	struct server_options options = { .live_clients_max = 8 };
+	struct client six[6], late, socket;
+	struct visitor s;
+
+	visitor_init(&s, &options);
+	for (size_t i = 0; i < ARRAY_LEN(six); i++) {
+		six[i] = follow(&s);
+	}
+	T_STR(server_member(ask(&s, "GET", "/api/v1/stream", "503"), "code"), "overloaded");
+	socket = client_open(s.f);
+	server_say(&socket, "GET", "/ws", s.key,
+		   "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+		   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+		   "");
+	/* A close frame of two bytes: 1013, try again later. */
+	T_TRUE(strstr(client_rest(&socket), "\x88\x02\x03\xf5") != NULL);
+	s.key = server_key(s.f, "late", ~0u);
+	late = follow(&s);
+	client_close(&late);
+	client_close(&socket);
+	for (size_t i = 0; i < ARRAY_LEN(six); i++) {
+		client_close(&six[i]);
+	}
+	visitor_release(&s);
+}
+
 #define MUCH ((size_t)9 << 20)
 
 /* As if answers of that size were made and not sent yet. */
@@ -178,5 +207,5 @@ TEST(calls_are_refused_when_too_many_wait)
 }
 
 T_MAIN(T(offsets_have_an_end), T(so_many_dead_ones_go_in_one_call),
-       T(so_many_streams_are_open_at_a_time), T(workers_wait_for_a_loop_that_has_much_to_send),
-       T(calls_are_refused_when_too_many_wait))
+       T(so_many_streams_are_open_at_a_time), T(no_org_has_all_streams),
+       T(workers_wait_for_a_loop_that_has_much_to_send), T(calls_are_refused_when_too_many_wait))

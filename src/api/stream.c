@@ -17,6 +17,8 @@
 #include "net/ws.h"
 
 #define WS_CLOSE_UNAUTHORIZED 4401
+#define WS_TRY_AGAIN_LATER 1013
+#define CROWDED "too many live streams are open"
 
 static void answer_problem(struct call *c, enum err_kind kind, const char *text)
 {
@@ -126,8 +128,8 @@ void stream_sse(struct call *c, const struct stream_kind *kind)
 		call_send(c);
 		return;
 	}
-	if (live_full(c->api->live) || c->api->stopping) {
-		answer_problem(c, ERR_OVERLOADED, "too many live streams are open");
+	if (live_is_crowded(c->api->live, c->caller.org) || c->api->stopping) {
+		answer_problem(c, ERR_OVERLOADED, CROWDED);
 		return;
 	}
 	sub = subscription(c, kind->form);
@@ -157,17 +159,21 @@ static bool version_is_13(const struct call *c)
 	       slice_eq(value, S("13"));
 }
 
-/* Browsers cannot see the status of a refused handshake, so the refusal is a frame and a code. */
-static void refuse_socket(struct http_stream *stream, const char *text)
+/*
+ * Browsers cannot see the status of a refused handshake, so the refusal is a frame (NULL: none) and
+ * a code.
+ */
+static void refuse_socket(struct http_stream *stream, const char *text, uint16_t code)
 {
-	static const char close_4401[] = { (char)0x88, 2, (char)(WS_CLOSE_UNAUTHORIZED >> 8),
-					   (char)(WS_CLOSE_UNAUTHORIZED & 255) };
+	const char close[] = { (char)0x88, 2, (char)(code >> 8), (char)(code & 255) };
 	struct chunk *c;
 	struct buf out;
 
 	buf_init(&out, 1024);
-	ws_text_frame(&out, slice_of(text));
-	buf_put(&out, close_4401, sizeof(close_4401));
+	if (text != NULL) {
+		ws_text_frame(&out, slice_of(text));
+	}
+	buf_put(&out, close, sizeof(close));
 	c = chunk_copy(buf_slice(&out));
 	if (!http_stream_write(stream, c)) {
 		http_stream_abort(stream);
@@ -199,13 +205,17 @@ void stream_socket(struct call *c, const struct stream_kind *kind)
 		return;
 	}
 	if (live_full(c->api->live) || c->api->stopping) {
-		answer_problem(c, ERR_OVERLOADED, "too many live streams are open");
+		answer_problem(c, ERR_OVERLOADED, CROWDED);
 		return;
 	}
 	headers[2].value = (struct slice) { accept, sizeof(accept) };
 	stream = http_stream_begin(c->x, 101, headers, ARRAY_LEN(headers));
 	if (!may_have(c, kind)) {
-		refuse_socket(stream, kind->refusal);
+		refuse_socket(stream, kind->refusal, WS_CLOSE_UNAUTHORIZED);
+		return;
+	}
+	if (live_is_crowded(c->api->live, c->caller.org)) {
+		refuse_socket(stream, NULL, WS_TRY_AGAIN_LATER);
 		return;
 	}
 	sub = subscription(c, kind->form);

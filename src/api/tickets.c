@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/map.h"
 #include "base/rand.h"
+#include "base/room.h"
 
 struct ticket {
 	struct ticket *next; /* made after this one */
@@ -17,8 +18,15 @@ struct ticket {
 	bool used;
 };
 
+/* Of one org. */
+struct holder {
+	struct org_id org;
+	size_t n;
+};
+
 struct tickets {
 	struct map by_hash;
+	struct map holders; /* by org; those that have some */
 	struct ticket *oldest, *newest;
 	size_t n;
 };
@@ -28,6 +36,7 @@ struct tickets *tickets_new(void)
 	struct tickets *t = mem_alloc(1, sizeof(*t));
 
 	map_init(&t->by_hash);
+	map_init(&t->holders);
 	return t;
 }
 
@@ -36,9 +45,33 @@ static struct slice hash_of(const struct ticket *ticket)
 	return (struct slice) { (const char *)ticket->hash, SHA256_BYTES };
 }
 
+static struct holder *holder_of(struct tickets *t, struct org_id org)
+{
+	struct holder *h = map_get(&t->holders, MAP_KEY(org));
+
+	if (h == NULL) {
+		h = mem_alloc(1, sizeof(*h));
+		h->org = org;
+		map_put(&t->holders, MAP_KEY(h->org), h);
+	}
+	return h;
+}
+
+static void let_go(struct tickets *t, struct holder *h)
+{
+	if (h->n == 0) {
+		map_del(&t->holders, MAP_KEY(h->org));
+		free(h);
+	}
+}
+
 static void drop_oldest(struct tickets *t)
 {
 	struct ticket *ticket = t->oldest;
+	struct holder *h = holder_of(t, ticket->caller.org);
+
+	h->n--;
+	let_go(t, h);
 
 	if (!ticket->used) {
 		map_del(&t->by_hash, hash_of(ticket));
@@ -67,6 +100,7 @@ void tickets_free(struct tickets **tp)
 		drop_oldest(t);
 	}
 	map_release(&t->by_hash);
+	map_release(&t->holders);
 	free(t);
 	*tp = NULL;
 }
@@ -75,12 +109,16 @@ bool tickets_make(struct tickets *t, const struct caller *caller, int64_t now_us
 		  char out[TICKET_LEN])
 {
 	struct ticket *ticket;
+	struct holder *h;
 	unsigned __int128 random[2];
 
 	sweep(t, now_us);
-	if (t->n >= TICKETS_MAX) {
+	h = holder_of(t, caller->org);
+	if (!room_for_one(t->n, h->n, TICKETS_MAX)) {
+		let_go(t, h);
 		return false;
 	}
+	h->n++;
 	rand_bytes(random, sizeof(random));
 	memcpy(out, "tkt_", 4);
 	base32_encode(random[0], 16, out + 4);

@@ -16,7 +16,7 @@ struct tickets;
 
 struct tickets *tickets_new(void);
 void tickets_free(struct tickets **t);
-/* False when TICKETS_MAX wait. */
+/* False when TICKETS_MAX wait, or so many of the caller's org that others would go short. */
 NODISCARD bool tickets_make(struct tickets *t, const struct caller *caller, int64_t now_us,
 			    char out[TICKET_LEN]);
 /* Use it up. False when it is unknown, used or expired. */

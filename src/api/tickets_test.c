@@ -61,6 +61,20 @@ TEST(what_was_never_made_is_no_ticket)
 	tickets_free(&t);
 }
 
+/* How many of one org there can be at that time, beside those that are there. */
+static size_t fill(struct tickets *t, uint64_t org, int64_t now_us)
+{
+	struct caller who = caller;
+	char text[TICKET_LEN];
+	size_t n = 0;
+
+	who.org.v = org;
+	while (tickets_make(t, &who, now_us, text)) {
+		n++;
+	}
+	return n;
+}
+
 TEST(their_number_is_bounded_and_comes_back)
 {
 	struct tickets *t = tickets_new();
@@ -68,9 +82,7 @@ TEST(their_number_is_bounded_and_comes_back)
 	struct caller out;
 
 	T_TRUE(tickets_make(t, &caller, 1000, first));
-	for (size_t i = 1; i < TICKETS_MAX; i++) {
-		T_TRUE(tickets_make(t, &caller, 2000, a));
-	}
+	T_INT(fill(t, 71, 2000) + fill(t, 72, 2000) + fill(t, 73, 2000), TICKETS_MAX - 1);
 	T_FALSE(tickets_make(t, &caller, 2000, a));
 	/* Use and age both make room. */
 	T_TRUE(tickets_use(t, text_of(first), 2000, &out));
@@ -81,5 +93,18 @@ TEST(their_number_is_bounded_and_comes_back)
 	tickets_free(&t);
 }
 
+TEST(no_org_takes_all_of_them)
+{
+	struct tickets *t = tickets_new();
+
+	T_INT(fill(t, 71, 1000), TICKETS_MAX / 4 * 3);
+	T_TRUE(fill(t, 72, 1000) > TICKETS_MAX / 8);
+	T_TRUE(fill(t, 73, 1000) > 0);
+	/* What has expired is forgotten, and whose it was. */
+	T_INT(fill(t, 71, 1000 + TICKET_US), TICKETS_MAX / 4 * 3);
+	tickets_free(&t);
+}
+
 T_MAIN(T(a_ticket_is_good_once), T(a_ticket_is_good_for_thirty_seconds),
-       T(what_was_never_made_is_no_ticket), T(their_number_is_bounded_and_comes_back))
+       T(what_was_never_made_is_no_ticket), T(their_number_is_bounded_and_comes_back),
+       T(no_org_takes_all_of_them))

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/room.h"
 #include "engine/live_impl.h"
 
 #define SLICE_US US_PER_MS
@@ -378,12 +379,19 @@ bool live_full(const struct live *live)
 	return live->clients >= live->o.clients_max;
 }
 
+bool live_is_crowded(const struct live *live, struct org_id org)
+{
+	const struct feed *feed = map_get(&live->feeds, MAP_KEY(org));
+
+	return !room_for_one(live->clients, feed == NULL ? 0 : feed->clients, live->o.clients_max);
+}
+
 bool live_join(struct live *live, struct http_stream *stream, const struct live_subscription *sub)
 {
 	static const struct ws_handlers handlers = { ws_send, NULL, ws_closed };
 	struct live_client *client;
 
-	if (live_full(live)) {
+	if (live_is_crowded(live, sub->org)) {
 		return false;
 	}
 	if (live->clients == 0) {

@@ -64,8 +64,10 @@ struct live_subscription {
 NODISCARD bool live_join(struct live *live, struct http_stream *stream,
 			 const struct live_subscription *sub);
 
-/* Whether live_join would refuse. */
+/* Whether there is no place at all. */
 bool live_full(const struct live *live);
+/* Whether live_join would refuse one more of this org: see base/room.h. */
+bool live_is_crowded(const struct live *live, struct org_id org);
 /* Read what was flushed and fan it out, a slice of a millisecond at most. At the end of a turn. */
 void live_pump(struct live *live);
 /* These orgs have new change rows. Any thread. */

@@ -6,6 +6,7 @@
 #include "engine/purger.h"
 #include "engine/stage_test.h"
 #include "journal/care.h"
+#include "store/fault_test.h"
 #include "store/org_purge.h"
 
 #define OTHER_ORG ((struct org_id) { 77 })
@@ -265,5 +266,48 @@ TEST(the_row_of_the_org_is_the_last_of_it)
 	scene_release(&s);
 }
 
+static enum found failing_step(struct scene *s, int64_t now_us, struct err *err)
+{
+	enum found found;
+
+	fault_set(FAULT_FULL, 0, -1);
+	found = org_purge_step(s->orgs, now_us, s->mono_us, err);
+	fault_set(FAULT_NONE, 0, 0);
+	return found;
+}
+
+/* Neither rows nor the rewrite at the end are lost on a disk without room: they come later. */
+TEST(a_full_disk_makes_it_later)
+{
+	int64_t now_us = clock_wall_us();
+	struct scene s;
+	struct err err;
+
+	fault_install();
+	scene_init(&s);
+	leave(&s, now_us);
+	T_INT(failing_step(&s, now_us, &err), FAILED);
+	T_INT(err.kind, ERR_DISK_FULL);
+	T_INT(step(&s, now_us), FOUND);
+	T_INT(step(&s, now_us), NOT_FOUND);
+	decide(&s);
+	T_INT(failing_step(&s, now_us, &err), FAILED);
+	T_INT(err.kind, ERR_DISK_FULL);
+	T_TRUE(number(&s, "select count(*) from deliveries") > 0);
+	for (int i = 0; i < 60 && number(&s, "select count(*) from orgs") == 2; i++) {
+		(void)step(&s, now_us);
+		pack(&s);
+		s.mono_us += US_PER_S;
+	}
+	for (int i = 0; i < 2; i++) {
+		T_INT(failing_step(&s, now_us, &err), FAILED);
+		T_INT(err.kind, ERR_DISK_FULL);
+	}
+	T_FALSE(store_failed(s.store));
+	T_INT(step(&s, now_us), FOUND);
+	check_gone(&s);
+	scene_release(&s);
+}
+
 T_MAIN(T(nothing_of_an_org_stays_when_its_time_is_over), T(kills_at_any_step_cost_that_step_alone),
-       T(the_row_of_the_org_is_the_last_of_it))
+       T(the_row_of_the_org_is_the_last_of_it), T(a_full_disk_makes_it_later))

@@ -40,14 +40,16 @@ struct api {
 	struct engine *engine;
 	struct keyring *keys;
 	struct project_set *projects;
-	struct people *people;	    /* who is logged in; NULL: nobody can */
-	struct sso *sso;	    /* logins by other issuers; NULL: there are none */
-	struct signer *signer;	    /* of access tokens; NULL: likewise */
-	struct password_gate *gate; /* of those who hash passwords */
-	struct ledger *ledger;	    /* NULL: nobody keeps books */
-	struct retain *retain;	    /* what is kept of events */
-	struct seal *seal;	    /* of secrets that are read again; any thread */
-	struct meter *meter;	    /* what may be used; NULL: nothing is limited */
+	struct people *people;	     /* who is logged in; NULL: nobody can */
+	struct sso *sso;	     /* logins by other issuers; NULL: there are none */
+	struct biller *biller;	     /* who talks to Stripe; NULL: nothing is sold here */
+	struct slice stripe_secrets; /* that its messages are signed with */
+	struct signer *signer;	     /* of access tokens; NULL: likewise */
+	struct password_gate *gate;  /* of those who hash passwords */
+	struct ledger *ledger;	     /* NULL: nobody keeps books */
+	struct retain *retain;	     /* what is kept of events */
+	struct seal *seal;	     /* of secrets that are read again; any thread */
+	struct meter *meter;	     /* what may be used; NULL: nothing is limited */
 	struct live *live;
 	struct courier *courier;
 	struct scans *scans;

@@ -20,6 +20,7 @@ static const struct {
 	{ "Audit", "Who changed what, in a chain that shows what was done to it." },
 	{ "Usage", "What was used of what may be." },
 	{ "Live", "Streams of what happens while it happens." },
+	{ "Billing", "What an organization pays for, by Stripe." },
 	{ "Operation", "Health, metrics, and this description." },
 	{ "SignalDesk", "Calls of an earlier system, which go on working." },
 	{ "SignalOps", "Calls of an earlier system, which go on working." },

@@ -56,6 +56,9 @@ extern const struct route_set routes_stream;
 extern const struct route_set routes_system;
 extern const struct route_set routes_totp;
 extern const struct route_set routes_usage;
+extern const struct route_set routes_billing;
+extern const struct route_set routes_billing_messages;
+extern const struct route_set routes_signaldesk_billing;
 extern const struct route_set routes_users;
 
 extern const struct route_set *const route_sets[];

@@ -32,6 +32,16 @@ static void put_rule(struct client *c, const char *key, const char *type, unsign
  * gauges among them are 0 in a server with nothing to do.
  */
 static const enum metric explained[] = {
+	/* Nothing is sold here: test/scenario/49_billing. */
+	METRIC_BILLING_TAKEN,
+	METRIC_BILLING_REPEATED,
+	METRIC_BILLING_UNKNOWN,
+	METRIC_BILLING_IGNORED,
+	METRIC_BILLING_UNSIGNED,
+	METRIC_BILLING_CALLED,
+	METRIC_BILLING_FAILED,
+	METRIC_BILLING_TOLD,
+	METRIC_BILLING_LOST,
 	METRIC_JOURNAL_SEALED_BYTES, /* needs a whole segment */
 	METRIC_JOURNAL_SEALED_RECORDS,
 	METRIC_JOURNAL_SEALED_BODIES,

@@ -5,7 +5,6 @@
  */
 #include "cmd/app.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "base/notify.h"
 #include "base/rand.h"
 #include "base/time.h"
+#include "cmd/billing_setting.h"
 #include "cmd/client.h"
 #include "cmd/data_dir.h"
 #include "cmd/secret_key.h"
@@ -383,26 +383,6 @@ static struct slice joined(struct field_list list, struct arena *boot)
 	return text;
 }
 
-/* The table of settings has checked them. */
-static struct rate rate_of(struct slice text)
-{
-	struct rate rate;
-
-	ensure(rate_parse(text, &rate));
-	return rate;
-}
-
-static struct rates rates_of(const struct settings *s)
-{
-	return (struct rates) {
-		.ingest = rate_of(s->rate_ingest),
-		.api = rate_of(s->rate_api),
-		.org = rate_of(s->rate_org),
-		.address = rate_of(s->rate_address),
-		.auth = rate_of(s->rate_auth),
-	};
-}
-
 static bool fill_api(struct app *app, struct err *err)
 {
 	const struct settings *s = app->settings;
@@ -431,7 +411,7 @@ static bool fill_api(struct app *app, struct err *err)
 		.tickets = app->tickets,
 		.limits = app->limits,
 		.guesses = app->guesses,
-		.rates = rates_of(s),
+		.rates = settings_rates(s),
 		.policy = app->api.policy,
 		.trusted_proxies = app->api.trusted_proxies,
 		.cors_origins = joined(s->cors_origins, &app->boot),
@@ -443,7 +423,8 @@ static bool fill_api(struct app *app, struct err *err)
 	};
 	buf_init(&app->api.raw, SCRATCH_BYTES_MAX + INGEST_BODY_BYTES_MAX);
 	buf_init(&app->api.encoded, SCRATCH_BYTES_MAX + INGEST_BODY_BYTES_MAX);
-	return sso_setting_open(s, &app->boot, &app->api.sso, err);
+	return sso_setting_open(s, &app->boot, &app->api.sso, err) &&
+	       billing_setting_open(s, app->store, &app->boot, &app->api, err);
 }
 
 static bool open_courier(struct app *app, struct err *err)
@@ -727,6 +708,7 @@ bool app_run(struct app *app)
 	loop_on_signal(app->loop, SIGUSR1, release_engine, app);
 	engine_start(app->engine);
 	courier_start(app->courier);
+	biller_start(app->api.biller);
 	log_info("server_ready");
 	tell_manager(app);
 	loop_run(app->loop);
@@ -751,6 +733,7 @@ void app_close(struct app **ap)
 	api_end(&app->api);
 	sso_close(&app->api.sso);
 	workers_close(&app->workers);
+	biller_close(&app->api.biller);
 	scans_free(&app->scans);
 	loop_run_posted(app->loop);
 	/* Who waits for a flush gets an answer as long as there is somebody to give it to. */

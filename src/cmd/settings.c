@@ -148,6 +148,23 @@ const struct field settings_rows[] = {
 		   .help = "Domains of mail addresses that may log in by an issuer; they get an "
 			   "account when they have none. Default: all, with an account, an invite "
 			   "or a role."),
+	FIELD_STR(struct settings, stripe_secret_key, "stripe-secret-key", .max = 500,
+		  .flags = FIELD_SECRET,
+		  .help = "Plans are sold by Stripe: the secret key of the account there. "
+			  "STRIPE_SECRET_KEY sets it, too."),
+	FIELD_STR(struct settings, stripe_webhook_secret, "stripe-webhook-secret", .max = 1000,
+		  .flags = FIELD_SECRET,
+		  .help = "What Stripe signs its messages with; up to four behind commas, while "
+			  "it is changed. STRIPE_WEBHOOK_SECRET sets it, too."),
+	FIELD_STR(struct settings, stripe_meter_event, "stripe-meter-event",
+		  .fallback = "overage_events", .min = 1, .max = 100,
+		  .help = "The event of the meter at Stripe that counts thousands of events over "
+			  "the soft limit. STRIPE_OVERAGE_METER_EVENT sets it, too."),
+	FIELD_URL(struct settings, stripe_api_url, "stripe-api-url",
+		  .fallback = "https://api.stripe.com", .help = "Where Stripe's API is."),
+	FIELD_SECONDS(struct settings, billing_every, "billing-every", .fallback = "5m", .min = 1,
+		      .max = 86400,
+		      .help = "How often Stripe is told what was used over the soft limits."),
 	FIELD_STR(struct settings, metrics_token, "metrics-token", .min = 16, .max = 200,
 		  .flags = FIELD_SECRET,
 		  .help = "Opens /metrics to its holder. Default: it answers this machine "
@@ -386,11 +403,36 @@ static bool unknown_variable(struct slice name, struct arena *boot, struct err *
 		       SARG(name), variable_of(near, boot).p);
 }
 
+/* By names that earlier systems had for them. */
+static const struct {
+	const char *variable, *setting;
+	const char *before; /* of the value */
+} older[] = {
+	{ "PORT", "listen", "127.0.0.1:" },
+	{ "STRIPE_SECRET_KEY", "stripe-secret-key", "" },
+	{ "STRIPE_WEBHOOK_SECRET", "stripe-webhook-secret", "" },
+	{ "STRIPE_OVERAGE_METER_EVENT", "stripe-meter-event", "" },
+};
+
+/* An empty one is one that a template left open. */
+static bool read_older(struct reader *r, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(older); i++) {
+		const struct field *row = fields_find(settings_rows, settings_rows_n,
+						      slice_of(older[i].setting));
+		const char *value = getenv(older[i].variable);
+
+		if (value != NULL && value[0] != 0 &&
+		    !set(r, row, arena_printf(r->boot, "%s%s", older[i].before, value),
+			 slice_of(older[i].variable), err)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool read_environment(struct reader *r, struct err *err)
 {
-	const char *port = getenv("PORT");
-	struct slice listen;
-
 	for (char **entry = environ; *entry != NULL; entry++) {
 		struct slice name = slice_of(*entry);
 
@@ -405,12 +447,7 @@ static bool read_environment(struct reader *r, struct err *err)
 			return false;
 		}
 	}
-	if (port == NULL) {
-		return true;
-	}
-	listen = arena_printf(r->boot, "127.0.0.1:%s", port);
-	return set(r, fields_find(settings_rows, settings_rows_n, S("listen")), listen, S("PORT"),
-		   err);
+	return read_older(r, err);
 }
 
 static bool read_line(struct reader *r, struct slice line, struct slice source, struct err *err)
@@ -465,6 +502,26 @@ bool settings_read(struct settings *s, int argc, char **argv, struct arena *boot
 	fields_defaults(settings_rows, settings_rows_n, s, boot);
 	return read_flags(&r, argc, argv, &config, err) && read_environment(&r, err) &&
 	       (config == NULL || read_file(&r, config, err));
+}
+
+/* The table has checked them. */
+static struct rate rate_of(struct slice text)
+{
+	struct rate rate;
+
+	ensure(rate_parse(text, &rate));
+	return rate;
+}
+
+struct rates settings_rates(const struct settings *s)
+{
+	return (struct rates) {
+		.ingest = rate_of(s->rate_ingest),
+		.api = rate_of(s->rate_api),
+		.org = rate_of(s->rate_org),
+		.address = rate_of(s->rate_address),
+		.auth = rate_of(s->rate_auth),
+	};
 }
 
 void settings_print(const struct settings *s, const struct settings_sources *sources,

@@ -2,6 +2,7 @@
 #ifndef CMD_SETTINGS_H
 #define CMD_SETTINGS_H
 
+#include "api/rate.h"
 #include "base/field.h"
 #include "base/log.h"
 #include "journal/journal.h"
@@ -10,7 +11,8 @@
 /*
  * Everything that can be set, from one table: as a flag (--public-url), a variable
  * (TOCSIN_PUBLIC_URL, or TOCSIN_PUBLIC_URL_FILE for the content of a file), or a line of the file
- * that --config names (public-url = ...). A flag beats a variable, a variable beats the file.
+ * that --config names (public-url = ...). A flag beats a variable, a variable beats the file. A
+ * few settings go by names that earlier systems had, too.
  */
 struct settings {
 	struct slice data;
@@ -54,6 +56,11 @@ struct settings {
 	struct slice github_client_secret;
 	struct slice github_url;
 	struct field_list sso_domains;
+	struct slice stripe_secret_key;
+	struct slice stripe_webhook_secret;
+	struct slice stripe_meter_event;
+	struct slice stripe_api_url;
+	int64_t billing_every;
 	struct slice metrics_token;
 	struct slice heartbeat_url;
 	int64_t heartbeat_every;
@@ -78,6 +85,8 @@ struct settings_sources {
  */
 NODISCARD bool settings_read(struct settings *s, int argc, char **argv, struct arena *boot,
 			     struct settings_sources *sources, struct err *err);
+/* How often who may call. */
+struct rates settings_rates(const struct settings *s);
 /* "name = value  # source", one a line, secrets masked. */
 void settings_print(const struct settings *s, const struct settings_sources *sources,
 		    struct buf *out);

@@ -30,6 +30,9 @@ static void forget_variables(void)
 	size_t i = 0;
 
 	unsetenv("PORT");
+	unsetenv("STRIPE_SECRET_KEY");
+	unsetenv("STRIPE_WEBHOOK_SECRET");
+	unsetenv("STRIPE_OVERAGE_METER_EVENT");
 	while (environ[i] != NULL) {
 		struct slice name = slice_of(environ[i]);
 

@@ -152,7 +152,7 @@ uint64_t plan_overage(const struct plan *plan, uint64_t used)
 {
 	uint64_t soft = (uint64_t)plan->events_soft;
 
-	return plan->overage_cents > 0 && used > soft ? used - soft : 0;
+	return plan->overage_cents > 0 && soft > 0 && used > soft ? used - soft : 0;
 }
 
 int64_t plan_overage_cents(const struct plan *plan, uint64_t over)

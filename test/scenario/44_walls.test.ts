@@ -30,7 +30,7 @@ const OWN = new Set(["createKey", "openStream"]);
 /** Names one of the caller's own by a word, under which others have theirs: 46_oidc, 43_system_events. */
 const OF_ONES_OWN = new Set(["deleteLink", "getBuiltinRule", "changeBuiltinRule"]);
 /** What who has no organization any more may still do with it: see it, and not have it deleted. */
-const WHILE_CLOSED = new Set(["getOrg", "restoreOrg"]);
+const WHILE_CLOSED = new Set(["getOrg", "restoreOrg", "getBilling", "openBillingPortal"]);
 /** What is left to who has asked to be deleted: to look, and to come back. */
 const WHILE_LEAVING = new Set(["getMe", "exportMe", "restoreMe", "prove"]);
 /** The organization's own, which the scope settings:read opens to keys of all its projects. */

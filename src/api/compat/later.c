@@ -6,7 +6,6 @@
 #include "api/route.h"
 
 #define LOOK "a way without the token in the URL: POST /api/v1/invites/lookup has one"
-#define BILLING "billing"
 #define ANALYTICS "numbers of crashes, sessions and screens"
 #define INSIGHTS "insights by a language model"
 #define SOURCES "sources: webhooks of other systems"
@@ -21,7 +20,6 @@
 			__VA_ARGS__ \
 		} \
 	}
-#define SIGNALDESK(...) LATER("SignalDesk", __VA_ARGS__)
 #define PULSEBOARD(...) LATER("PulseBoard", __VA_ARGS__)
 #define SIGNALCRAFT(...) LATER("SignalCraft", __VA_ARGS__)
 #define A_PROJECT ROUTE_TEXT("A project.")
@@ -32,11 +30,6 @@
 #define A_TOKEN ROUTE_TEXT("The token of an invite.")
 
 static const struct route rows[] = {
-	SIGNALDESK(POST, "/billing/checkout", "signaldeskCheckout", "Buy a plan", BILLING, { 0 }),
-	SIGNALDESK(GET, "/billing/portal", "signaldeskGetPortal", "Where bills are paid", BILLING,
-		   { 0 }),
-	SIGNALDESK(POST, "/billing/webhook", "signaldeskBillingWebhook", "What Stripe says",
-		   BILLING, { 0 }),
 	PULSEBOARD(GET, "/projects/:id/analytics", "pulseboardGetAnalytics",
 		   "Crashes, calls and screens in numbers", ANALYTICS, A_PROJECT),
 	PULSEBOARD(GET, "/projects/:id/insights", "pulseboardListInsights", "List insights",

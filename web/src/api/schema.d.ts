@@ -644,6 +644,80 @@ export interface paths {
 		patch?: never;
 		trace?: never;
 	};
+	"/api/v1/billing": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** What the organization pays for */
+		get: operations["getBilling"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/billing/checkout": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Where a plan is bought
+		 * @description The page is good for an hour or two, or until the next one is asked for. The plan holds once Stripe says that it is paid for. 409 when there is a subscription: the portal changes it.
+		 */
+		post: operations["checkout"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/billing/portal": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/** Where a subscription is changed, and bills are */
+		post: operations["openBillingPortal"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/api/v1/billing/webhook": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * What Stripe says
+		 * @description For Stripe alone, which signs it in the header Stripe-Signature. Send checkout.session.completed, customer.subscription.created, .updated and .deleted, invoice.paid and invoice.payment_failed; others are well received and change nothing.
+		 */
+		post: operations["takeBillingMessage"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
 	"/api/v1/openapi.json": {
 		parameters: {
 			query?: never;
@@ -1581,7 +1655,7 @@ export interface components {
 			 * @description What went wrong, for programs.
 			 * @enum {string}
 			 */
-			code: "invalid" | "malformed" | "unauthorized" | "code_required" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "account_leaving" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "in_progress" | "already_created" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
+			code: "invalid" | "malformed" | "unauthorized" | "code_required" | "LIMIT_EXCEEDED" | "forbidden" | "proof_required" | "org_closed" | "account_leaving" | "not_found" | "method_not_allowed" | "timeout" | "conflict" | "idempotency_conflict" | "in_progress" | "already_created" | "gone" | "length_required" | "precondition_failed" | "precondition_required" | "too_large" | "uri_too_long" | "unsupported_media_type" | "expectation_failed" | "upgrade_required" | "rate_limited" | "quota_exceeded" | "too_many_searches" | "headers_too_large" | "internal" | "corrupt" | "io" | "not_implemented" | "upstream" | "not_configured" | "overloaded" | "engine_lag" | "shutting_down" | "upstream_timeout" | "http_version_not_supported" | "disk_full";
 		};
 		/** @description One thing that happened, as it is sent. */
 		EventInput: {
@@ -2711,6 +2785,60 @@ export interface components {
 				notifications: number;
 			}[];
 		};
+		/** @description What an organization pays for. */
+		Billing: {
+			/** @description Plans can be bought on this server. */
+			configured: boolean;
+			/** @description Stripe knows the organization. */
+			customer: boolean;
+			/** @description The plan that holds now. */
+			plan: string;
+			/** @description The one that is paid for; null: none. */
+			paidPlan: string | null;
+			/** @description Of the subscription, in Stripe's words; null: there was none yet. */
+			status: string | null;
+			/**
+			 * Format: date-time
+			 * @description Of what is paid for.
+			 */
+			periodStart: string | null;
+			/**
+			 * Format: date-time
+			 * @description Likewise.
+			 */
+			periodEnd: string | null;
+			/** @description The subscription is not renewed. */
+			endsAtPeriodEnd: boolean;
+			/**
+			 * Format: date-time
+			 * @description A payment is overdue since then; null: none is.
+			 */
+			pastDueSince: string | null;
+			/**
+			 * Format: date-time
+			 * @description When Stripe was asked last.
+			 */
+			askedAt: string | null;
+			overage: {
+				/** @description A calendar month in UTC. */
+				month: string;
+				/**
+				 * Format: int64
+				 * @description Events beyond the price since there is a subscription, judged by the plans that held when they were taken.
+				 */
+				events: number;
+				/**
+				 * Format: int64
+				 * @description What those cost by the plan that holds now.
+				 */
+				cents: number;
+				/**
+				 * Format: int64
+				 * @description Thousands of them that Stripe was told.
+				 */
+				thousandsTold: number;
+			};
+		};
 		Plan: {
 			/** @description Its short name. */
 			id: string;
@@ -3606,20 +3734,42 @@ export interface components {
 				"application/problem+json": components["schemas"]["Problem"];
 			};
 		};
-		/** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. `code_required`: the password is right, and a code of the second factor is needed. */
-		"unauthorized.code_required": {
+		/** @description `forbidden`: the credential does not allow this. `account_leaving`: this account is to be deleted; it can be restored, or its data taken along. */
+		"forbidden.account_leaving": {
 			headers: {
-				/** @description Bearer: how to say who you are. */
-				"WWW-Authenticate"?: string;
 				[name: string]: unknown;
 			};
 			content: {
 				"application/problem+json": components["schemas"]["Problem"];
 			};
 		};
-		/** @description `forbidden`: the credential does not allow this. `account_leaving`: this account is to be deleted; it can be restored, or its data taken along. */
-		"forbidden.account_leaving": {
+		/** @description `upstream`: the other side refused or broke the connection. */
+		upstream: {
 			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `not_configured`: who runs this server has not set this up. `overloaded`: a queue is full; wait as Retry-After says. `shutting_down`: the server is stopping. */
+		"not_configured.overloaded.shutting_down": {
+			headers: {
+				/** @description After how many seconds the same request may succeed. */
+				"Retry-After"?: number;
+				[name: string]: unknown;
+			};
+			content: {
+				"application/problem+json": components["schemas"]["Problem"];
+			};
+		};
+		/** @description `unauthorized`: no credential, or one that is unknown, expired or revoked. `code_required`: the password is right, and a code of the second factor is needed. */
+		"unauthorized.code_required": {
+			headers: {
+				/** @description Bearer: how to say who you are. */
+				"WWW-Authenticate"?: string;
 				[name: string]: unknown;
 			};
 			content: {
@@ -3656,17 +3806,6 @@ export interface components {
 		/** @description `org_closed`: the organization is suspended, or is to be deleted. */
 		org_closed: {
 			headers: {
-				[name: string]: unknown;
-			};
-			content: {
-				"application/problem+json": components["schemas"]["Problem"];
-			};
-		};
-		/** @description `upstream`: the other side refused or broke the connection. */
-		upstream: {
-			headers: {
-				/** @description After how many seconds the same request may succeed. */
-				"Retry-After"?: number;
 				[name: string]: unknown;
 			};
 			content: {
@@ -6762,6 +6901,201 @@ export interface operations {
 			429: components["responses"]["rate_limited"];
 			500: components["responses"]["internal.corrupt.io"];
 			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	getBilling: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description As of askedAt. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "configured": true,
+					 *       "customer": true,
+					 *       "plan": "text",
+					 *       "paidPlan": "text",
+					 *       "status": "active",
+					 *       "periodStart": "2026-01-31T09:30:00.000Z",
+					 *       "periodEnd": "2026-01-31T09:30:00.000Z",
+					 *       "endsAtPeriodEnd": true,
+					 *       "pastDueSince": "2026-01-31T09:30:00.000Z",
+					 *       "askedAt": "2026-01-31T09:30:00.000Z",
+					 *       "overage": {
+					 *         "month": "2026-11",
+					 *         "events": 1,
+					 *         "cents": 1,
+					 *         "thousandsTold": 1
+					 *       }
+					 *     }
+					 */
+					"application/json": components["schemas"]["Billing"];
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.account_leaving"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	checkout: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "plan": "pro"
+				 *     }
+				 */
+				"application/json": {
+					/** @description The short name of a plan that has a price. */
+					plan: string;
+				};
+			};
+		};
+		responses: {
+			/** @description The page. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "url": "https://checkout.stripe.com/c/pay/cs_test_1"
+					 *     }
+					 */
+					"application/json": {
+						/** @description A page at Stripe; send the browser there. */
+						url: string;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.org_closed.account_leaving"];
+			404: components["responses"]["not_found"];
+			409: components["responses"]["conflict"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			502: components["responses"]["upstream"];
+			503: components["responses"]["not_configured.overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	openBillingPortal: {
+		parameters: {
+			query?: never;
+			header?: {
+				/**
+				 * @description With an access token: the project that the call is about. By default the organization's default project.
+				 * @example prj_7C60DG71NXPEA
+				 */
+				"X-Project-Id"?: string;
+			};
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The page. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "url": "https://checkout.stripe.com/c/pay/cs_test_1"
+					 *     }
+					 */
+					"application/json": {
+						/** @description A page at Stripe; send the browser there. */
+						url: string;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			401: components["responses"]["unauthorized"];
+			403: components["responses"]["forbidden.account_leaving"];
+			404: components["responses"]["not_found"];
+			429: components["responses"]["rate_limited"];
+			502: components["responses"]["upstream"];
+			503: components["responses"]["not_configured.overloaded.shutting_down"];
+			default: components["responses"]["transport"];
+		};
+	};
+	takeBillingMessage: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/** @example {} */
+				"application/json": {
+					[key: string]: unknown;
+				};
+			};
+		};
+		responses: {
+			/** @description It need not be sent again. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "received": true
+					 *     }
+					 */
+					"application/json": {
+						/** @description Always true. */
+						received: boolean;
+					};
+				};
+			};
+			400: components["responses"]["invalid.malformed"];
+			413: components["responses"]["too_large"];
+			415: components["responses"]["unsupported_media_type"];
+			429: components["responses"]["rate_limited"];
+			500: components["responses"]["internal.corrupt.io"];
+			503: components["responses"]["not_configured.overloaded.shutting_down"];
 			default: components["responses"]["transport"];
 		};
 	};

@@ -8,6 +8,48 @@
 #define ROWS_PER_READ 500
 #define CHAINS_PER_READ 100
 
+/* Only people are forgotten, and invites to them; and who was named without an id. */
+static bool is_gone(struct db *db, struct org_id org, struct slice text, struct arena *tick,
+		    bool *gone, struct err *err)
+{
+	struct invite_row invite;
+	struct user_row user = { 0 };
+	enum found found = FOUND;
+	uint64_t id;
+
+	if (id_parse(ID_USER, text, &id)) {
+		found = store_user_get(db, (struct user_id) { id }, tick, &user, err);
+	} else if (id_parse(ID_INVITE, text, &id)) {
+		found = store_invite_get(org, db, (struct invite_id) { id }, tick, &invite, err);
+	} else if (text.n == 0) {
+		found = NOT_FOUND;
+	}
+	/* The keeper may be at it. */
+	*gone = found == NOT_FOUND || user.delete_after_us != 0;
+	return found != FAILED;
+}
+
+/* What was taken out has to be of somebody who is gone, or the one exception hides a forgery. */
+static bool check_people(struct db *db, struct audit_check *c, const struct audit_entry *e,
+			 struct arena *tick, struct err *err)
+{
+	struct audit_fault fault = { .kind = AUDIT_EMPTIED, .from = e->number, .to = e->number };
+	bool actor = true, target = true;
+
+	if (e->actor_mark.n == 0) {
+		return true;
+	}
+	if ((e->actor_salt.n == 0 && !is_gone(db, e->org, e->actor_id, tick, &actor, err)) ||
+	    (e->target_salt.n == 0 && !is_gone(db, e->org, e->target_id, tick, &target, err))) {
+		return false;
+	}
+	if (!actor || !target) {
+		c->faults++;
+		c->fault(c->arg, &fault);
+	}
+	return true;
+}
+
 static bool walk(struct db *db, struct audit_check *c, uint64_t to, struct err *err)
 {
 	struct audit_list list;
@@ -20,6 +62,7 @@ static bool walk(struct db *db, struct audit_check *c, uint64_t to, struct err *
 				      &more, err);
 		for (size_t i = 0; ok && i < list.n; i++) {
 			audit_check_entry(c, &list.rows[i]);
+			ok = check_people(db, c, &list.rows[i], &tick, err);
 		}
 		arena_clear(&tick);
 	}

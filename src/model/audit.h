@@ -161,6 +161,7 @@ enum audit_fault_kind {
 	AUDIT_BEYOND,	/* from..to are behind the end that was noted */
 	AUDIT_REPLACED, /* from: it is the end, but not the one that was noted */
 	AUDIT_UNLIKE,	/* from: it does not have the hash that was expected of it */
+	AUDIT_EMPTIED,	/* from: somebody was taken out who is not gone; said by who can look */
 };
 struct audit_fault {
 	enum audit_fault_kind kind;

@@ -130,12 +130,21 @@ describe.each(stores)("the audit log on %s", (store) => {
 
 		await expect(sql("update audit_entries set actor = 'user' where number = 4")).rejects.toThrow();
 		await expect(sql("delete from audit_entries where number = 6")).rejects.toThrow();
+		await expect(sql("update audit_entries set address = '' where number = 4")).rejects.toThrow();
 		if (store === "sqlite") {
 			await sql("drop trigger audit_entries_unchanged");
 			await sql("drop trigger audit_entries_kept");
 		} else {
 			await sql("drop trigger audit_entries_stay on audit_entries");
 		}
+		// The one change that is let through is for people who are gone.
+		const out = "actor_name, address, agent, actor_salt";
+		await sql(`create table kept as select ${out} from audit_entries where number = 4`);
+		await sql("update audit_entries set actor_name = '', address = '', agent = '', actor_salt = '' where number = 4");
+		expect(await verify()).toEqual(["default: entry 4 lacks names of somebody who is not gone"]);
+		await sql(`update audit_entries set (${out}) = (select ${out} from kept) where number = 4`);
+		await sql("drop table kept");
+		expect((await verify())[0]).toContain("6 entries");
 		await sql("update audit_entries set actor = 'user' where number = 4");
 		expect(await verify()).toEqual(["default: entry 4 was changed"]);
 		await sql("update audit_entries set actor = 'key' where number = 4");

@@ -157,9 +157,8 @@ struct slice audit_fault_text(const struct audit_fault *f, struct arena *tick)
 		return arena_printf(tick, "entry %" PRIu64 " is not the end that was noted",
 				    f->from);
 	case AUDIT_EMPTIED:
-		return arena_printf(tick,
-				    "entry %" PRIu64 " lacks names of somebody who is not gone",
-				    f->from);
+		return arena_printf(
+			tick, "entry %" PRIu64 " lacks names of somebody who is not gone", f->from);
 	case AUDIT_UNLIKE:
 		return arena_printf(tick, "entry %" PRIu64 " does not have the hash expected",
 				    f->from);

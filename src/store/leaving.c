@@ -22,7 +22,8 @@ enum {
 	LEFT,
 	INVITES_TO,
 	INVITE_FORGET,
-	REPLIES_FORGET,
+	REPLIES_NAMING,
+	REPLY_FORGET,
 	STRIP,
 	STRIP_MEMBERS,
 	STRIP_SESSIONS,
@@ -74,11 +75,15 @@ static const struct query queries[] = {
 		.name = "invite_forget", .args = "ii", .cols = "", .global = KEEPER,
 		.sql = "delete from invites where org_id = $1 and id = $2",
 	},
-	[REPLIES_FORGET] = {
-		.name = "replies_forget", .args = "ti", .cols = "", .global = KEEPER,
-		.sql = "update replies set whole = 0, body = '' where (org_id, key_hash) in"
-		       " (select org_id, key_hash from replies"
-		       " where whole = 1 and body like $1 escape '\\' limit $2)",
+	[REPLIES_NAMING] = {
+		.name = "replies_naming", .args = "ti", .cols = "it", .global = KEEPER,
+		.sql = "select org_id, key_hash from replies"
+		       " where whole = 1 and body like $1 escape '\\' limit $2",
+	},
+	[REPLY_FORGET] = {
+		.name = "reply_forget", .args = "it", .cols = "", .global = KEEPER,
+		.sql = "update replies set whole = 0, body = ''"
+		       " where org_id = $1 and key_hash = $2",
 	},
 	[STRIP] = {
 		.name = "user_strip", .args = "it", .cols = "", .global = KEEPER,
@@ -250,15 +255,46 @@ static struct slice pattern(struct slice text, struct arena *tick)
 	return (struct slice) { p, n };
 }
 
+struct naming {
+	uint64_t org;
+	struct slice key;
+};
+
+/* All are read to find them, which is no work for who holds the lock to write. */
+static bool find_naming(struct db *db, struct slice mail, size_t limit, struct arena *tick,
+			struct naming *out, size_t *n, struct err *err)
+{
+	enum found found;
+
+	*n = 0;
+	if (!db_run(db, &queries[REPLIES_NAMING],
+		    DB_ARGS(db_text(pattern(mail, tick)), db_id(limit)), err)) {
+		return false;
+	}
+	while ((found = db_next(db, err)) == FOUND) {
+		out[(*n)++] = (struct naming) { (uint64_t)db_col_int(db, 0),
+						arena_dup(tick, db_col_text(db, 1)) };
+	}
+	return found == NOT_FOUND;
+}
+
 bool store_replies_forget(struct db *db, struct slice mail, size_t limit, uint64_t *forgotten,
 			  struct err *err)
 {
+	struct naming *rows;
 	struct arena tick;
+	size_t n = 0;
 	bool ok;
 
+	ensure(limit >= 1 && limit <= PAGE_ROWS_MAX);
 	arena_init(&tick, 0);
-	ok = db_exec(db, &queries[REPLIES_FORGET],
-		     DB_ARGS(db_text(pattern(mail, &tick)), db_id(limit)), forgotten, err);
+	rows = arena_array(&tick, limit, sizeof(*rows));
+	ok = find_naming(db, mail, limit, &tick, rows, &n, err);
+	for (size_t i = 0; ok && i < n; i++) {
+		ok = db_exec(db, &queries[REPLY_FORGET],
+			     DB_ARGS(db_id(rows[i].org), db_text(rows[i].key)), NULL, err);
+	}
+	*forgotten = n;
 	arena_release(&tick);
 	return ok;
 }

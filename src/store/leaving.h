@@ -44,7 +44,7 @@ NODISCARD bool store_invite_forget(struct db *db, const struct sent_invite *invi
 				   struct err *err);
 /*
  * Replies that name the address are kept no longer, only what they made: up to limit. *forgotten
- * counts them.
+ * counts them. Not in a transaction; one each.
  */
 NODISCARD bool store_replies_forget(struct db *db, struct slice mail, size_t limit,
 				    uint64_t *forgotten, struct err *err);

@@ -20,10 +20,12 @@ struct leavers {
 	struct leavers_options o;
 	struct db *db;
 	struct arena tick;
+	struct news *told; /* all of them: the loop may end before it hears of the last */
 };
 
 /* Memory hears that users are gone: on the loop. */
 struct news {
+	struct news *next;
 	struct people *people;
 	struct user_id user;
 };
@@ -50,6 +52,12 @@ void leavers_close(struct leavers **lp)
 	*lp = NULL;
 	if (l == NULL) {
 		return;
+	}
+	while (l->told != NULL) {
+		struct news *news = l->told;
+
+		l->told = news->next;
+		free(news);
 	}
 	db_close(&l->db);
 	arena_release(&l->tick);
@@ -122,10 +130,9 @@ static enum found forget_names(struct leavers *l, const struct user_row *user, s
 
 static void hear(void *arg)
 {
-	struct news *news = arg;
+	const struct news *news = arg;
 
 	people_del_user(news->people, news->user);
-	free(news);
 }
 
 static void tell(struct leavers *l, struct user_id user)
@@ -136,10 +143,10 @@ static void tell(struct leavers *l, struct user_id user)
 		return;
 	}
 	news = mem_alloc(1, sizeof(*news));
-	*news = (struct news) { l->o.people, user };
-	if (!loop_post(l->o.loop, hear, news)) {
-		free(news); /* the loop has ended, and memory with it */
-	}
+	*news = (struct news) { l->told, l->o.people, user };
+	l->told = news;
+	/* A loop that has ended takes memory with it. */
+	(void)!loop_post(l->o.loop, hear, news);
 }
 
 static enum found strip(struct leavers *l, const struct user_row *user, struct err *err)

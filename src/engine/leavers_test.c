@@ -76,6 +76,7 @@ static int run(struct scene *s, int64_t now_us, bool anew)
 	while ((found = leavers_step(s->leavers, now_us, &err)) == FOUND && n < STEPS_MAX) {
 		n++;
 		if (anew) {
+			loop_run_posted(s->loop);
 			leavers_close(&s->leavers);
 			open_leavers(s);
 		}

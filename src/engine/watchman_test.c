@@ -10,6 +10,8 @@
 #include "engine/stage_test.h"
 
 #define WALL INT64_C(1700000000000000)
+#define FILL_BYTES ((size_t)16 << 10)
+#define FILL_MAX 64
 #define TABLE "select count(*) from sayings where said_seq is "
 
 struct scene {
@@ -274,6 +276,48 @@ TEST(what_the_engine_has_not_seen_is_not_said_again)
 	scene_release(&s);
 }
 
+/* More than a turn of the log takes; the requests are the caller's to free behind it. */
+static struct request *fill_turn(struct scene *s)
+{
+	static char big[FILL_BYTES];
+	struct request *requests = mem_alloc(FILL_MAX, sizeof(*requests));
+	struct err err = { 0 };
+	size_t n = 0;
+
+	memset(big, ' ', sizeof(big));
+	do {
+		ensure(n < FILL_MAX);
+		request_clear(&requests[n]);
+		request_add(&requests[n], 7, NULL, (struct slice) { big, sizeof(big) })->kind =
+			RECORD_TICK;
+	} while (bed_append(&s->stage.bed, &requests[n++], &err));
+	T_INT(err.kind, ERR_OVERLOADED);
+	return requests;
+}
+
+TEST(a_log_that_takes_nothing_makes_it_later)
+{
+	struct request *filling;
+	struct scene s;
+
+	scene_init(&s);
+	set_limit(&s, 10);
+	meter_add(s.meter, STAGE_ORG, s.wall_us, 10);
+	filling = fill_turn(&s);
+	for (int i = 0; i < 50; i++) {
+		watchman_step(s.watchman, s.db, s.wall_us, s.mono_us);
+		loop_run_posted(s.loop);
+		s.mono_us += 60 * US_PER_MS;
+	}
+	T_INT(home_number(&s.home, TABLE "null"), 2);
+	T_INT(count_said(&s, SYSTEM_USAGE_80), 0);
+	settle(&s, 2);
+	T_INT(count_said(&s, SYSTEM_USAGE_80), 1);
+	T_INT(count_said(&s, SYSTEM_USAGE_100), 1);
+	scene_release(&s);
+	free(filling);
+}
+
 static void hear_hours(struct scene *s, uint64_t project, int hours)
 {
 	for (int i = 0; i < hours * 2; i++) {
@@ -382,6 +426,7 @@ TEST(an_overdue_payment_is_said_once)
 T_MAIN(T(levels_of_usage_are_said_once), T(a_jump_over_both_levels_says_both),
        T(a_month_and_a_limit_begin_anew), T(a_level_of_a_month_long_over_is_no_news),
        T(a_crash_anywhere_repeats_and_loses_nothing), T(many_are_said_in_batches_and_in_order),
+       T(a_log_that_takes_nothing_makes_it_later),
        T(what_the_engine_has_not_seen_is_not_said_again), T(a_silent_source_is_said_and_its_return),
        T(what_was_taken_away_is_not_missed), T(a_silence_outlives_a_start),
        T(an_overdue_payment_is_said_once))

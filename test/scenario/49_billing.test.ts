@@ -204,6 +204,31 @@ describe.each(stores)("on %s", (store) => {
 		await hal.until((billing) => billing.plan === "max");
 	});
 
+	it("is not renewed for who is to be deleted, unless they stay", { timeout: 60_000 }, async () => {
+		const kim = await Payer.signUp(server, stripe, "kim");
+		const sub = await kim.buy("pro");
+		await kim.use(2500);
+		await kim.until((billing) => billing.overage.thousandsTold === 1);
+		const ends = (want: boolean) =>
+			eventually(
+				async () => sub.cancel_at_period_end,
+				(now) => now === want,
+				30_000,
+			);
+		const { name } = kim.owner.login.org!;
+		const gone = await kim.owner.api.delete(`/api/v1/orgs/current?confirm=${encodeURIComponent(name)}`);
+		expect(gone.status).toBe(202);
+		await ends(true);
+		expect(await kim.until((billing) => billing.endsAtPeriodEnd)).toMatchObject({ status: "active" });
+		expect((await kim.checkout("max")).status).toBe(403);
+		await server.restart("SIGKILL");
+		expect((await kim.owner.api.post("/api/v1/orgs/current/restore")).status).toBe(200);
+		await ends(false);
+		await kim.use(500);
+		await kim.until((billing) => billing.overage.thousandsTold === 2);
+		expect(stripe.billed(sub.customer)).toBe(2);
+	});
+
 	it("tells what was used in full thousands", { timeout: 60_000 }, async () => {
 		const ida = await Payer.signUp(server, stripe, "ida");
 		await ida.use(300);

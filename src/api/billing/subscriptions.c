@@ -242,8 +242,9 @@ static bool ask_one(struct biller *b, struct billing_row *row, int64_t now_us, s
 	}
 	log_warn("billing_refused", log_slice("org", biller_org_id(row->org, tick)),
 		 log_str("error", err->text));
-	/* The others go on; this one is asked for again later. */
-	return store_billing_asked(row->org, b->db, row->hints, now_us, err);
+	/* The others go on; this one is asked for again later, unless it was purged meanwhile. */
+	return store_billing_asked(row->org, b->db, row->hints, now_us, err) ||
+	       err->kind == ERR_NOT_FOUND;
 }
 
 bool biller_ask_due(struct biller *b, int64_t now_us, struct err *err)

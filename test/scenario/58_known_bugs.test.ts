@@ -24,7 +24,7 @@ const BUGS: Record<string, Row[]> = {
 		["live events reach the receiving instance's clients alone", "58_known_bugs", "by whatever door an event comes, every stream shows it"],
 		["a ticket is a token, and good again and again", "48_once_only", "none is good for anything else"],
 		["scopes are not looked at where no role is", "44_walls", "takes the scope that it says, and no other"],
-		["overage is billed again and again", LATER, "billing"],
+		["overage is billed again and again", "49_billing", "bills what was used, once, and has the plan that is paid for", "tells what was used in full thousands"],
 		["retention gives quota back", "34_usage", "keeps what was used when it is deleted"],
 		["402 for what is invalid; months of the server's clock", "34_usage", "checks before it counts, and lets repetitions pass", "begins anew with the month"],
 		["webhooks reach private addresses", "40_delivery", "is refused when it is sent to, by its address and by a name for it"],

@@ -195,6 +195,7 @@ describe.each(stores)("on %s", (store) => {
 	it("shows them to who asks for them, and to others what was sent", async () => {
 		const api = await limited(server, "asker", 5);
 		const stream = await Sse.open(server.url, "/api/v1/stream", { authorization: `Bearer ${api.key}` });
+		await stream.until((frames) => frames.length > 0);
 		for (let i = 0; i < 5; i++) await sendEvent(api, "used.up");
 		const said = await eventually(
 			() => ours(api),
@@ -219,14 +220,16 @@ describe.each(stores)("on %s", (store) => {
 			).then(({ body }) => body.total);
 		expect(await total("step=hour&type=tocsin.*")).toBe(2);
 		expect(await total("step=hour")).toBe(5);
-		await stream.until((frames) => frames.filter((frame) => frame.event === "alert").length >= 2);
+		const count = (frames: { event: string }[], name: string) =>
+			frames.filter((frame) => frame.event === name).length;
+		await stream.until((frames) => count(frames, "alert") >= 2 && count(frames, "event") >= 5);
 		const events = stream.frames.filter((frame) => frame.event === "event");
 		expect(events.map((frame) => frame.data["type"])).toEqual(Array(5).fill("used.up"));
 		const again = await Sse.open(server.url, "/api/v1/stream", {
 			authorization: `Bearer ${api.key}`,
 			"last-event-id": events[0]!.id,
 		});
-		await again.until((frames) => frames.filter((frame) => frame.event === "alert").length >= 2);
+		await again.until((frames) => count(frames, "alert") >= 2 && count(frames, "event") >= 4);
 		expect(again.frames.filter((frame) => frame.event === "event")).toHaveLength(4);
 		stream.close();
 		again.close();

@@ -43,7 +43,7 @@ describe.each(stores)("on %s", (store) => {
 	let stripe: FakeStripe;
 
 	beforeAll(async () => {
-		({ server, stripe } = await startSelling({ store }));
+		({ server, stripe } = await startSelling({ store, clock: true }));
 	});
 	afterAll(async () => {
 		await server.stop();
@@ -161,6 +161,14 @@ describe.each(stores)("on %s", (store) => {
 		const late = await fay.until((billing) => billing.pastDueSince !== null);
 		expect(late).toMatchObject({ plan: "pro", status: "past_due" });
 		expect(Math.abs(Date.parse(late.pastDueSince!) - server.now())).toBeLessThan(MINUTE);
+		// The server looks once a minute, and tells the owner once.
+		server.advance(MINUTE);
+		const told = () => fay.api.get<{ data: { payload: object }[] }>("/api/v1/events?type=tocsin.payment_failed");
+		const alerts = () => fay.api.get<{ data: { ruleName: string }[] }>("/api/v1/alerts");
+		await eventually(alerts, ({ body }) => body.data.length > 0);
+		server.advance(MINUTE);
+		expect((await alerts()).body.data.map((alert) => alert.ruleName)).toEqual(["A payment has failed"]);
+		expect((await told()).body.data).toHaveLength(1);
 		sub.status = "active";
 		expect(await fay.deliver(stripe.tell("invoice.paid", { id: "in_1", customer: sub.customer }))).toBe(200);
 		await fay.until((billing) => billing.pastDueSince === null);

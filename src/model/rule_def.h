@@ -72,7 +72,7 @@ struct rule_def {
 	size_t actions_n;
 };
 
-/* What the event type of a rule asks for. */
+/* What the event type of a rule asks for; all of them but the server's own (event.h). */
 enum rule_match { RULE_MATCH_EXACT, RULE_MATCH_PREFIX, RULE_MATCH_ALL };
 /* *start gets the type itself, the prefix with its last dot, or "". event_type passed the check. */
 enum rule_match rule_match_of(struct slice event_type, struct slice *start);

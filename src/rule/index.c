@@ -207,7 +207,10 @@ void rule_index_remove(struct rule_index *index, struct rule *rule)
 	}
 }
 
-/* The buckets of all prefixes of type, "" first. At most one for each byte. */
+/*
+ * The buckets of all prefixes of type, "" first. At most one for each byte. "*" is about what is
+ * sent: what the server says is taken by who names it.
+ */
 static size_t find_prefixes(const struct scope *scope, struct slice type,
 			    const struct bucket *hits[EVENT_TYPE_BYTES_MAX + 1])
 {
@@ -220,7 +223,7 @@ static size_t find_prefixes(const struct scope *scope, struct slice type,
 		if (bucket == NULL) {
 			return n;
 		}
-		if (bucket->n > 0) {
+		if (bucket->n > 0 && (prefix.n > 0 || !event_type_is_system(type))) {
 			hits[n++] = bucket;
 		}
 		prefix.n += slice_find(slice_from(type, prefix.n), '.') + 1;

@@ -344,9 +344,15 @@ static bool is_own(const struct rule_def *def, const struct rule_input *input)
 	if (def->org.v != input->org.v || def->project.v != input->project.v) {
 		return false;
 	}
-	return rule_match_of(def->event_type, &begin) == RULE_MATCH_EXACT
-		       ? slice_eq(input->type, begin)
-		       : slice_starts(input->type, begin);
+	switch (rule_match_of(def->event_type, &begin)) {
+	case RULE_MATCH_EXACT:
+		return slice_eq(input->type, begin);
+	case RULE_MATCH_PREFIX:
+		return slice_starts(input->type, begin);
+	case RULE_MATCH_ALL:
+		return !event_type_is_system(input->type);
+	}
+	never("enum rule_match");
 }
 
 bool rule_apply_silent(struct rule_set *set, struct rule_id id, const struct rule_input *input,

@@ -116,6 +116,26 @@ TEST(types_match_exactly_by_prefix_or_all)
 	bench_release(&b);
 }
 
+TEST(what_the_server_says_is_taken_by_who_names_it)
+{
+	const char *const types[] = { "*", "tocsin.*", "tocsin.usage.80", "t" };
+	struct bench b;
+
+	bench_init(&b);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		struct rule_def def = def_of(1 + i, types[i], 1);
+
+		T_INT(put(&b, &def, 0), RULE_STARTED);
+	}
+	T_INT(event(&b, "tocsin.usage.80", 1, ""), 2);
+	T_INT(b.out.items[0].rule->id.v, 2);
+	T_INT(b.out.items[1].rule->id.v, 3);
+	T_INT(event(&b, "tocsin.other", 2, ""), 1);
+	T_INT(event(&b, "tocsin", 3, ""), 1); /* anybody may send it */
+	T_INT(event(&b, "tocsins.x", 4, ""), 1);
+	bench_release(&b);
+}
+
 TEST(projects_and_orgs_are_walls)
 {
 	struct bench b;
@@ -522,8 +542,9 @@ TEST(many_rules_share_a_type_and_sweeping_is_invisible)
 	bench_release(&b);
 }
 
-T_MAIN(T(types_match_exactly_by_prefix_or_all), T(projects_and_orgs_are_walls),
-       T(conditions_mean_what_they_say), T(eq_fires_again_when_the_count_fell_between),
+T_MAIN(T(types_match_exactly_by_prefix_or_all), T(what_the_server_says_is_taken_by_who_names_it),
+       T(projects_and_orgs_are_walls), T(conditions_mean_what_they_say),
+       T(eq_fires_again_when_the_count_fell_between),
        T(a_short_window_takes_nothing_from_a_long_one),
        T(a_burst_over_the_threshold_fires_once_per_cooldown), T(keys_compare_by_type_and_value),
        T(groups_come_from_every_part_of_an_event), T(long_values_are_groups_that_are_not_shown),

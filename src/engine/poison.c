@@ -11,6 +11,7 @@
 #include "base/json_put.h"
 #include "engine/control.h"
 #include "engine/event_json.h"
+#include "model/builtin.h"
 
 #define META_BYTES_MAX ((size_t)64 << 10)
 
@@ -194,7 +195,7 @@ static struct slice payload_of(struct journal *journal, struct notice *n,
 static struct slice event_of(struct journal *journal, struct notice *n, const struct record *record)
 {
 	struct event event = {
-		.type = S("tocsin.record_quarantined"),
+		.type = S(SYSTEM_QUARANTINED),
 		.kind = EVENT_ERROR,
 		.severity = SEVERITY_CRITICAL,
 		.source = S("tocsin"),
@@ -258,7 +259,7 @@ static size_t fill(struct journal *journal, struct notice *n, struct control *co
 	if (record.org.v == 0) {
 		return 1;
 	}
-	n->records[1] = record_like(journal, &record, RECORD_EVENT, S("tocsin.record_quarantined"),
+	n->records[1] = record_like(journal, &record, RECORD_EVENT, S(SYSTEM_QUARANTINED),
 				    event_of(journal, n, &record));
 	n->records[1].severity = SEVERITY_CRITICAL;
 	return 2;

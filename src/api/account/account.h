@@ -108,12 +108,13 @@ NODISCARD bool account_chain(struct call *c, const struct user_row *user, struct
 /*
  * The two halves of a forgotten password, for calls of any system. The first answers with what the
  * row says and shape_account_message, the same and after the same time whether there is such a user
- * or not; mail is as it came. The second takes the token of a link, ERR_INVALID when it is none or
- * not any more, and leaves the answer to the caller.
+ * or not. The second takes the token of a link, ERR_INVALID when it is none or not any more, and
+ * leaves the answer to the caller. What their bodies hold is in the fields.
  */
-NODISCARD bool account_forgot(struct call *c, struct slice mail, struct err *err);
-NODISCARD bool account_reset(struct call *c, struct slice token, struct slice password,
-			     struct err *err);
+NODISCARD bool account_forgot(struct call *c, struct err *err);
+extern const struct field_set account_forgot_fields;
+NODISCARD bool account_reset(struct call *c, struct err *err);
+extern const struct field_set account_reset_fields;
 extern const struct shape shape_account_message; /* {"message"} */
 #define ACCOUNT_NO_MAIL \
 	"this server sends no mail: whoever runs it can make the link, with the command "

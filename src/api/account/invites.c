@@ -453,16 +453,25 @@ static const struct field token_rows[] = {
 	FIELD_STR(struct token_fields, token, "token", .min = 1, .max = INVITE_TOKEN_CHARS_MAX,
 		  .flags = FIELD_REQUIRED, .help = "What stands behind #token= in the link."),
 };
+const struct field_set invite_token_fields = { token_rows, ARRAY_LEN(token_rows) };
+
+bool invite_token(struct call *c, struct slice *out, struct err *err)
+{
+	struct token_fields in = { 0 };
+	bool ok = account_read(c, token_rows, ARRAY_LEN(token_rows), &in, err);
+
+	*out = in.token;
+	return ok;
+}
 
 static bool post_lookup(struct call *c, struct err *err)
 {
-	struct token_fields in = { 0 };
+	struct slice token;
 	struct invite_row row;
 	struct org_row org;
 	struct json_w w;
 
-	if (!account_read(c, token_rows, ARRAY_LEN(token_rows), &in, err) ||
-	    !invite_look(c, in.token, &row, &org, err)) {
+	if (!invite_token(c, &token, err) || !invite_look(c, token, &row, &org, err)) {
 		return false;
 	}
 	w = call_json(c, 200);
@@ -486,10 +495,9 @@ static void answer_joined(struct call *c, const struct org_row *org, enum role r
 
 static bool post_accept(struct call *c, struct err *err)
 {
-	struct token_fields in = { 0 };
+	struct slice token;
 
-	return account_read(c, token_rows, ARRAY_LEN(token_rows), &in, err) &&
-	       invite_accept(c, in.token, answer_joined, err);
+	return invite_token(c, &token, err) && invite_accept(c, token, answer_joined, err);
 }
 
 static const struct prop role_props[] = { PROP_WORD("role", role_names) };
@@ -508,10 +516,9 @@ static const struct shape shape_change_in = { .name = "InviteChange",
 					      .fields = &change_fields,
 					      SHAPE_PROPS(role_props),
 					      .sent = true };
-static const struct field_set token_fields = { token_rows, ARRAY_LEN(token_rows) };
 static const struct shape shape_token_in = { .name = "InviteToken",
 					     .help = "What an invite's link holds.",
-					     .fields = &token_fields,
+					     .fields = &invite_token_fields,
 					     .sent = true };
 static const struct prop invite_props[] = {
 	PROP_ID("id", ID_INVITE),

@@ -37,6 +37,9 @@ NODISCARD bool invite_revoke(struct call *c, const struct invite_row *row, struc
 extern const char *const invite_words[];
 const char *invite_status(const struct invite_row *row, int64_t now_us);
 
+/* The token of a body that has these fields. ERR_INVALID. */
+NODISCARD bool invite_token(struct call *c, struct slice *out, struct err *err);
+extern const struct field_set invite_token_fields;
 /*
  * The open invite with this token, and its org. ERR_NOT_FOUND; ERR_GONE: it was accepted or taken
  * back, or has expired; ERR_CLOSED.

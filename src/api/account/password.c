@@ -137,12 +137,14 @@ static bool note_wish(struct call *c, struct slice mail, struct err *err)
 	return true;
 }
 
-bool account_forgot(struct call *c, struct slice text, struct err *err)
+bool account_forgot(struct call *c, struct err *err)
 {
+	struct forgot_fields in = { 0 };
 	struct slice mail;
 	struct json_w w;
 
-	if (!mail_read("email", text, c->req, &mail, err) || !rate_login(c, mail, err)) {
+	if (!account_read(c, forgot_rows, ARRAY_LEN(forgot_rows), &in, err) ||
+	    !mail_read("email", in.mail, c->req, &mail, err) || !rate_login(c, mail, err)) {
 		return false;
 	}
 	if (!rate_link(c, mail)) {
@@ -156,14 +158,6 @@ bool account_forgot(struct call *c, struct slice text, struct err *err)
 	json_put_str(&w, "message", S(ACCOUNT_NO_MAIL "\"tocsin user reset-link\""));
 	json_w_end(&w);
 	return true;
-}
-
-static bool forgot(struct call *c, struct err *err)
-{
-	struct forgot_fields in = { 0 };
-
-	return account_read(c, forgot_rows, ARRAY_LEN(forgot_rows), &in, err) &&
-	       account_forgot(c, in.mail, err);
 }
 
 /* POST /auth/reset-password */
@@ -216,14 +210,16 @@ static bool store_reset(struct call *c, struct slice token, struct slice passwor
 	return audit_put(c, &note, err) && db_commit(c->db, err);
 }
 
-bool account_reset(struct call *c, struct slice token, struct slice password, struct err *err)
+bool account_reset(struct call *c, struct err *err)
 {
+	struct reset_fields in = { 0 };
 	struct user_row user;
 	struct slice hash;
 
 	/* The hash first: nothing waits for it in a transaction. */
-	if (!account_hash(c, password, (struct slice) { 0 }, &hash, err) ||
-	    !store_reset(c, token, password, hash, &user, err)) {
+	if (!account_read(c, reset_rows, ARRAY_LEN(reset_rows), &in, err) ||
+	    !account_hash(c, in.password, (struct slice) { 0 }, &hash, err) ||
+	    !store_reset(c, in.token, in.password, hash, &user, err)) {
 		return false;
 	}
 	account_tell_end(c, user.id, (struct session_id) { 0 });
@@ -233,10 +229,7 @@ bool account_reset(struct call *c, struct slice token, struct slice password, st
 
 static bool reset(struct call *c, struct err *err)
 {
-	struct reset_fields in = { 0 };
-
-	if (!account_read(c, reset_rows, ARRAY_LEN(reset_rows), &in, err) ||
-	    !account_reset(c, in.token, in.password, err)) {
+	if (!account_reset(c, err)) {
 		return false;
 	}
 	call_empty(c, 204);
@@ -248,14 +241,15 @@ static const struct shape shape_password_in = { .name = "PasswordInput",
 						.help = "The password as it is, and a new one.",
 						.fields = &password_fields,
 						.sent = true };
-static const struct field_set forgot_fields = { forgot_rows, ARRAY_LEN(forgot_rows) };
-static const struct shape shape_forgot_in = {
-	.name = "ForgotInput", .help = "Whose it is.", .fields = &forgot_fields, .sent = true
-};
-static const struct field_set reset_fields = { reset_rows, ARRAY_LEN(reset_rows) };
+const struct field_set account_forgot_fields = { forgot_rows, ARRAY_LEN(forgot_rows) };
+static const struct shape shape_forgot_in = { .name = "ForgotInput",
+					      .help = "Whose it is.",
+					      .fields = &account_forgot_fields,
+					      .sent = true };
+const struct field_set account_reset_fields = { reset_rows, ARRAY_LEN(reset_rows) };
 static const struct shape shape_reset_in = { .name = "ResetInput",
 					     .help = "A token, and the password that it sets.",
-					     .fields = &reset_fields,
+					     .fields = &account_reset_fields,
 					     .sent = true };
 static const struct prop message_props[] = {
 	PROP_STR("message", .help = "The same for everybody."),
@@ -297,7 +291,7 @@ static const struct route rows[] = {
 			       .help = "What happens now.",
 			       .shape = &shape_account_message } },
 		.audits = { AUDIT_PASSWORD_FORGOT },
-		.work = forgot,
+		.work = account_forgot,
 	},
 	{
 		.method = HTTP_POST,

@@ -24,41 +24,9 @@ static bool answer_message(struct call *c, struct slice text)
 	return true;
 }
 
-struct forgot_fields {
-	struct slice mail;
-};
-static const struct field forgot_rows[] = {
-	FIELD_STR(struct forgot_fields, mail, "email", .min = 1, .max = MAIL_BYTES_MAX,
-		  .flags = FIELD_REQUIRED, .example = "ana@example.com"),
-};
-
-static bool post_forgot(struct call *c, struct err *err)
-{
-	struct forgot_fields in = { 0 };
-
-	return account_read(c, forgot_rows, ARRAY_LEN(forgot_rows), &in, err) &&
-	       account_forgot(c, in.mail, err);
-}
-
-struct reset_fields {
-	struct slice token;
-	struct slice password;
-};
-static const struct field reset_rows[] = {
-	FIELD_STR(struct reset_fields, token, "token", .min = 1, .max = 200,
-		  .flags = FIELD_REQUIRED, .help = "From the link."),
-	FIELD_STR(struct reset_fields, password, "password", .min = PASSWORD_BYTES_MIN,
-		  .max = PASSWORD_BYTES_MAX, .flags = FIELD_REQUIRED,
-		  .example = "correct horse battery", .help = "The new one."),
-};
-
 static bool post_reset(struct call *c, struct err *err)
 {
-	struct reset_fields in = { 0 };
-
-	return account_read(c, reset_rows, ARRAY_LEN(reset_rows), &in, err) &&
-	       account_reset(c, in.token, in.password, err) &&
-	       answer_message(c, S("Password updated"));
+	return account_reset(c, err) && answer_message(c, S("Password updated"));
 }
 
 /* Members. */
@@ -140,14 +108,6 @@ static bool post_invite(struct call *c, struct err *err)
 	return true;
 }
 
-struct token_fields {
-	struct slice token;
-};
-static const struct field token_rows[] = {
-	FIELD_STR(struct token_fields, token, "token", .min = 1, .max = INVITE_TOKEN_CHARS_MAX,
-		  .flags = FIELD_REQUIRED, .help = "From the link."),
-};
-
 static void answer_joined(struct call *c, const struct org_row *org, enum role role)
 {
 	struct json_w w = call_json(c, 200);
@@ -186,14 +146,14 @@ static bool answer_needs_signup(struct call *c, struct slice token, struct err *
 
 static bool accept(struct call *c, struct err *err)
 {
-	struct token_fields in = { 0 };
+	struct slice token;
 	bool ok;
 
-	if (!account_read(c, token_rows, ARRAY_LEN(token_rows), &in, err)) {
+	if (!invite_token(c, &token, err)) {
 		return false;
 	}
-	ok = c->caller.user.v != 0 ? invite_accept(c, in.token, answer_joined, err)
-				   : answer_needs_signup(c, in.token, err);
+	ok = c->caller.user.v != 0 ? invite_accept(c, token, answer_joined, err)
+				   : answer_needs_signup(c, token, err);
 	/* An invite that is none, or no longer, was a bad request there. */
 	if (!ok && (err->kind == ERR_NOT_FOUND || err->kind == ERR_GONE)) {
 		err->kind = ERR_INVALID;
@@ -207,18 +167,19 @@ static void post_accept(struct call *c)
 	api_submit(c);
 }
 
-static const struct field_set forgot_fields = { forgot_rows, ARRAY_LEN(forgot_rows) };
-static const struct field_set reset_fields = { reset_rows, ARRAY_LEN(reset_rows) };
 static const struct field_set invite_fields = { invite_rows, ARRAY_LEN(invite_rows) };
-static const struct field_set token_fields = { token_rows, ARRAY_LEN(token_rows) };
-static const struct shape shape_forgot_in = { .fields = &forgot_fields,
+static const struct shape shape_forgot_in = { .fields = &account_forgot_fields,
 					      .sent = true,
 					      .open = true };
-static const struct shape shape_reset_in = { .fields = &reset_fields, .sent = true, .open = true };
+static const struct shape shape_reset_in = { .fields = &account_reset_fields,
+					     .sent = true,
+					     .open = true };
 static const struct shape shape_invite_in = { .fields = &invite_fields,
 					      .sent = true,
 					      .open = true };
-static const struct shape shape_token_in = { .fields = &token_fields, .sent = true, .open = true };
+static const struct shape shape_token_in = { .fields = &invite_token_fields,
+					     .sent = true,
+					     .open = true };
 
 static const struct prop member_props[] = {
 	PROP_ID("id", ID_USER),
@@ -281,7 +242,7 @@ static const struct route rows[] = {
 		.replies = { { .status = 200,
 			       .help = "The same whether there is such an account or not.",
 			       .shape = &shape_account_message } },
-		.work = post_forgot,
+		.work = account_forgot,
 	},
 	{
 		.method = HTTP_POST,

@@ -203,14 +203,6 @@ static bool delete_invite(struct call *c, struct err *err)
 	       answer_success(c);
 }
 
-struct token_fields {
-	struct slice token;
-};
-static const struct field token_rows[] = {
-	FIELD_STR(struct token_fields, token, "token", .min = 1, .max = INVITE_TOKEN_CHARS_MAX,
-		  .flags = FIELD_REQUIRED, .help = "From the link."),
-};
-
 static void answer_joined(struct call *c, const struct org_row *org, enum role role)
 {
 	struct json_w w = call_json(c, 200);
@@ -224,10 +216,9 @@ static void answer_joined(struct call *c, const struct org_row *org, enum role r
 
 static bool post_accept(struct call *c, struct err *err)
 {
-	struct token_fields in = { 0 };
+	struct slice token;
 
-	return account_read(c, token_rows, ARRAY_LEN(token_rows), &in, err) &&
-	       invite_accept(c, in.token, answer_joined, err);
+	return invite_token(c, &token, err) && invite_accept(c, token, answer_joined, err);
 }
 
 /* Keys. */
@@ -251,11 +242,10 @@ static bool delete_key(struct call *c, struct err *err)
 
 static const struct field_set workspace_fields = { workspace_rows, ARRAY_LEN(workspace_rows) };
 static const struct field_set invite_fields = { invite_rows, ARRAY_LEN(invite_rows) };
-static const struct field_set token_fields = { token_rows, ARRAY_LEN(token_rows) };
 static const struct shape shape_workspace_in = { .fields = &workspace_fields, .sent = true };
 static const struct shape shape_role_in = { .fields = &member_role_fields, .sent = true };
 static const struct shape shape_invite_in = { .fields = &invite_fields, .sent = true };
-static const struct shape shape_token_in = { .fields = &token_fields, .sent = true };
+static const struct shape shape_token_in = { .fields = &invite_token_fields, .sent = true };
 
 static const char *const role_words[] = { "VIEWER", "MEMBER", "ADMIN", "OWNER", NULL };
 static const char *const status_words[] = { "PENDING", "ACCEPTED", "REVOKED", "EXPIRED", NULL };

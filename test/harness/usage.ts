@@ -38,7 +38,7 @@ export function settledUsage(api: Api, month?: string): Promise<Usage> {
 	);
 }
 
-/** The server's own events are free. */
+/** The server's own events are in the log, are free, and in no list of what was sent. */
 export function isOurs(event: { type: string }): boolean {
 	return event.type.startsWith("tocsin.");
 }
@@ -48,7 +48,7 @@ export type Ledger = Record<string, number>;
 
 export function ledgerOf(events: Pick<Event, "type" | "keyId" | "receivedAt">[]): Ledger {
 	const ledger: Ledger = {};
-	for (const { type, keyId, receivedAt } of events.filter((event) => !isOurs(event))) {
+	for (const { type, keyId, receivedAt } of events) {
 		const line = `${receivedAt.slice(0, 10)} ${keyId} ${type}`;
 		ledger[line] = (ledger[line] ?? 0) + 1;
 	}
